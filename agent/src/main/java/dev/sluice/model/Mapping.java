@@ -1,0 +1,106 @@
+package dev.sluice.model;
+
+import dev.sluice.net.Family;
+import dev.sluice.net.Ip6Address;
+import dev.sluice.net.IpAddress;
+import dev.sluice.net.PortRange;
+import dev.sluice.net.Protocol;
+import java.time.Instant;
+import java.util.Optional;
+
+/**
+ * One published port, or range of ports: connections to the host ports end at the target ports,
+ * first at first and so on.
+ *
+ * <p>A mapping belongs to one family, that of its target. Every local address has one form here:
+ * {@code 0.0.0.0} and {@code ::} as host address become the empty one, and IPv4-mapped IPv6
+ * addresses become the IPv4 addresses they carry.
+ *
+ * @param id identifies the mapping
+ * @param name what somebody called it, empty if nobody did
+ * @param owner who asked for it
+ * @param protocol tcp, udp or sctp
+ * @param hostAddress one local address; empty for every local address of the target's family
+ * @param hostPorts the ports of the host
+ * @param targetAddress the address of the container
+ * @param targetPorts the ports of the container, as many as host ports
+ * @param createdAt when it was published
+ */
+public record Mapping(
+    MappingId id,
+    Optional<MappingName> name,
+    Owner owner,
+    Protocol protocol,
+    Optional<IpAddress> hostAddress,
+    PortRange hostPorts,
+    IpAddress targetAddress,
+    PortRange targetPorts,
+    Instant createdAt) {
+
+  /**
+   * Checks that the parts fit each other.
+   *
+   * @throws InvalidMappingException if the numbers of ports differ, the families differ, the
+   *     protocol has no ports, or an address cannot be the end of a connection
+   */
+  public Mapping {
+    targetAddress = unmapped(targetAddress);
+    hostAddress = hostAddress.map(Mapping::unmapped);
+    if (hostPorts.size() != targetPorts.size()) {
+      throw new InvalidMappingException(
+          "host ports "
+              + hostPorts
+              + " are "
+              + hostPorts.size()
+              + " and target ports "
+              + targetPorts
+              + " are "
+              + targetPorts.size()
+              + "; they must be as many");
+    }
+    if (hostAddress.isPresent() && hostAddress.get().family() != targetAddress.family()) {
+      throw new InvalidMappingException(
+          hostAddress.get().family().title()
+              + " host address "
+              + hostAddress.get()
+              + " cannot lead to "
+              + targetAddress.family().title()
+              + " target "
+              + targetAddress
+              + ": both must be of one family");
+    }
+    hostAddress = hostAddress.filter(address -> !address.isAny());
+    // These two know the rules for an end of a connection; made once here to apply them.
+    var unusedTarget = new Target(targetAddress, targetPorts);
+    var unusedBinding = new HostBinding(protocol, targetAddress.family(), hostAddress, hostPorts);
+  }
+
+  /** The family of the connections, which is that of the target. */
+  public Family family() {
+    return targetAddress.family();
+  }
+
+  /** What may exist only once: two mappings whose keys overlap cannot both be published. */
+  public HostBinding key() {
+    return new HostBinding(protocol, family(), hostAddress, hostPorts);
+  }
+
+  /** Where the connections end. */
+  public Target target() {
+    return new Target(targetAddress, targetPorts);
+  }
+
+  /** What people call it: the name, or the id where there is none. */
+  public String label() {
+    return name.map(MappingName::text).orElseGet(id::toString);
+  }
+
+  /** As {@code docker ps} shows it: {@code 0.0.0.0:8080->80/tcp}. */
+  public String hostText() {
+    return PortsColumn.of(this);
+  }
+
+  private static IpAddress unmapped(IpAddress address) {
+    return address instanceof Ip6Address six ? six.unmapped() : address;
+  }
+}

@@ -1,0 +1,43 @@
+package dev.sluice.model;
+
+import dev.sluice.net.Prefix;
+import java.util.List;
+
+/**
+ * A bridge on the host and the subnets of the containers attached to it.
+ *
+ * @param name what it is called, by the rule of {@link MappingName}
+ * @param bridge the interface of the bridge
+ * @param subnets the blocks its containers have addresses of, at least one, none in another
+ * @param egress how its containers look to the outside
+ */
+public record Network(String name, InterfaceName bridge, List<Prefix> subnets, Egress egress) {
+
+  /**
+   * Copies the list and checks the parts.
+   *
+   * @throws dev.sluice.net.MalformedValueException if the name breaks the rule
+   * @throws IllegalArgumentException if there is no subnet, or two overlap
+   */
+  public Network {
+    Names.check("network name", name);
+    subnets = List.copyOf(subnets);
+    if (subnets.isEmpty()) {
+      throw new IllegalArgumentException("network " + name + " needs a subnet");
+    }
+    for (int i = 0; i < subnets.size(); i++) {
+      for (int j = 0; j < i; j++) {
+        if (subnets.get(i).overlaps(subnets.get(j))) {
+          throw new IllegalArgumentException(
+              "subnets "
+                  + subnets.get(j)
+                  + " and "
+                  + subnets.get(i)
+                  + " of network "
+                  + name
+                  + " overlap");
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,46 @@
+package dev.sluice.model;
+
+import static dev.sluice.net.MalformedValueException.quote;
+
+import dev.sluice.net.MalformedValueException;
+
+/** Who asked for a mapping, and thus who may be expected to take it back. */
+public enum Owner {
+  /** A person at the command line. */
+  CLI("cli"),
+  /** A program over the HTTP interface. */
+  API("api"),
+  /** A Docker engine. */
+  DOCKER("docker"),
+  /** A container runtime over the Container Network Interface. */
+  CNI("cni"),
+  /** The file of permanent mappings. */
+  FILE("file");
+
+  private final String text;
+
+  Owner(String text) {
+    this.text = text;
+  }
+
+  /**
+   * Reads a lower-case name.
+   *
+   * @throws MalformedValueException if it is not one of the names above
+   */
+  public static Owner parse(String text) {
+    for (Owner owner : values()) {
+      if (owner.text.equals(text)) {
+        return owner;
+      }
+    }
+    throw new MalformedValueException(
+        text, 0, "owner " + quote(text) + " is none of cli, api, docker, cni, file");
+  }
+
+  /** The lower-case name: {@code cli}, {@code api}, {@code docker}, {@code cni}, {@code file}. */
+  @Override
+  public String toString() {
+    return text;
+  }
+}
