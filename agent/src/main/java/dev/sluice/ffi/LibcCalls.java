@@ -1,0 +1,54 @@
+package dev.sluice.ffi;
+
+import jnr.ffi.types.size_t;
+import jnr.ffi.types.ssize_t;
+
+/**
+ * The libc functions bound by jnr-ffi, spelled as C spells them. Memory is passed as an address,
+ * because converting a ByteBuffer costs more than the call itself. {@link Sys} is what everybody
+ * else uses.
+ */
+public interface LibcCalls {
+  int socket(int domain, int type, int protocol);
+
+  int bind(int fd, long address, int addressLength);
+
+  int listen(int fd, int backlog);
+
+  int getsockname(int fd, long address, long addressLengthAddress);
+
+  @ssize_t
+  long sendto(int fd, long data, @size_t long length, int flags, long address, int addressLength);
+
+  @ssize_t
+  long recvfrom(
+      int fd, long data, @size_t long length, int flags, long address, long addressLengthAddress);
+
+  int setsockopt(int fd, int level, int name, long value, int valueLength);
+
+  int getsockopt(int fd, int level, int name, long value, long valueLengthAddress);
+
+  int poll(long pollfds, long count, int timeoutMillis);
+
+  int open(String path, int flags, int mode);
+
+  int close(int fd);
+
+  int dup(int fd);
+
+  int setns(int fd, int namespaceType);
+
+  int unshare(int flags);
+
+  int mount(String source, String target, String filesystemType, long flags, String data);
+
+  int umount2(String target, int flags);
+
+  int geteuid();
+
+  int gettid();
+
+  int kill(int pid, int signal);
+
+  String strerror(int errno);
+}

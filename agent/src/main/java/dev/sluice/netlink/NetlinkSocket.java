@@ -1,0 +1,217 @@
+package dev.sluice.netlink;
+
+import static dev.sluice.ffi.SystemCallException.check;
+import static dev.sluice.netlink.LinuxNetlink.AF_NETLINK;
+import static dev.sluice.netlink.LinuxNetlink.MSG_DONTWAIT;
+import static dev.sluice.netlink.LinuxNetlink.MSG_TRUNC;
+import static dev.sluice.netlink.LinuxNetlink.SOL_NETLINK;
+import static dev.sluice.netlink.LinuxNetlink.SOL_SOCKET;
+
+import dev.sluice.ffi.Errno;
+import dev.sluice.ffi.NativeBuffer;
+import dev.sluice.ffi.Sys;
+import dev.sluice.ffi.SystemCallException;
+
+/**
+ * A netlink socket. Requests go in with {@link #send}, datagrams come out with {@link #receive};
+ * what they mean is {@link NetlinkClient}'s business.
+ *
+ * <p>Not thread-safe for concurrent receives; sending while another thread receives is fine.
+ */
+public final class NetlinkSocket implements NetlinkTransport {
+  /** struct sockaddr_nl: family (2), pad (2), port id (4), groups (4). */
+  private static final int SOCKADDR_NL_BYTES = 12;
+
+  private static final int SOCKADDR_PORT_OFFSET = 4;
+
+  /**
+   * Index of the drop counter in SO_MEMINFO's array of u32 (SK_MEMINFO_DROPS, linux/sock_diag.h).
+   */
+  private static final int SK_MEMINFO_DROPS = 8;
+
+  private final int fd;
+  private final int portId;
+  // The kernel's address, all zero but the family: destination of every request.
+  private final NativeBuffer kernelAddress = NativeBuffer.allocate(SOCKADDR_NL_BYTES);
+  private final NativeBuffer senderAddress = NativeBuffer.allocate(SOCKADDR_NL_BYTES + 4);
+  private final long senderLengthAddress = senderAddress.address() + SOCKADDR_NL_BYTES;
+  private volatile boolean closed;
+
+  private NetlinkSocket(int fd) {
+    this.fd = fd;
+    kernelAddress.bytes().putShort(0, (short) AF_NETLINK);
+    check(Sys.bind(fd, kernelAddress, SOCKADDR_NL_BYTES), "bind a netlink socket");
+    senderAddress.bytes().putInt(SOCKADDR_NL_BYTES, SOCKADDR_NL_BYTES);
+    NativeBuffer length = NativeBuffer.allocate(4);
+    length.bytes().putInt(0, SOCKADDR_NL_BYTES);
+    check(Sys.getsockname(fd, senderAddress, length), "read a netlink socket's address");
+    this.portId = senderAddress.bytes().getInt(SOCKADDR_PORT_OFFSET);
+  }
+
+  /**
+   * Opens a socket in the calling thread's network namespace.
+   *
+   * @param family NETLINK_ROUTE, NETLINK_NETFILTER
+   */
+  public static NetlinkSocket open(int family) {
+    int fd = Sys.socket(AF_NETLINK, LinuxNetlink.SOCK_RAW | LinuxNetlink.SOCK_CLOEXEC, family);
+    check(fd, "open a netlink socket of family " + family);
+    try {
+      NetlinkSocket socket = new NetlinkSocket(fd);
+      socket.setOption(LinuxNetlink.NETLINK_EXT_ACK, 1);
+      socket.setOption(LinuxNetlink.NETLINK_CAP_ACK, 1);
+      // Strict checking makes rtnetlink refuse filters it would otherwise ignore; absent before
+      // 4.20.
+      socket.trySetOption(LinuxNetlink.NETLINK_GET_STRICT_CHK, 1);
+      return socket;
+    } catch (RuntimeException e) {
+      Sys.close(fd);
+      throw e;
+    }
+  }
+
+  /** Opens a socket that belongs to {@code namespace}. */
+  public static NetlinkSocket open(int family, NetworkNamespace namespace) {
+    try {
+      return namespace.call(() -> open(family));
+    } catch (RuntimeException e) {
+      throw e;
+    } catch (Exception e) {
+      throw new IllegalStateException("interrupted while opening a socket in " + namespace, e);
+    }
+  }
+
+  /** The descriptor, owned by this object. */
+  public int fd() {
+    return fd;
+  }
+
+  @Override
+  public int portId() {
+    return portId;
+  }
+
+  /** Sets an int option at SOL_NETLINK. */
+  public void setOption(int option, int value) {
+    check(Sys.setsockopt(fd, SOL_NETLINK, option, value), "set netlink option " + option);
+  }
+
+  /** As {@link #setOption}; false if this kernel does not know the option. */
+  public boolean trySetOption(int option, int value) {
+    int result = Sys.setsockopt(fd, SOL_NETLINK, option, value);
+    if (result == -Errno.ENOPROTOOPT) {
+      return false;
+    }
+    check(result, "set netlink option " + option);
+    return true;
+  }
+
+  /** Subscribes to a multicast group (NFNLGRP_*, RTNLGRP_*). */
+  public void joinGroup(int group) {
+    setOption(LinuxNetlink.NETLINK_ADD_MEMBERSHIP, group);
+  }
+
+  /**
+   * Sizes the receive buffer, beyond net.core.rmem_max if the process may; the kernel doubles the
+   * value.
+   */
+  public void receiveBuffer(int bytes) {
+    if (Sys.setsockopt(fd, SOL_SOCKET, LinuxNetlink.SO_RCVBUFFORCE, bytes) < 0) {
+      check(
+          Sys.setsockopt(fd, SOL_SOCKET, LinuxNetlink.SO_RCVBUF, bytes),
+          "set the receive buffer to " + bytes + " bytes");
+    }
+  }
+
+  /** Sizes the send buffer: a batch must fit into it as one datagram. */
+  public void sendBuffer(int bytes) {
+    if (Sys.setsockopt(fd, SOL_SOCKET, LinuxNetlink.SO_SNDBUFFORCE, bytes) < 0) {
+      check(
+          Sys.setsockopt(fd, SOL_SOCKET, LinuxNetlink.SO_SNDBUF, bytes),
+          "set the send buffer to " + bytes + " bytes");
+    }
+  }
+
+  /**
+   * Datagrams dropped because the receive buffer was full, since the socket was opened; 32 bits,
+   * wrapping.
+   */
+  public int drops() {
+    NativeBuffer memInfo = NativeBuffer.allocate(64);
+    int length =
+        check(
+            Sys.getsockopt(fd, SOL_SOCKET, LinuxNetlink.SO_MEMINFO, memInfo),
+            "read a socket's memory counters");
+    return length < (SK_MEMINFO_DROPS + 1) * 4 ? 0 : memInfo.bytes().getInt(SK_MEMINFO_DROPS * 4);
+  }
+
+  @Override
+  public void send(long address, int length, String operation) {
+    int sent;
+    do {
+      sent = Sys.sendto(fd, address, length, 0, kernelAddress.address(), SOCKADDR_NL_BYTES);
+    } while (sent == -Errno.EINTR);
+    if (sent == -Errno.EMSGSIZE) {
+      // The send buffer is smaller than the datagram: the limit is per socket, so raise it and try
+      // once more.
+      sendBuffer(length + (length >> 1));
+      sent = Sys.sendto(fd, address, length, 0, kernelAddress.address(), SOCKADDR_NL_BYTES);
+    }
+    check(sent, operation);
+  }
+
+  @Override
+  public int receive(NativeBuffer buffer, int timeoutMillis) {
+    while (true) {
+      int length =
+          Sys.recvfrom(
+              fd,
+              buffer.address(),
+              buffer.capacity(),
+              MSG_DONTWAIT | MSG_TRUNC,
+              senderAddress.address(),
+              senderLengthAddress);
+      if (length == -Errno.EINTR) {
+        continue;
+      }
+      if (length == -Errno.EAGAIN) {
+        if (timeoutMillis == 0) {
+          return NOTHING;
+        }
+        int ready = Sys.poll(fd, LinuxNetlink.POLLIN, timeoutMillis);
+        if (ready == -Errno.EINTR) {
+          continue;
+        }
+        check(ready, "wait for a netlink message");
+        if (ready == 0 || closed) {
+          return NOTHING;
+        }
+        continue;
+      }
+      if (length == -Errno.ENOBUFS) {
+        return OVERRUN;
+      }
+      check(length, "receive a netlink message");
+      if (senderAddress.bytes().getInt(SOCKADDR_PORT_OFFSET) != 0) {
+        // Any process may send to our port; only the kernel (port 0) is believed.
+        continue;
+      }
+      if (length > buffer.capacity()) {
+        throw new MalformedMessageException(
+            "netlink datagram of " + length + " bytes was cut to " + buffer.capacity());
+      }
+      return length;
+    }
+  }
+
+  @Override
+  public void close() {
+    if (!closed) {
+      closed = true;
+      int result = Sys.close(fd);
+      if (result < 0) {
+        throw new SystemCallException("close a netlink socket", -result);
+      }
+    }
+  }
+}
