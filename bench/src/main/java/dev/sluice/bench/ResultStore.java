@@ -1,0 +1,103 @@
+package dev.sluice.bench;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Stream;
+import tools.jackson.databind.DeserializationFeature;
+import tools.jackson.databind.SerializationFeature;
+import tools.jackson.databind.json.JsonMapper;
+
+/** bench/results: one JSON file per benchmark, and README.md written from all of them. */
+final class ResultStore {
+  private final Path directory;
+  // Median, minimum and maximum are written for readers of the file and recomputed when read back.
+  private final JsonMapper json =
+      JsonMapper.builder()
+          .enable(SerializationFeature.INDENT_OUTPUT)
+          .disable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)
+          .build();
+
+  ResultStore(Path directory) {
+    this.directory = directory;
+  }
+
+  void save(Result result) throws IOException {
+    Files.createDirectories(directory);
+    Files.writeString(
+        directory.resolve(result.name() + ".json"), json.writeValueAsString(result) + "\n");
+  }
+
+  void writeSummary() throws IOException {
+    StringBuilder page = new StringBuilder();
+    page.append("# Last results\n\n");
+    page.append("Written by `bench/run` from the JSON files beside it; do not edit. Each cell is");
+    page.append(" the median of the\nruns, with the smallest and largest in brackets.\n");
+    for (Result result : load()) {
+      append(page, result);
+    }
+    Files.writeString(directory.resolve("README.md"), page.toString());
+  }
+
+  private List<Result> load() throws IOException {
+    try (Stream<Path> files = Files.list(directory)) {
+      return files
+          .filter(file -> file.getFileName().toString().endsWith(".json"))
+          .sorted()
+          .map(file -> json.readValue(file.toFile(), Result.class))
+          .toList();
+    }
+  }
+
+  private static void append(StringBuilder page, Result result) {
+    Environment where = result.environment();
+    page.append("\n## ").append(result.name()).append("\n\n").append(result.title()).append("\n\n");
+    page.append("`").append(result.command()).append("`, ").append(result.takenAt());
+    page.append(": ").append(where.kernel()).append(", ").append(where.cpus()).append(" × ");
+    page.append(where.cpu()).append(", ").append(where.memoryMegabytes()).append(" MB; ");
+    page.append(String.join("; ", where.jdks())).append("; ").append(where.gcc()).append("; ");
+    page.append(where.nft()).append("; load before: ").append(where.loadBefore()).append(".\n\n");
+
+    Set<String> runtimes = new LinkedHashSet<>();
+    Set<List<String>> rows = new LinkedHashSet<>();
+    for (Figure figure : result.figures()) {
+      runtimes.add(figure.runtime());
+      rows.add(List.of(figure.subject(), figure.variant(), figure.unit()));
+    }
+    line(page, List.of("what", "how", "unit"), runtimes);
+    line(page, List.of("---", "---", "---"), runtimes.stream().map(r -> "---:").toList());
+    for (List<String> row : rows) {
+      line(page, row, runtimes.stream().map(r -> cell(result.figures(), row, r)).toList());
+    }
+  }
+
+  private static void line(StringBuilder page, List<String> head, Iterable<String> tail) {
+    List<String> cells = new ArrayList<>(head);
+    tail.forEach(cells::add);
+    page.append("| ").append(String.join(" | ", cells)).append(" |\n");
+  }
+
+  private static String cell(List<Figure> figures, List<String> row, String runtime) {
+    Optional<Figure> found =
+        figures.stream()
+            .filter(f -> row.equals(List.of(f.subject(), f.variant(), f.unit())))
+            .filter(f -> f.runtime().equals(runtime))
+            .findFirst();
+    return found
+        .map(
+            f ->
+                "**%s** (%s–%s)"
+                    .formatted(number(f.median()), number(f.minimum()), number(f.maximum())))
+        .orElse("");
+  }
+
+  private static String number(double value) {
+    return String.format(Locale.ROOT, value < 100 ? "%.1f" : "%,.0f", value);
+  }
+}
