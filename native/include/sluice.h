@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * libsluice: conntrack events of one network namespace, drained from the kernel by a thread that
+ * never waits for its consumer, and handed over as fixed-size records in memory that the caller owns.
+ *
+ * Conventions
+ *   - Functions return 0 (or a documented positive value) on success and -errno on failure; after a
+ *     failure sluice_last_error() says, in one line, what was attempted and what happened.
+ *   - Every argument is a plain integer; addresses travel as uint64_t, so that a foreign function
+ *     interface needs no struct. The layout of what lies behind an address is described by
+ *     sluice_layout_*(): check it once on load instead of trusting that two files agree.
+ *   - One thread at a time may use a handle, except that sluice_events_stats() may be called by any
+ *     thread and sluice_events_stop() may be called while the consumer is in sluice_ring_wait().
+ *   - No function installs a signal handler, prints, or exits. The library's thread blocks all signals.
+ *
+ * A consumer, in outline:
+ *
+ *	bytes = sluice_ring_bytes(65536);
+ *	ring = memory of that size, 128-byte aligned;
+ *	sluice_events_open(fd, ring, bytes, 500, 64 << 20, &handle);
+ *	while ((ready = sluice_ring_wait(handle, 1000)) >= 0)
+ *		for (tail = ring.tail, head = load_acquire(ring.head); tail != head; tail++)
+ *			read the record at ring + sizeof(header) + 192 * (tail % ring.slots);
+ *		store_release(ring.tail, tail);
+ *	sluice_events_close(handle);
+ */
+#ifndef SLUICE_H
+#define SLUICE_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define SLUICE_API __attribute__((visibility("default")))
+
+/*
+ * Changes whenever a function, a field, or the meaning of either changes incompatibly. A caller
+ * compares it with the number it was written for before it calls anything else.
+ */
+#define SLUICE_ABI_VERSION 1
+
+/* The ABI version of the library that was loaded: compare with SLUICE_ABI_VERSION. */
+SLUICE_API int sluice_abi_version(void);
+
+/* The library's version as text, for people. Static storage, never NULL. */
+SLUICE_API const char *sluice_version(void);
+
+/*
+ * What the calling thread's last failed call attempted and what happened, for example
+ * "setsockopt(SO_RCVBUFFORCE, 33554432): Operation not permitted". Empty before the first failure.
+ * Valid until the thread's next failing call; never NULL.
+ */
+SLUICE_API const char *sluice_last_error(void);
+
+/*
+ * The shared layouts, one entry per field, named "struct.field": flow.* and gap.* are records (192
+ * bytes), ring.* is the header in front of the records, stats.* is what sluice_events_stats() fills.
+ * An entry without a dot ("flow", "gap", "ring", "stats") gives a struct's own size at offset 0.
+ * An index outside 0..count-1 yields NULL, -EINVAL and -EINVAL.
+ */
+SLUICE_API int sluice_layout_count(void);
+SLUICE_API const char *sluice_layout_name(int index);
+SLUICE_API int sluice_layout_offset(int index);
+SLUICE_API int sluice_layout_size(int index);
+
+/*
+ * Bytes of memory a ring of `slots` records needs. 0 unless slots is a power of two from 16 to 2^24.
+ */
+SLUICE_API uint64_t sluice_ring_bytes(uint32_t slots);
+
+/*
+ * Subscribes to conntrack events and starts the thread that drains them into a ring.
+ *
+ *   fd            a NETLINK_NETFILTER socket, which decides the namespace that is watched; or -1 to
+ *                 open one in the calling thread's namespace. On success the library owns it and
+ *                 closes it; on failure it stays the caller's.
+ *   ring_addr     address of the ring's memory, aligned to 128 bytes. It must stay valid until
+ *                 sluice_events_close() has returned. Its header is overwritten.
+ *   ring_bytes    size of that memory; the largest power of two of slots that fits is used (at
+ *                 least 16, at most 2^24), see ring.slots.
+ *   latency_us    0 to 1,000,000: how long the thread sleeps after it has caught up with the kernel.
+ *                 Coalescing wake-ups is what makes events cheap; 200 to 1000 is a good trade.
+ *                 0 reads every event as it comes.
+ *   rcvbuf_bytes  receive buffer as the kernel accounts it, about 1280 bytes per queued event; at
+ *                 most 2^31 - 2. 0 leaves the socket as it is. Needs CAP_NET_ADMIN.
+ *   handle_out    receives the handle.
+ *
+ * The sysctls nf_conntrack_events, _acct and _timestamp are the caller's business: without them
+ * there are fewer events, no counters and no start and stop times.
+ *
+ * Errors: -EINVAL (an argument out of range), -EPROTOTYPE (fd is no NETLINK_NETFILTER socket),
+ * -EPERM (no CAP_NET_ADMIN in the socket's namespace), -ENOMEM, -EMFILE, or what the kernel said.
+ */
+SLUICE_API int sluice_events_open(int fd, uint64_t ring_addr, uint64_t ring_bytes, int latency_us,
+				  int64_t rcvbuf_bytes, uint64_t *handle_out);
+
+/*
+ * Waits until the ring holds a record that was not consumed yet.
+ * Returns 1 when there is one, 0 after timeout_ms (-1: no limit) or, rarely, earlier; -ESHUTDOWN when
+ * the thread was stopped and everything was consumed; another -errno when the thread had to give up
+ * because reading the socket failed.
+ */
+SLUICE_API int sluice_ring_wait(uint64_t handle, int timeout_ms);
+
+/*
+ * Ends the subscription: leaves the groups, drains what the kernel has queued, admits pending losses
+ * as gap records, ends the thread and wakes the consumer. The records stay readable. Idempotent.
+ */
+SLUICE_API int sluice_events_stop(uint64_t handle);
+
+/*
+ * Stops if that was not done, closes the socket and frees the handle. No other call may be in
+ * progress or follow: stop, join the consumer, then close. The ring's memory is the caller's again.
+ */
+SLUICE_API int sluice_events_close(uint64_t handle);
+
+/*
+ * Copies the counters (struct stats of the layout) to `addr`. -EINVAL if `bytes` is less than their
+ * size. Each counter is exact, but they are read one after the other while the thread works.
+ */
+SLUICE_API int sluice_events_stats(uint64_t handle, uint64_t addr, uint64_t bytes);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

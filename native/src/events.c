@@ -1,0 +1,492 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The thread that drains conntrack events of one namespace.
+ *
+ * What an event costs is the wake-up, not the parsing, so the thread does not let the kernel wake it
+ * for every one: it reads up to 256 at a time, and when a read came back short it sleeps for the
+ * latency budget before it looks again. Only after an empty read does it poll.
+ *
+ *	  +--> read a batch --> decode --> drop counter --> publish --+
+ *	  |                                                           |
+ *	  |<-- full batch --------------------------------------------+
+ *	  |<-- sleep latency_us -------------- short batch -----------+
+ *	  +<-- poll --------------------------- nothing --------------+
+ *
+ * Nothing in the stream shows a loss: every event is a datagram of its own with sequence 0. The socket's
+ * drop counter does, exactly: with NETLINK_NO_ENOBUFS the kernel drops just the events that do not fit,
+ * one count each, and goes on (netlink_overrun() in net/netlink/af_netlink.c). So the counter is read
+ * after every batch.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <limits.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "error.h"
+#include "record.h"
+#include "ring.h"
+#include "sink.h"
+#include "sluice.h"
+
+#define BATCH 256
+/*
+ * Room for a datagram. Events of today's kernels stay below 600 bytes. Not a power of two: at a stride
+ * of 2048 all 256 headers would compete for the same few sets of the first-level cache.
+ */
+#define DATAGRAM_BYTES 1984
+#define MAX_LATENCY_US 1000000
+/* How soon a gap is admitted, once the consumer makes room while no event comes. */
+#define PENDING_POLL_MS 10
+#define STACK_BYTES (256 * 1024)
+
+struct events {
+	struct sluice_sink sink;
+	pthread_t thread;
+	int fd;
+	int stop_fd; /* an eventfd: readable when the thread shall end */
+	int latency_us;
+	uint32_t drops_seen;	 /* the socket's counter when it was last read, modulo 2^32 */
+	uint64_t drops_seen_ns;	 /* wall clock just before that */
+	_Atomic bool ended;	 /* the thread writes nothing any more */
+	pthread_mutex_t joining; /* sluice_events_stop() may be called by two threads at once */
+	bool joined;
+
+	struct mmsghdr messages[BATCH];
+	struct iovec buffers[BATCH];
+	struct sockaddr_nl senders[BATCH];
+	uint8_t datagrams[BATCH][DATAGRAM_BYTES];
+};
+
+static const int groups[] = {
+	NFNLGRP_CONNTRACK_NEW,
+	NFNLGRP_CONNTRACK_UPDATE,
+	NFNLGRP_CONNTRACK_DESTROY,
+};
+#define GROUPS (sizeof(groups) / sizeof(groups[0]))
+
+static uint64_t now_ns(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* --- the socket --------------------------------------------------------------------------------- */
+
+static int read_drops(int fd, uint32_t *drops)
+{
+	uint32_t meminfo[SK_MEMINFO_VARS];
+	socklen_t bytes = sizeof(meminfo);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, meminfo, &bytes) < 0)
+		return -errno;
+	if (bytes < (SK_MEMINFO_DROPS + 1) * sizeof(meminfo[0]))
+		return -EOPNOTSUPP;
+	*drops = meminfo[SK_MEMINFO_DROPS];
+	return 0;
+}
+
+static int check_socket(int fd)
+{
+	int domain = 0, protocol = 0;
+	socklen_t bytes = sizeof(int);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &bytes) < 0)
+		return sluice_fail(errno, "getsockopt(%d, SO_DOMAIN)", fd);
+	bytes = sizeof(int);
+	if (getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &bytes) < 0)
+		return sluice_fail(errno, "getsockopt(%d, SO_PROTOCOL)", fd);
+	if (domain != AF_NETLINK || protocol != NETLINK_NETFILTER)
+		return sluice_fail(EPROTOTYPE,
+				   "descriptor %d is of domain %d, protocol %d, "
+				   "not a NETLINK_NETFILTER socket",
+				   fd, domain, protocol);
+	return 0;
+}
+
+/* A port id, so that the socket can be found in /proc/net/netlink. */
+static int bind_socket(int fd)
+{
+	struct sockaddr_nl address = { 0 };
+	socklen_t bytes = sizeof(address);
+
+	if (getsockname(fd, (struct sockaddr *)&address, &bytes) < 0)
+		return sluice_fail(errno, "getsockname(%d)", fd);
+	if (address.nl_pid != 0)
+		return 0;
+	address = (struct sockaddr_nl){ .nl_family = AF_NETLINK };
+	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+		return sluice_fail(errno, "bind(%d, AF_NETLINK)", fd);
+	return 0;
+}
+
+static int set_receive_buffer(struct events *events, int64_t wanted)
+{
+	socklen_t bytes = sizeof(int);
+	int actual = 0;
+
+	if (wanted > 0) {
+		/* The kernel doubles what it is told and accounts queued messages against that. */
+		int half = (int)((wanted + 1) / 2);
+
+		if (setsockopt(events->fd, SOL_SOCKET, SO_RCVBUFFORCE, &half, sizeof(half)) < 0)
+			return sluice_fail(errno, "setsockopt(SO_RCVBUFFORCE, %d)", half);
+	}
+	if (getsockopt(events->fd, SOL_SOCKET, SO_RCVBUF, &actual, &bytes) < 0)
+		return sluice_fail(errno, "getsockopt(SO_RCVBUF)");
+	events->sink.stats.rcvbuf_bytes = (uint64_t)actual;
+	return 0;
+}
+
+static int subscribe(struct events *events)
+{
+	int yes = 1;
+	size_t i;
+	int err;
+
+	if (setsockopt(events->fd, SOL_NETLINK, NETLINK_NO_ENOBUFS, &yes, sizeof(yes)) < 0)
+		return sluice_fail(errno, "setsockopt(NETLINK_NO_ENOBUFS)");
+	/* Before the first event can be lost, so that every loss shows as a difference to this. */
+	events->drops_seen_ns = now_ns(CLOCK_REALTIME);
+	err = read_drops(events->fd, &events->drops_seen);
+	if (err)
+		return sluice_fail(-err, "getsockopt(SO_MEMINFO)");
+	for (i = 0; i < GROUPS; i++)
+		if (setsockopt(events->fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &groups[i],
+			       sizeof(groups[i])) < 0)
+			return sluice_fail(errno, "setsockopt(NETLINK_ADD_MEMBERSHIP, %d)",
+					   groups[i]);
+	return 0;
+}
+
+static void unsubscribe(int fd)
+{
+	size_t i;
+
+	/* Fails only where there is no membership, and then there is nothing to leave. */
+	for (i = 0; i < GROUPS; i++)
+		(void)setsockopt(fd, SOL_NETLINK, NETLINK_DROP_MEMBERSHIP, &groups[i],
+				 sizeof(groups[i]));
+}
+
+/* --- the thread --------------------------------------------------------------------------------- */
+
+static void take_in(struct events *events, int i, uint64_t received_ns)
+{
+	const struct mmsghdr *message = &events->messages[i];
+	size_t bytes = message->msg_len;
+
+	/* Any process that may use netlink can send to our port; only the kernel's port id is 0. */
+	if (events->senders[i].nl_pid != 0)
+		sluice_sink_foreign(&events->sink);
+	else if (message->msg_hdr.msg_flags & MSG_TRUNC)
+		sluice_sink_malformed(&events->sink, events->datagrams[i], bytes, received_ns);
+	else
+		sluice_sink_datagram(&events->sink, events->datagrams[i], bytes, received_ns);
+}
+
+/* Reads one batch into the ring: the number of datagrams, or -errno if the socket is of no use. */
+static int read_batch(struct events *events)
+{
+	uint64_t received_ns;
+	int count, i;
+
+	count = recvmmsg(events->fd, events->messages, BATCH, MSG_DONTWAIT, NULL);
+	if (count < 0) {
+		/* ENOBUFS says that events were dropped, which the drop counter says better. */
+		if (errno == EAGAIN || errno == EINTR || errno == ENOBUFS)
+			return 0;
+		return -errno;
+	}
+	received_ns = now_ns(CLOCK_REALTIME);
+	for (i = 0; i < count; i++)
+		take_in(events, i, received_ns);
+	if (count > 0)
+		sluice_count(&events->sink.stats.batches, 1);
+	return count;
+}
+
+static int account_for_drops(struct events *events)
+{
+	uint64_t before_ns = now_ns(CLOCK_REALTIME);
+	uint32_t drops;
+	int err = read_drops(events->fd, &drops);
+
+	if (err)
+		return err;
+	/* From before the last read of the counter to after this one: no loss lies outside. */
+	if (drops != events->drops_seen)
+		sluice_sink_kernel_lost(&events->sink, (uint32_t)(drops - events->drops_seen),
+					events->drops_seen_ns, now_ns(CLOCK_REALTIME));
+	events->drops_seen = drops;
+	events->drops_seen_ns = before_ns;
+	return 0;
+}
+
+/* Sleeps for the latency budget, or less if the thread shall end: whether it shall. */
+static bool pause_for_more(struct events *events)
+{
+	struct pollfd stop = { .fd = events->stop_fd, .events = POLLIN };
+	struct timespec budget = { .tv_sec = events->latency_us / 1000000,
+				   .tv_nsec = (events->latency_us % 1000000) * 1000L };
+
+	return ppoll(&stop, 1, &budget, NULL) > 0;
+}
+
+/* Waits for an event, the end, or the time to try again to admit a loss: whether it is the end. */
+static bool wait_for_event(struct events *events)
+{
+	struct pollfd ready[] = {
+		{ .fd = events->stop_fd, .events = POLLIN },
+		{ .fd = events->fd, .events = POLLIN },
+	};
+
+	poll(ready, 2, sluice_sink_pending(&events->sink) ? PENDING_POLL_MS : -1);
+	return ready[0].revents != 0;
+}
+
+static void *run(void *argument)
+{
+	struct events *events = argument;
+	bool stopping = false;
+	int count, err;
+
+	for (;;) {
+		count = read_batch(events);
+		err = count < 0 ? count : account_for_drops(events);
+		if (err < 0)
+			break;
+		if (count > 0 || sluice_sink_pending(&events->sink))
+			sluice_sink_publish(&events->sink, false);
+		if (count == BATCH)
+			continue;
+		if (stopping) {
+			if (count == 0)
+				break;
+		} else if (count > 0 ? pause_for_more(events) : wait_for_event(events)) {
+			/* What is queued now is finite: it is read to its end. */
+			unsubscribe(events->fd);
+			stopping = true;
+		}
+	}
+
+	sluice_sink_publish(&events->sink, true);
+	__atomic_store_n(&events->sink.stats.error, (uint64_t)-err, __ATOMIC_RELAXED);
+	__atomic_store_n(&events->sink.stats.cpu_ns, now_ns(CLOCK_THREAD_CPUTIME_ID),
+			 __ATOMIC_RELAXED);
+	atomic_store_explicit(&events->ended, true, memory_order_release);
+	sluice_ring_wake(events->sink.ring.header);
+	return NULL;
+}
+
+/* The JVM's signals are meant for the JVM's threads. */
+static int start_thread(struct events *events)
+{
+	pthread_attr_t attributes;
+	sigset_t all, before;
+	int err;
+
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, STACK_BYTES);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	err = pthread_create(&events->thread, &attributes, run, events);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&attributes);
+	if (err)
+		return sluice_fail(err, "pthread_create");
+	pthread_setname_np(events->thread, "sluice-events");
+	return 0;
+}
+
+/* --- what is exported --------------------------------------------------------------------------- */
+
+static void prepare_batch(struct events *events)
+{
+	int i;
+
+	for (i = 0; i < BATCH; i++) {
+		events->buffers[i] = (struct iovec){ events->datagrams[i], DATAGRAM_BYTES };
+		events->messages[i].msg_hdr = (struct msghdr){
+			.msg_name = &events->senders[i],
+			.msg_namelen = sizeof(events->senders[i]),
+			.msg_iov = &events->buffers[i],
+			.msg_iovlen = 1,
+		};
+	}
+}
+
+static int open_on(struct events *events, int64_t rcvbuf_bytes)
+{
+	int err;
+
+	err = check_socket(events->fd);
+	if (!err)
+		err = bind_socket(events->fd);
+	if (!err)
+		err = set_receive_buffer(events, rcvbuf_bytes);
+	if (!err)
+		err = subscribe(events);
+	if (!err)
+		err = start_thread(events);
+	if (err)
+		unsubscribe(events->fd);
+	return err;
+}
+
+int sluice_events_open(int fd, uint64_t ring_addr, uint64_t ring_bytes, int latency_us,
+		       int64_t rcvbuf_bytes, uint64_t *handle_out)
+{
+	struct events *events;
+	int err;
+
+	if (!handle_out)
+		return sluice_fail(EINVAL, "handle_out is NULL");
+	if (latency_us < 0 || latency_us > MAX_LATENCY_US)
+		return sluice_fail(EINVAL, "latency_us is %d, not 0 to %d", latency_us,
+				   MAX_LATENCY_US);
+	if (rcvbuf_bytes < 0 || rcvbuf_bytes > INT_MAX - 1)
+		return sluice_fail(EINVAL, "rcvbuf_bytes is %lld, not 0 to %d",
+				   (long long)rcvbuf_bytes, INT_MAX - 1);
+
+	events = calloc(1, sizeof(*events));
+	if (!events)
+		return sluice_fail(ENOMEM, "calloc(%zu)", sizeof(*events));
+	events->latency_us = latency_us;
+	pthread_mutex_init(&events->joining, NULL);
+	prepare_batch(events);
+
+	err = sluice_sink_init(&events->sink, (void *)(uintptr_t)ring_addr, ring_bytes);
+	if (err) {
+		sluice_fail(-err, "a ring of %llu bytes at 0x%llx: too small or misaligned",
+			    (unsigned long long)ring_bytes, (unsigned long long)ring_addr);
+		goto free_events;
+	}
+	events->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (events->stop_fd < 0) {
+		err = sluice_fail(errno, "eventfd");
+		goto free_events;
+	}
+	events->fd = fd;
+	if (fd < 0) {
+		events->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
+		if (events->fd < 0) {
+			err = sluice_fail(errno, "socket(AF_NETLINK, NETLINK_NETFILTER)");
+			goto close_stop_fd;
+		}
+	}
+	err = open_on(events, rcvbuf_bytes);
+	if (err)
+		goto close_fd;
+	*handle_out = (uint64_t)(uintptr_t)events;
+	return 0;
+
+close_fd:
+	if (fd < 0)
+		close(events->fd);
+close_stop_fd:
+	close(events->stop_fd);
+free_events:
+	free(events);
+	return err;
+}
+
+static struct events *from_handle(uint64_t handle)
+{
+	return (struct events *)(uintptr_t)handle;
+}
+
+int sluice_ring_wait(uint64_t handle, int timeout_ms)
+{
+	struct events *events = from_handle(handle);
+	struct sluice_ring_header *ring;
+	uint64_t error;
+
+	if (!events)
+		return sluice_fail(EINVAL, "handle is 0");
+	ring = events->sink.ring.header;
+	if (sluice_ring_await(ring, &events->ended, timeout_ms))
+		return 1;
+	if (!atomic_load_explicit(&events->ended, memory_order_acquire))
+		return 0;
+	/* The thread may have published its last records just before it ended. */
+	if (sluice_ring_await(ring, &events->ended, 0))
+		return 1;
+	error = __atomic_load_n(&events->sink.stats.error, __ATOMIC_RELAXED);
+	if (error)
+		return sluice_fail((int)error, "reading conntrack events");
+	return sluice_fail(ESHUTDOWN, "the event thread was stopped");
+}
+
+int sluice_events_stop(uint64_t handle)
+{
+	struct events *events = from_handle(handle);
+	int err = 0;
+
+	if (!events)
+		return sluice_fail(EINVAL, "handle is 0");
+	pthread_mutex_lock(&events->joining);
+	if (!events->joined) {
+		eventfd_write(events->stop_fd, 1);
+		err = pthread_join(events->thread, NULL);
+		events->joined = err == 0;
+	}
+	pthread_mutex_unlock(&events->joining);
+	return err ? sluice_fail(err, "pthread_join") : 0;
+}
+
+int sluice_events_close(uint64_t handle)
+{
+	struct events *events = from_handle(handle);
+	int err = sluice_events_stop(handle);
+
+	if (err)
+		return err;
+	close(events->fd);
+	close(events->stop_fd);
+	pthread_mutex_destroy(&events->joining);
+	free(events);
+	return 0;
+}
+
+/* The thread's processor time while it lives; what it left behind afterwards. */
+static void add_cpu_time(struct events *events, struct sluice_stats *stats)
+{
+	struct timespec used;
+	clockid_t clock;
+
+	/* Held so that the thread is not joined, and its id is not another thread's, meanwhile. */
+	pthread_mutex_lock(&events->joining);
+	if (!events->joined && stats->cpu_ns == 0 &&
+	    pthread_getcpuclockid(events->thread, &clock) == 0 && clock_gettime(clock, &used) == 0)
+		stats->cpu_ns = (uint64_t)used.tv_sec * 1000000000u + (uint64_t)used.tv_nsec;
+	pthread_mutex_unlock(&events->joining);
+}
+
+int sluice_events_stats(uint64_t handle, uint64_t addr, uint64_t bytes)
+{
+	struct events *events = from_handle(handle);
+	struct sluice_stats *stats = (struct sluice_stats *)(uintptr_t)addr;
+
+	if (!events || !stats)
+		return sluice_fail(EINVAL, "handle or addr is 0");
+	if (bytes < sizeof(*stats))
+		return sluice_fail(EINVAL, "%llu bytes hold no struct stats of %zu",
+				   (unsigned long long)bytes, sizeof(*stats));
+	sluice_sink_stats(&events->sink, stats);
+	add_cpu_time(events, stats);
+	return 0;
+}
