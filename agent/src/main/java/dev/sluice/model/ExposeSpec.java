@@ -5,6 +5,7 @@ import static dev.sluice.net.MalformedValueException.quote;
 import dev.sluice.net.MalformedValueException;
 import dev.sluice.net.PortRange;
 import dev.sluice.net.Protocol;
+import java.util.Locale;
 
 /**
  * Ports of a container with their protocol, as in {@code docker run --expose}: {@code 80/tcp},
@@ -62,8 +63,10 @@ public record ExposeSpec(PortRange ports, Protocol protocol) {
   }
 
   private static Protocol parseProtocol(String protocolText, String text, int at) {
+    // Not equalsIgnoreCase: that takes the long s of U+017F for an s.
+    String lowerCase = protocolText.toLowerCase(Locale.ROOT);
     for (Protocol protocol : Protocol.values()) {
-      if (protocol.hasPorts() && protocol.toString().equalsIgnoreCase(protocolText)) {
+      if (protocol.hasPorts() && protocol.toString().equals(lowerCase)) {
         return protocol;
       }
     }

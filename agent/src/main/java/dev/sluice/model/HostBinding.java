@@ -27,25 +27,7 @@ public record HostBinding(
    *     family, or none that one connection could be made to
    */
   public HostBinding {
-    if (!protocol.hasPorts()) {
-      throw new InvalidMappingException(
-          "protocol " + protocol + " has no ports; tcp, udp and sctp can be published");
-    }
-    if (address.isPresent()) {
-      IpAddress exact = address.get();
-      if (exact.family() != family) {
-        throw new InvalidMappingException(
-            exact + " is not an " + family.title() + " address, but the connections are");
-      }
-      if (exact.isAny()) {
-        throw new InvalidMappingException(
-            exact + " is not one address; leave the address out to bind every one");
-      }
-      if (exact.isMulticast()) {
-        throw new InvalidMappingException(
-            "host address " + exact + " is a multicast group, which no port can be published on");
-      }
-    }
+    check(protocol, family, address);
   }
 
   /** Whether both claim a port of the same address, or of every address. */
@@ -65,6 +47,29 @@ public record HostBinding(
   @Override
   public String toString() {
     return withPorts(addressOrAny(), ports) + "/" + protocol;
+  }
+
+  /** What the constructor checks. */
+  static void check(Protocol protocol, Family family, Optional<IpAddress> address) {
+    if (!protocol.hasPorts()) {
+      throw new InvalidMappingException(
+          "protocol " + protocol + " has no ports; tcp, udp and sctp can be published");
+    }
+    if (address.isPresent()) {
+      IpAddress exact = address.get();
+      if (exact.family() != family) {
+        throw new InvalidMappingException(
+            exact + " is not an " + family.title() + " address, but the connections are");
+      }
+      if (exact.isAny()) {
+        throw new InvalidMappingException(
+            exact + " is not one address; leave the address out to bind every one");
+      }
+      if (exact.isMulticast()) {
+        throw new InvalidMappingException(
+            "host address " + exact + " is a multicast group, which no port can be published on");
+      }
+    }
   }
 
   static String withPorts(IpAddress address, PortRange ports) {

@@ -70,9 +70,8 @@ public record Mapping(
               + ": both must be of one family");
     }
     hostAddress = hostAddress.filter(address -> !address.isAny());
-    // These two know the rules for an end of a connection; made once here to apply them.
-    var unusedTarget = new Target(targetAddress, targetPorts);
-    var unusedBinding = new HostBinding(protocol, targetAddress.family(), hostAddress, hostPorts);
+    HostBinding.check(protocol, targetAddress.family(), hostAddress);
+    Target.check(targetAddress);
   }
 
   /** The family of the connections, which is that of the target. */

@@ -1,10 +1,15 @@
 package dev.sluice.model;
 
+import dev.sluice.net.IpAddress;
 import dev.sluice.net.PortRange;
+import dev.sluice.net.Protocol;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Optional;
 import java.util.stream.Collectors;
 
 /** Writes mappings as the PORTS column of {@code docker ps}. */
@@ -32,29 +37,40 @@ public final class PortsColumn {
    */
   public static String of(Collection<Mapping> mappings) {
     List<Mapping> entries = new ArrayList<>();
+    Map<Junction, Integer> openEnds = new HashMap<>();
     for (Mapping next : mappings.stream().sorted(ORDER).toList()) {
-      int continued = indexOfContinued(entries, next);
-      if (continued < 0) {
+      Integer continued = openEnds.remove(Junction.before(next));
+      if (continued == null) {
+        openEnds.put(Junction.behind(next), entries.size());
         entries.add(next);
       } else {
-        entries.set(continued, joined(entries.get(continued), next));
+        Mapping whole = joined(entries.get(continued), next);
+        openEnds.put(Junction.behind(whole), continued);
+        entries.set(continued, whole);
       }
     }
     return entries.stream().map(PortsColumn::of).collect(Collectors.joining(", "));
   }
 
-  private static int indexOfContinued(List<Mapping> entries, Mapping next) {
-    for (int i = 0; i < entries.size(); i++) {
-      Mapping entry = entries.get(i);
-      if (entry.protocol() == next.protocol()
-          && entry.family() == next.family()
-          && entry.hostAddress().equals(next.hostAddress())
-          && entry.hostPorts().last() + 1 == next.hostPorts().first()
-          && entry.targetPorts().last() + 1 == next.targetPorts().first()) {
-        return i;
-      }
+  /** Where a mapping ends and another may continue it; the ports are those of the continuation. */
+  private record Junction(
+      Protocol protocol,
+      Optional<IpAddress> hostAddress,
+      IpAddress targetAddress,
+      int hostPort,
+      int targetPort) {
+    static Junction before(Mapping mapping) {
+      return at(mapping, mapping.hostPorts().first(), mapping.targetPorts().first());
     }
-    return -1;
+
+    static Junction behind(Mapping mapping) {
+      return at(mapping, mapping.hostPorts().last() + 1, mapping.targetPorts().last() + 1);
+    }
+
+    private static Junction at(Mapping mapping, int hostPort, int targetPort) {
+      return new Junction(
+          mapping.protocol(), mapping.hostAddress(), mapping.targetAddress(), hostPort, targetPort);
+    }
   }
 
   private static Mapping joined(Mapping entry, Mapping next) {

@@ -17,6 +17,17 @@ public record Target(IpAddress address, PortRange ports) {
    * @throws InvalidMappingException if no connection can be made to it
    */
   public Target {
+    check(address);
+  }
+
+  /** As people write it: {@code 172.30.0.2:80}, {@code [fd00::2]:5000-5010}. */
+  @Override
+  public String toString() {
+    return HostBinding.withPorts(address, ports);
+  }
+
+  /** What the constructor checks. */
+  static void check(IpAddress address) {
     if (address.isAny()) {
       throw new InvalidMappingException(
           "target address " + address + " is not an address of a container");
@@ -25,11 +36,5 @@ public record Target(IpAddress address, PortRange ports) {
       throw new InvalidMappingException(
           "target address " + address + " is a multicast group, not an address of a container");
     }
-  }
-
-  /** As people write it: {@code 172.30.0.2:80}, {@code [fd00::2]:5000-5010}. */
-  @Override
-  public String toString() {
-    return HostBinding.withPorts(address, ports);
   }
 }
