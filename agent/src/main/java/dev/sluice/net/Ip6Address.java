@@ -28,6 +28,9 @@ public record Ip6Address(long high, long low) implements IpAddress {
     if (text.isEmpty()) {
       throw new MalformedValueException(text, 0, "an IP address is missing");
     }
+    if (text.indexOf(':') < 0) {
+      throw new MalformedValueException(text, 0, quote(text) + " is not an IPv6 address");
+    }
     int[] groups = new int[GROUPS];
     int count = 0;
     int gap = -1; // how many groups stand before the "::"
