@@ -107,6 +107,48 @@ public final class NetlinkClient implements AutoCloseable {
   }
 
   /**
+   * Sends independent requests as one datagram and waits for the answer to each: one that fails
+   * does not keep the others from taking effect.
+   *
+   * @param requests at most as many as their ACKs fit into the receive buffer (some 160 by
+   *     default); NLM_F_REQUEST is the caller's, NLM_F_ACK is added here
+   * @param operation what they ask for, as it reads after "cannot"
+   * @return one number for each request, in order: 0, or the positive errno it was refused with
+   * @throws OutcomeUnknownException if answers are lost
+   */
+  public int[] executeEach(MessageWriter requests, String operation) {
+    oneRequestAtATime.lock();
+    try {
+      int first = lastSequence + 1;
+      for (int at = 0;
+          at < requests.length();
+          at += HeaderLayout.align(requests.bytes().getInt(at))) {
+        requests.addFlags(at, NLM_F_ACK);
+      }
+      prepareBatch(requests);
+      transport.send(requests.address(), requests.length(), operation);
+      int[] errnos = new int[requests.messages()];
+      int unanswered = errnos.length;
+      while (unanswered > 0) {
+        receiveDatagram(operation, ANSWER_TIMEOUT_MILLIS);
+        while (cursor.next()) {
+          int index = cursor.sequence() - first;
+          if (index < 0 || index >= errnos.length) {
+            continue; // the late answer to a request that was given up
+          }
+          if (cursor.type() == NLMSG_ERROR) {
+            errnos[index] = -cursor.headerU32(0);
+            unanswered--;
+          }
+        }
+      }
+      return errnos;
+    } finally {
+      oneRequestAtATime.unlock();
+    }
+  }
+
+  /**
    * Dumps a table. If the kernel says that it changed meanwhile, what was collected is thrown away
    * and the dump is repeated, up to ten times.
    *
