@@ -14,15 +14,27 @@ public sealed interface Data {
    * Bytes in the order they have on the wire: network order for addresses and ports, host order for
    * marks.
    */
-  record Value(Bytes bytes) implements Data {}
+  record Value(Bytes bytes) implements Data {
+    @Override
+    public String toString() {
+      return Text.words(bytes);
+    }
+  }
 
   /** What happens to the packet; {@link Verdict} is the value. */
-  record OfVerdict(Verdict verdict) implements Data {}
+  record OfVerdict(Verdict verdict) implements Data {
+    @Override
+    public String toString() {
+      return verdict.toString();
+    }
+  }
 
+  /** {@code bytes} as data. */
   static Data of(Bytes bytes) {
     return new Value(bytes);
   }
 
+  /** {@code verdict} as data. */
   static Data of(Verdict verdict) {
     return new OfVerdict(verdict);
   }
@@ -52,5 +64,13 @@ public sealed interface Data {
       }
     }
     throw new MalformedMessageException("data attribute with neither value nor verdict");
+  }
+
+  /** As {@link #read}, where only bytes make sense. */
+  static Bytes readValue(AttributeCursor inside) {
+    if (read(inside) instanceof Value value) {
+      return value.bytes();
+    }
+    throw new MalformedMessageException("a verdict where bytes are expected");
   }
 }

@@ -12,4 +12,9 @@ public interface Expression {
 
   /** Writes the attributes that go inside NFTA_EXPR_DATA, in the order nft writes them. */
   void encode(MessageWriter out);
+
+  /** False for an expression that nft sends without NFTA_EXPR_DATA, not even an empty one. */
+  default boolean hasData() {
+    return true;
+  }
 }

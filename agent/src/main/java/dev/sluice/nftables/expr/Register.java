@@ -14,6 +14,9 @@ public final class Register {
   /** The first 16-byte register, where single values go. */
   public static final int R1 = LinuxNfTables.NFT_REG_1;
 
+  /** No register: the attribute is absent. Not 0, which is the verdict register. */
+  public static final int NONE = -1;
+
   private static final int BYTES_PER_REG32 = 4;
   private static final int REG32_PER_REG = 4;
 

@@ -17,6 +17,7 @@ public record Verdict(int code, @Nullable String chain) {
   public static final Verdict DROP = new Verdict(LinuxNfTables.NF_DROP, null);
   public static final Verdict RETURN = new Verdict(LinuxNfTables.NFT_RETURN, null);
   public static final Verdict CONTINUE = new Verdict(LinuxNfTables.NFT_CONTINUE, null);
+  public static final Verdict BREAK = new Verdict(LinuxNfTables.NFT_BREAK, null);
 
   public static Verdict jump(String chain) {
     return new Verdict(LinuxNfTables.NFT_JUMP, chain);
@@ -36,7 +37,7 @@ public record Verdict(int code, @Nullable String chain) {
   }
 
   static Verdict read(AttributeCursor inside) {
-    int code = 0;
+    Integer code = null;
     String chain = null;
     while (inside.next()) {
       switch (inside.type()) {
@@ -45,7 +46,7 @@ public record Verdict(int code, @Nullable String chain) {
         default -> {}
       }
     }
-    return new Verdict(code, chain);
+    return new Verdict(Decoding.present(code, "NFTA_VERDICT_CODE"), chain);
   }
 
   @Override
@@ -55,8 +56,8 @@ public record Verdict(int code, @Nullable String chain) {
       case LinuxNfTables.NF_DROP -> "drop";
       case LinuxNfTables.NFT_CONTINUE -> "continue";
       case LinuxNfTables.NFT_BREAK -> "break";
-      case LinuxNfTables.NFT_JUMP -> "jump " + chain;
-      case LinuxNfTables.NFT_GOTO -> "goto " + chain;
+      case LinuxNfTables.NFT_JUMP -> "jump -> " + chain;
+      case LinuxNfTables.NFT_GOTO -> "goto -> " + chain;
       case LinuxNfTables.NFT_RETURN -> "return";
       default -> "verdict " + code;
     };

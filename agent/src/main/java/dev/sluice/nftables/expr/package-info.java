@@ -4,7 +4,7 @@
  * not know survives as an opaque one.
  *
  * <p>Expressions talk through registers: {@code meta load l4proto => reg 1}, {@code cmp eq reg 1
- * 0x06}. See dev.sluice.nftables.expr.Register}.
+ * 0x06}. See {@link dev.sluice.nftables.expr.Register}.
  */
 @NullMarked
 package dev.sluice.nftables.expr;

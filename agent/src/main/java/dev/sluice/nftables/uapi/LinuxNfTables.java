@@ -368,6 +368,7 @@ public final class LinuxNfTables {
   public static final int NFT_META_IIFNAME = 6;
   public static final int NFT_META_OIFNAME = 7;
   public static final int NFT_META_IFTYPE = 8;
+  public static final int NFT_META_OIFTYPE = 9;
   public static final int NFT_META_SKUID = 10;
   public static final int NFT_META_SKGID = 11;
   public static final int NFT_META_NFTRACE = 12;
@@ -393,6 +394,11 @@ public final class LinuxNfTables {
   public static final int NFT_META_TIME_HOUR = 32;
   public static final int NFT_META_SDIF = 33;
   public static final int NFT_META_SDIFNAME = 34;
+
+  // enum nft_meta_attributes
+  public static final int NFTA_META_DREG = 1;
+  public static final int NFTA_META_KEY = 2;
+  public static final int NFTA_META_SREG = 3;
 
   // enum nft_rt_keys
   public static final int NFT_RT_CLASSID = 0;
@@ -493,6 +499,10 @@ public final class LinuxNfTables {
   public static final int NFTA_QUEUE_FLAGS = 3;
   public static final int NFTA_QUEUE_SREG_QNUM = 4;
 
+  // NFT_QUEUE_FLAG_*
+  public static final int NFT_QUEUE_FLAG_BYPASS = 1;
+  public static final int NFT_QUEUE_FLAG_CPU_FANOUT = 2;
+
   // enum nft_quota_flags
   public static final int NFT_QUOTA_F_INV = 1;
   public static final int NFT_QUOTA_F_DEPLETED = 2;
@@ -526,7 +536,9 @@ public final class LinuxNfTables {
   public static final int NFTA_NAT_TYPE = 1;
   public static final int NFTA_NAT_FAMILY = 2;
   public static final int NFTA_NAT_REG_ADDR_MIN = 3;
+  public static final int NFTA_NAT_REG_ADDR_MAX = 4;
   public static final int NFTA_NAT_REG_PROTO_MIN = 5;
+  public static final int NFTA_NAT_REG_PROTO_MAX = 6;
   public static final int NFTA_NAT_FLAGS = 7;
 
   // enum nft_tproxy_attributes
@@ -537,9 +549,11 @@ public final class LinuxNfTables {
   // enum nft_masq_attributes
   public static final int NFTA_MASQ_FLAGS = 1;
   public static final int NFTA_MASQ_REG_PROTO_MIN = 2;
+  public static final int NFTA_MASQ_REG_PROTO_MAX = 3;
 
   // enum nft_redir_attributes
   public static final int NFTA_REDIR_REG_PROTO_MIN = 1;
+  public static final int NFTA_REDIR_REG_PROTO_MAX = 2;
   public static final int NFTA_REDIR_FLAGS = 3;
 
   // enum nft_objref_attributes
@@ -548,6 +562,13 @@ public final class LinuxNfTables {
   public static final int NFTA_OBJREF_SET_SREG = 3;
   public static final int NFTA_OBJREF_SET_NAME = 4;
   public static final int NFTA_OBJREF_SET_ID = 5;
+
+  // NFT_OBJECT_*
+  public static final int NFT_OBJECT_COUNTER = 1;
+  public static final int NFT_OBJECT_QUOTA = 2;
+  public static final int NFT_OBJECT_CT_HELPER = 3;
+  public static final int NFT_OBJECT_LIMIT = 4;
+  public static final int NFT_OBJECT_CONNLIMIT = 5;
 
   // enum nft_gen_attributes
   public static final int NFTA_GEN_ID = 1;
