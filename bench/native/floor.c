@@ -16,6 +16,7 @@
  *
  * Shapes: "bare" is key and data; "dressed" adds what the agent's elements carry, userdata (a
  * 60-byte comment TLV) and a counter expression; "userdata" and "counter" tell which costs what.
+ * "template" is dressed too, but the counter comes from the map's declaration, not from each message.
  *
  * Prints one JSON object per line. Needs root.
  */
@@ -65,13 +66,15 @@ struct shape {
 	const char *name;
 	bool userdata;
 	bool counter;
+	bool template; /* the map says "counter", so the kernel gives every element its own */
 };
 
 static const struct shape shapes[] = {
-	{ "bare", false, false },
-	{ "userdata", true, false },
-	{ "counter", false, true },
-	{ "dressed", true, true },
+	{ .name = "bare" },
+	{ .name = "userdata", .userdata = true },
+	{ .name = "counter", .counter = true },
+	{ .name = "dressed", .userdata = true, .counter = true },
+	{ .name = "template", .userdata = true, .template = true },
 };
 
 static const unsigned int present_steps[] = { 0, 1000, 10000, 60000 };
@@ -265,12 +268,14 @@ static void create_map(struct session *s)
 	at = nft_message(s, NFT_MSG_NEWSET, NLM_F_CREATE | NLM_F_EXCL);
 	attribute_text(b, NFTA_SET_TABLE, TABLE);
 	attribute_text(b, NFTA_SET_NAME, MAP);
-	attribute_be32(b, NFTA_SET_FLAGS, NFT_SET_MAP);
+	attribute_be32(b, NFTA_SET_FLAGS, NFT_SET_MAP | (s->shape->template ? NFT_SET_EXPR : 0));
 	attribute_be32(b, NFTA_SET_KEY_TYPE, CONCAT(TYPE_INET_PROTOCOL, TYPE_INET_SERVICE));
 	attribute_be32(b, NFTA_SET_KEY_LEN, FIELDS_BYTES);
 	attribute_be32(b, NFTA_SET_DATA_TYPE, CONCAT(TYPE_IPADDR, TYPE_INET_SERVICE));
 	attribute_be32(b, NFTA_SET_DATA_LEN, FIELDS_BYTES);
 	attribute_be32(b, NFTA_SET_ID, MAP_ID);
+	if (s->shape->template)
+		counter(b, NFTA_SET_EXPR);
 	message_end(s, at);
 	request_ack(s, at);
 	batch_mark(s, NFNL_MSG_BATCH_END);

@@ -35,6 +35,14 @@ public class CLoopBenchmark extends CallBenchmark {
 
   @Benchmark
   @OperationsPerInvocation(TIMES)
+  public int refuse_errnoRead() {
+    return expect(
+        EAGAIN * TIMES,
+        (int) JniCalls.refuseLoop(socket, address, BUFFER_BYTES, MSG_DONTWAIT, TIMES));
+  }
+
+  @Benchmark
+  @OperationsPerInvocation(TIMES)
   public int close_errnoRead() {
     return expect(EBADF * TIMES, JniCalls.closeLoop(badFd, TIMES));
   }

@@ -30,6 +30,17 @@ public class JniCallBenchmark extends CallBenchmark {
   }
 
   @Benchmark
+  public int refuse_address_errnoReturned() {
+    return expect(
+        EAGAIN, (int) -JniCalls.refuseAddress(socket, address, BUFFER_BYTES, MSG_DONTWAIT));
+  }
+
+  @Benchmark
+  public int refuse_directByteBuffer_errnoReturned() {
+    return expect(EAGAIN, (int) -JniCalls.refuseBuffer(socket, buffer, BUFFER_BYTES, MSG_DONTWAIT));
+  }
+
+  @Benchmark
   public int close_errnoReturned() {
     return expect(EBADF, -JniCalls.close(badFd));
   }

@@ -3,14 +3,18 @@ package dev.sluice.bench.ffi;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 
-/** The three calls, and loops of them in C, bound by hand: bench/native/calls_jni.c. */
+/** The four calls, and loops of them in C, bound by hand: bench/native/calls_jni.c. */
 final class JniCalls {
   static {
-    System.load(
-        Path.of(System.getProperty("sluice.bench.native.dir", "native/build"))
-            .resolve("libsluice_bench.so")
-            .toAbsolutePath()
-            .toString());
+    System.load(library());
+  }
+
+  /** The absolute path of the library, which the other bindings open too. */
+  static String library() {
+    return Path.of(System.getProperty("sluice.bench.native.dir", "native/build"))
+        .resolve("libsluice_bench.so")
+        .toAbsolutePath()
+        .toString();
   }
 
   private JniCalls() {}
@@ -25,6 +29,14 @@ final class JniCalls {
 
   /** Returns the bytes received or -errno. */
   static native long recvBuffer(int fd, ByteBuffer buffer, long length, int flags);
+
+  /** Returns -errno. */
+  static native long refuseAddress(int fd, long address, long length, int flags);
+
+  /** Returns -errno. */
+  static native long refuseBuffer(int fd, ByteBuffer buffer, long length, int flags);
+
+  static native long refuseLoop(int fd, long address, long length, int flags, int times);
 
   static native int absLoop(int value, int times);
 

@@ -41,6 +41,29 @@ public class JnrCallBenchmark extends CallBenchmark {
   }
 
   @Benchmark
+  public long refuse_address_withoutErrno() {
+    return withoutErrno.sluice_bench_refuse(socket, address, BUFFER_BYTES, MSG_DONTWAIT);
+  }
+
+  @Benchmark
+  public int refuse_address_errnoSavedAndRead() {
+    long unused = libc.sluice_bench_refuse(socket, address, BUFFER_BYTES, MSG_DONTWAIT);
+    return expect(EAGAIN, runtime.getLastError());
+  }
+
+  @Benchmark
+  public int refuse_directByteBuffer_errnoSavedAndRead() {
+    long unused = libc.sluice_bench_refuse(socket, buffer, BUFFER_BYTES, MSG_DONTWAIT);
+    return expect(EAGAIN, runtime.getLastError());
+  }
+
+  @Benchmark
+  public int refuse_pointer_errnoSavedAndRead() {
+    long unused = libc.sluice_bench_refuse(socket, pointer, BUFFER_BYTES, MSG_DONTWAIT);
+    return expect(EAGAIN, runtime.getLastError());
+  }
+
+  @Benchmark
   public int close_withoutErrno() {
     return withoutErrno.close(badFd);
   }

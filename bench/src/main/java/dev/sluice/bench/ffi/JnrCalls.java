@@ -8,13 +8,13 @@ import jnr.ffi.types.size_t;
 import jnr.ffi.types.ssize_t;
 
 /**
- * The three calls through jnr-ffi. By default jnr saves errno after every call; {@code IgnoreError}
+ * The four calls through jnr-ffi. By default jnr saves errno after every call; {@code IgnoreError}
  * leaves that out. Public because jnr implements it in a class of its own.
  */
 public interface JnrCalls {
-  /** Loads libc with errno saved by default. */
+  /** Binds libc and the benchmark's library, with errno saved by default. */
   static JnrCalls load() {
-    return LibraryLoader.create(JnrCalls.class).load("c");
+    return LibraryLoader.create(JnrCalls.class).library("c").load(JniCalls.library());
   }
 
   int abs(int value);
@@ -32,11 +32,20 @@ public interface JnrCalls {
   @ssize_t
   long recv(int fd, Pointer buffer, @size_t long length, int flags);
 
-  /** The same library with errno left alone. */
+  @ssize_t
+  long sluice_bench_refuse(int fd, long address, @size_t long length, int flags);
+
+  @ssize_t
+  long sluice_bench_refuse(int fd, ByteBuffer buffer, @size_t long length, int flags);
+
+  @ssize_t
+  long sluice_bench_refuse(int fd, Pointer buffer, @size_t long length, int flags);
+
+  /** The same libraries with errno left alone. */
   interface WithoutErrno {
-    /** Loads libc without errno being saved. */
+    /** Binds the same without errno being saved. */
     static WithoutErrno load() {
-      return LibraryLoader.create(WithoutErrno.class).load("c");
+      return LibraryLoader.create(WithoutErrno.class).library("c").load(JniCalls.library());
     }
 
     @IgnoreError
@@ -44,6 +53,10 @@ public interface JnrCalls {
 
     @IgnoreError
     int close(int fd);
+
+    @IgnoreError
+    @ssize_t
+    long sluice_bench_refuse(int fd, long address, @size_t long length, int flags);
 
     @IgnoreError
     @ssize_t

@@ -1,10 +1,11 @@
 /**
  * What one call from Java into C costs through each binding, and what loading the binding costs.
  *
- * <p>Three calls, from nothing to realistic: {@code abs(int)} does no work, so the figure is the
- * binding's own; {@code close(-1)} enters the kernel and fails, so errno must survive until Java
- * has read it; {@code recv} with MSG_DONTWAIT on an empty netlink socket is what the agent does all
- * day: four arguments, one of them memory, and EAGAIN.
+ * <p>Four calls, from nothing to realistic: {@code abs(int)} does no work, so the figure is the
+ * binding's own; {@code refuse} has recv's signature and outcome but stays out of the kernel, so
+ * the figure is the binding's own for four arguments, memory and errno; {@code close(-1)} enters
+ * the kernel and fails; {@code recv} with MSG_DONTWAIT on an empty netlink socket is what the agent
+ * does all day.
  */
 @NullMarked
 package dev.sluice.bench.ffi;

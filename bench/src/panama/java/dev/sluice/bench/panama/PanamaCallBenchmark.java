@@ -11,8 +11,10 @@ import java.lang.foreign.Linker;
 import java.lang.foreign.MemoryLayout.PathElement;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.StructLayout;
+import java.lang.foreign.SymbolLookup;
 import java.lang.invoke.MethodHandle;
 import java.lang.invoke.VarHandle;
+import java.nio.file.Path;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.Setup;
 import org.openjdk.jmh.annotations.TearDown;
@@ -24,6 +26,7 @@ import org.openjdk.jmh.annotations.TearDown;
  */
 public class PanamaCallBenchmark extends CallBenchmark {
   private static final Linker LINKER = Linker.nativeLinker();
+  private static final SymbolLookup SYMBOLS = symbols();
   private static final Linker.Option CAPTURE_ERRNO = Linker.Option.captureCallState("errno");
   private static final Linker.Option CRITICAL = Linker.Option.critical(false);
   private static final StructLayout CALL_STATE = Linker.Option.captureStateLayout();
@@ -46,6 +49,12 @@ public class PanamaCallBenchmark extends CallBenchmark {
   private static final MethodHandle RECV_ADDRESS_ERRNO = bind("recv", RECV_ADDRESS, CAPTURE_ERRNO);
   private static final MethodHandle RECV_ADDRESS_ERRNO_CRITICAL =
       bind("recv", RECV_ADDRESS, CAPTURE_ERRNO, CRITICAL);
+  private static final MethodHandle REFUSE_SEGMENT_ERRNO =
+      bind("sluice_bench_refuse", RECV_SEGMENT, CAPTURE_ERRNO);
+  private static final MethodHandle REFUSE_ADDRESS_ERRNO =
+      bind("sluice_bench_refuse", RECV_ADDRESS, CAPTURE_ERRNO);
+  private static final MethodHandle REFUSE_ADDRESS_ERRNO_CRITICAL =
+      bind("sluice_bench_refuse", RECV_ADDRESS, CAPTURE_ERRNO, CRITICAL);
   private static final MethodHandle SOCKET =
       bind("socket", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT));
 
@@ -54,11 +63,18 @@ public class PanamaCallBenchmark extends CallBenchmark {
   private final long address = buffer.address();
   private int socket = -1;
 
+  /** libc, and the library that bench/native builds. */
+  @SuppressWarnings("restricted") // the very thing measured
+  private static SymbolLookup symbols() {
+    Path library = Path.of(System.getProperty("sluice.bench.native.dir"), "libsluice_bench.so");
+    return SymbolLookup.libraryLookup(library.toAbsolutePath(), Arena.global())
+        .or(LINKER.defaultLookup());
+  }
+
   @SuppressWarnings("restricted") // the very thing measured
   private static MethodHandle bind(
       String name, FunctionDescriptor descriptor, Linker.Option... options) {
-    return LINKER.downcallHandle(
-        LINKER.defaultLookup().find(name).orElseThrow(), descriptor, options);
+    return LINKER.downcallHandle(SYMBOLS.find(name).orElseThrow(), descriptor, options);
   }
 
   private int errno() {
@@ -83,6 +99,33 @@ public class PanamaCallBenchmark extends CallBenchmark {
   @Benchmark
   public int abs_critical() throws Throwable {
     return (int) ABS_CRITICAL.invokeExact(value);
+  }
+
+  @Benchmark
+  public int refuse_segment_errnoCapturedAndRead() throws Throwable {
+    long unused =
+        (long)
+            REFUSE_SEGMENT_ERRNO.invokeExact(
+                callState, socket, buffer, (long) BUFFER_BYTES, MSG_DONTWAIT);
+    return expect(EAGAIN, errno());
+  }
+
+  @Benchmark
+  public int refuse_address_errnoCapturedAndRead() throws Throwable {
+    long unused =
+        (long)
+            REFUSE_ADDRESS_ERRNO.invokeExact(
+                callState, socket, address, (long) BUFFER_BYTES, MSG_DONTWAIT);
+    return expect(EAGAIN, errno());
+  }
+
+  @Benchmark
+  public int refuse_critical_address_errnoCapturedAndRead() throws Throwable {
+    long unused =
+        (long)
+            REFUSE_ADDRESS_ERRNO_CRITICAL.invokeExact(
+                callState, socket, address, (long) BUFFER_BYTES, MSG_DONTWAIT);
+    return expect(EAGAIN, errno());
   }
 
   @Benchmark
