@@ -28,6 +28,7 @@ public final class Errno {
   public static final int EADDRNOTAVAIL = 99;
   public static final int ENETUNREACH = 101;
   public static final int ENOBUFS = 105;
+  public static final int ESHUTDOWN = 108;
   public static final int EHOSTUNREACH = 113;
 
   private Errno() {}

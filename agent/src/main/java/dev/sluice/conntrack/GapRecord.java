@@ -1,0 +1,65 @@
+package dev.sluice.conntrack;
+
+import static dev.sluice.conntrack.GapRecordDescriptor.*;
+
+import java.nio.ByteBuffer;
+
+/**
+ * A window on a gap in the ring: between two times, a known number of events is missing. It stands
+ * where the loss was noticed; events that the kernel had queued before the loss may follow it. See
+ * {@link GapRecordDescriptor}; only valid during the call of {@link EventRing.Handler#onGap}.
+ */
+public final class GapRecord {
+  /** Why events are missing. */
+  public enum Cause {
+    /** They came faster than the thread in C fetched them: the socket's receive buffer was full. */
+    RECEIVE_BUFFER,
+    /** They were fetched faster than Java read them: the ring was full. */
+    RING,
+    /** Messages that could not be decoded; {@link EventStats#malformedHex} shows the first. */
+    MALFORMED
+  }
+
+  private ByteBuffer bytes;
+  private int offset;
+
+  GapRecord(ByteBuffer bytes) {
+    this.bytes = bytes;
+  }
+
+  GapRecord wrap(ByteBuffer memory, int recordOffset) {
+    this.bytes = memory;
+    this.offset = recordOffset;
+    return this;
+  }
+
+  public Cause cause() {
+    int cause = bytes.get(offset + CAUSE_OFFSET);
+    return switch (cause) {
+      case SLUICE_CAUSE_RECEIVE_BUFFER -> Cause.RECEIVE_BUFFER;
+      case SLUICE_CAUSE_RING_OVERFLOW -> Cause.RING;
+      case SLUICE_CAUSE_MALFORMED -> Cause.MALFORMED;
+      default -> throw new IllegalStateException("gap of unknown cause: cause=" + cause);
+    };
+  }
+
+  /** How many events are missing; exact, at least 1. */
+  public long lost() {
+    return bytes.getLong(offset + LOST_OFFSET);
+  }
+
+  /** No event that is missing here happened before this, ns since 1970. */
+  public long fromNanos() {
+    return bytes.getLong(offset + FROM_NS_OFFSET);
+  }
+
+  /** No event that is missing here happened after this, ns since 1970. */
+  public long toNanos() {
+    return bytes.getLong(offset + TO_NS_OFFSET);
+  }
+
+  @Override
+  public String toString() {
+    return "GAP " + cause() + " lost=" + lost() + " from=" + fromNanos() + " to=" + toNanos();
+  }
+}

@@ -1,0 +1,41 @@
+package dev.sluice.ffi;
+
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The functions of native/include/sluice.h bound by jnr-ffi, spelled as C spells them. Addresses
+ * and handles travel as 64-bit integers. {@link ShimLibrary} is what everybody else uses.
+ */
+public interface ShimCalls {
+  int sluice_abi_version();
+
+  String sluice_version();
+
+  String sluice_last_error();
+
+  int sluice_layout_count();
+
+  @Nullable String sluice_layout_name(int index);
+
+  int sluice_layout_offset(int index);
+
+  int sluice_layout_size(int index);
+
+  long sluice_ring_bytes(int slots);
+
+  int sluice_events_open(
+      int fd,
+      long ringAddress,
+      long ringBytes,
+      int latencyMicros,
+      long receiveBufferBytes,
+      long handleOutAddress);
+
+  int sluice_ring_wait(long handle, int timeoutMillis);
+
+  int sluice_events_stop(long handle);
+
+  int sluice_events_close(long handle);
+
+  int sluice_events_stats(long handle, long address, long bytes);
+}

@@ -1,0 +1,208 @@
+package dev.sluice.ffi;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import jnr.ffi.LibraryLoader;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * libsluice.so, the part of the agent that is written in C (native/include/sluice.h). It is loaded
+ * from the directory named by the system property {@value #DIRECTORY_PROPERTY}, else from {@value
+ * #DEFAULT_DIRECTORY}; nothing is ever unpacked to a temporary directory.
+ *
+ * <p>Methods carry the names of the functions they call and return what those return, {@code
+ * -errno} after a failure; {@link #failure} then tells why.
+ */
+public final class ShimLibrary {
+  /** Names the directory that holds the library. */
+  public static final String DIRECTORY_PROPERTY = "sluice.native.dir";
+
+  public static final String DEFAULT_DIRECTORY = "/usr/lib/sluice";
+
+  /** SLUICE_ABI_VERSION of the header this class was written for. */
+  public static final int ABI_VERSION = 1;
+
+  private static final String FILE = "libsluice.so";
+
+  private static @Nullable ShimLibrary loaded;
+
+  private final Path file;
+  private final ShimCalls calls;
+
+  private ShimLibrary(Path file, ShimCalls calls) {
+    this.file = file;
+    this.calls = calls;
+  }
+
+  /**
+   * The library, loaded when first asked for.
+   *
+   * @throws IllegalStateException if it is missing, cannot be loaded or is of another version; the
+   *     message says what to do
+   */
+  public static synchronized ShimLibrary load() {
+    ShimLibrary library = loaded;
+    if (library == null) {
+      library = load(Path.of(System.getProperty(DIRECTORY_PROPERTY, DEFAULT_DIRECTORY)));
+      loaded = library;
+    }
+    return library;
+  }
+
+  /** As {@link #load()}, from a directory of the caller's choice. */
+  public static ShimLibrary load(Path directory) {
+    Path file = directory.toAbsolutePath().normalize().resolve(FILE);
+    if (!Files.isRegularFile(file)) {
+      throw new IllegalStateException(
+          FILE + " not found in " + file.getParent() + ": run ./mvnw package");
+    }
+    ShimCalls calls;
+    try {
+      calls = LibraryLoader.create(ShimCalls.class).failImmediately().load(file.toString());
+    } catch (UnsatisfiedLinkError e) {
+      throw new IllegalStateException(
+          file + " cannot be loaded (" + e.getMessage() + "): run ./mvnw package again", e);
+    }
+    int version = calls.sluice_abi_version();
+    if (version != ABI_VERSION) {
+      throw new IllegalStateException(
+          file
+              + " speaks version "
+              + version
+              + " of the interface, this agent version "
+              + ABI_VERSION
+              + ": run ./mvnw package again");
+    }
+    return new ShimLibrary(file, calls);
+  }
+
+  /** The library's version, for people. */
+  public String version() {
+    return calls.sluice_version();
+  }
+
+  /** The file it was loaded from. */
+  public Path file() {
+    return file;
+  }
+
+  /** The layouts of the structures it shares with Java, by the field's name, in its order. */
+  public Map<String, ShimField> layout() {
+    Map<String, ShimField> layout = new LinkedHashMap<>();
+    int count = calls.sluice_layout_count();
+    for (int i = 0; i < count; i++) {
+      String name = Objects.requireNonNull(calls.sluice_layout_name(i));
+      layout.put(
+          name, new ShimField(name, calls.sluice_layout_offset(i), calls.sluice_layout_size(i)));
+    }
+    return layout;
+  }
+
+  /**
+   * Compares a structure as Java knows it with the structure as C has it, field by field, in both
+   * directions.
+   *
+   * @param expected the structure itself and all its fields
+   * @throws IllegalStateException if anything differs; the message names both sides of the first
+   *     few differences
+   */
+  public void requireLayout(List<ShimField> expected) {
+    List<String> differences = differences(expected, layout());
+    if (!differences.isEmpty()) {
+      throw new IllegalStateException(
+          file
+              + " does not match this agent: "
+              + String.join("; ", differences)
+              + ". Run ./mvnw package again");
+    }
+  }
+
+  static List<String> differences(List<ShimField> expected, Map<String, ShimField> exported) {
+    List<String> differences = new ArrayList<>();
+    Map<String, ShimField> unexpected = new LinkedHashMap<>(exported);
+    String structure = expected.get(0).structure();
+    unexpected.values().removeIf(field -> !field.structure().equals(structure));
+    for (ShimField java : expected) {
+      ShimField c = unexpected.remove(java.name());
+      if (c == null) {
+        differences.add("Java has " + java + ", C has no such field");
+      } else if (!c.equals(java)) {
+        differences.add("Java has " + java + ", C has " + c);
+      }
+    }
+    for (ShimField c : unexpected.values()) {
+      differences.add("C has " + c + ", Java has no such field");
+    }
+    return differences;
+  }
+
+  /** Bytes of memory that a ring of {@code slots} records needs; 0 if there is no such ring. */
+  public long ringBytes(int slots) {
+    return calls.sluice_ring_bytes(slots);
+  }
+
+  /**
+   * Subscribes to conntrack events and starts the thread that drains them.
+   *
+   * @param fd a NETLINK_NETFILTER socket; on success the library owns it
+   * @param ring must stay reachable until {@link #eventsClose} has returned
+   * @param handleOut receives the handle, 8 bytes
+   */
+  public int eventsOpen(
+      int fd,
+      NativeBuffer ring,
+      int latencyMicros,
+      long receiveBufferBytes,
+      NativeBuffer handleOut) {
+    return calls.sluice_events_open(
+        fd,
+        ring.address(),
+        ring.capacity(),
+        latencyMicros,
+        receiveBufferBytes,
+        handleOut.address());
+  }
+
+  /**
+   * Waits for a record: 1 if there is one, 0 after the timeout (-1 for none), -ESHUTDOWN at the
+   * end.
+   */
+  public int ringWait(long handle, int timeoutMillis) {
+    return calls.sluice_ring_wait(handle, timeoutMillis);
+  }
+
+  /** Ends the subscription and the thread; the records stay readable. */
+  public int eventsStop(long handle) {
+    return calls.sluice_events_stop(handle);
+  }
+
+  /** Frees the handle; no other call may be in progress or follow. */
+  public int eventsClose(long handle) {
+    return calls.sluice_events_close(handle);
+  }
+
+  /** Copies the counters to {@code target}. */
+  public int eventsStats(long handle, NativeBuffer target) {
+    return calls.sluice_events_stats(handle, target.address(), target.capacity());
+  }
+
+  /**
+   * Why the calling thread's last call failed; ask at once and on the same thread.
+   *
+   * @param attempted what was tried, as it reads after "cannot"
+   * @param result the negative errno it returned
+   */
+  public ShimException failure(String attempted, int result) {
+    return new ShimException(attempted, -result, calls.sluice_last_error());
+  }
+
+  @Override
+  public String toString() {
+    return "libsluice " + version() + " (" + file + ")";
+  }
+}
