@@ -16,6 +16,7 @@ public final class AttributeSchema {
     U16_BE,
     U32,
     U32_BE,
+    S32_BE,
     U64_BE,
     STRING,
     BYTES,

@@ -97,6 +97,7 @@ public final class MessagePrinter {
       case U16_BE -> cursor.length() == 2 ? String.valueOf(cursor.u16be()) : raw;
       case U32 -> cursor.length() == 4 ? Integer.toUnsignedString(cursor.u32()) : raw;
       case U32_BE -> cursor.length() == 4 ? Integer.toUnsignedString(cursor.u32be()) : raw;
+      case S32_BE -> cursor.length() == 4 ? String.valueOf(cursor.u32be()) : raw;
       case U64_BE -> cursor.length() == 8 ? Long.toUnsignedString(cursor.u64be()) : raw;
       case STRING -> '"' + cursor.string() + '"';
       case FLAG, BYTES, NEST -> raw;

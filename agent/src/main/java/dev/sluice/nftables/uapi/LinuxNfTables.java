@@ -105,6 +105,9 @@ public final class LinuxNfTables {
   public static final int NFTA_HOOK_DEV = 3;
   public static final int NFTA_HOOK_DEVS = 4;
 
+  // enum nft_devices_attributes
+  public static final int NFTA_DEVICE_NAME = 1;
+
   // enum nft_table_flags
   public static final int NFT_TABLE_F_DORMANT = 1;
   public static final int NFT_TABLE_F_OWNER = 2;
@@ -569,6 +572,16 @@ public final class LinuxNfTables {
   public static final int NFT_OBJECT_CT_HELPER = 3;
   public static final int NFT_OBJECT_LIMIT = 4;
   public static final int NFT_OBJECT_CONNLIMIT = 5;
+
+  // enum nft_object_attributes
+  public static final int NFTA_OBJ_TABLE = 1;
+  public static final int NFTA_OBJ_NAME = 2;
+  public static final int NFTA_OBJ_TYPE = 3;
+  public static final int NFTA_OBJ_DATA = 4;
+  public static final int NFTA_OBJ_USE = 5;
+  public static final int NFTA_OBJ_HANDLE = 6;
+  public static final int NFTA_OBJ_PAD = 7;
+  public static final int NFTA_OBJ_USERDATA = 8;
 
   // enum nft_gen_attributes
   public static final int NFTA_GEN_ID = 1;
