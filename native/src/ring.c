@@ -76,6 +76,8 @@ void sluice_ring_commit(struct sluice_ring *ring)
 
 bool sluice_ring_publish(struct sluice_ring *ring)
 {
+	if (atomic_load_explicit(&ring->header->head, memory_order_relaxed) == ring->head)
+		return false;
 	atomic_store_explicit(&ring->header->head, ring->head, memory_order_release);
 	return sluice_ring_wake(ring->header);
 }

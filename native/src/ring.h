@@ -28,7 +28,10 @@ union sluice_record *sluice_ring_reserve(struct sluice_ring *ring, uint64_t spar
 /* Takes the slot that was reserved last into the ring. */
 void sluice_ring_commit(struct sluice_ring *ring);
 
-/* Makes the committed records visible and wakes the consumer if it sleeps: whether it had to. */
+/*
+ * Makes the committed records visible and wakes the consumer if it sleeps: whether it had to. Without a
+ * new record there is nothing to wake for.
+ */
 bool sluice_ring_publish(struct sluice_ring *ring);
 
 /* Wakes the consumer if it sleeps, without a record. */
