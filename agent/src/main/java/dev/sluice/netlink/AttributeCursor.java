@@ -44,7 +44,7 @@ public final class AttributeCursor {
    * @param length bytes of all attributes together
    */
   public static AttributeCursor over(ByteBuffer bytes, int offset, int length) {
-    if (offset < 0 || length < 0 || offset + length > bytes.limit()) {
+    if (offset < 0 || length < 0 || offset > bytes.limit() - length) {
       throw new MalformedMessageException(
           "attributes lie outside the message: offset="
               + offset

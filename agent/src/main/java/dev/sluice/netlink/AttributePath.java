@@ -8,8 +8,8 @@ import java.nio.ByteBuffer;
 
 /**
  * Turns the byte offset of an extended ACK into the path of the offending attribute: {@code
- * NFT_MSG_NEWSETELEM/NFTA_SET_ELEM_LIST_ELEMENTS[3]/NFTA_SET_ELEM_KEY}. The kernel often sends an
- * offset without a text, so this is all there is to go by.
+ * NFT_MSG_NEWSETELEM/NFTA_SET_ELEM_LIST_ELEMENTS/NFTA_LIST_ELEM[3]/NFTA_SET_ELEM_KEY}. The kernel
+ * often sends an offset without a text, so this is all there is to go by.
  */
 final class AttributePath {
   private AttributePath() {}
@@ -42,7 +42,9 @@ final class AttributePath {
       StringBuilder path) {
     AttributeCursor cursor = AttributeCursor.over(bytes, start, end - start);
     int[] seen = new int[256];
+    int ordinal = -1;
     while (cursor.next()) {
+      ordinal++;
       int type = cursor.type();
       int header = cursor.offset() - ATTRIBUTE_HEADER_BYTES;
       int index = seen[type & 0xff]++;
@@ -50,7 +52,9 @@ final class AttributePath {
         continue;
       }
       path.append('/').append(schema.name(type));
-      if (repeats(bytes, start, end, type)) {
+      if (schema.isList()) {
+        path.append('[').append(ordinal).append(']');
+      } else if (repeats(bytes, start, end, type)) {
         path.append('[').append(index).append(']');
       }
       AttributeSchema.Attribute attribute = schema.attribute(type);

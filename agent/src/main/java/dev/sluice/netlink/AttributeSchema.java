@@ -54,6 +54,11 @@ public final class AttributeSchema {
         Map.of(), new Attribute(name, Shape.NEST, new Nested(0, Map.of(), element)));
   }
 
+  /** Whether this is an array, whose attributes are told apart by their place alone. */
+  boolean isList() {
+    return any != null;
+  }
+
   @Nullable Attribute attribute(int type) {
     Attribute known = attributes.get(type);
     return known != null ? known : any;

@@ -27,6 +27,15 @@ public final class MessageCursor {
 
   /** Starts again on other bytes. */
   public MessageCursor wrap(ByteBuffer bytes, int offset, int length) {
+    if (offset < 0 || length < 0 || offset > bytes.limit() - length) {
+      throw new MalformedMessageException(
+          "messages lie outside the datagram: offset="
+              + offset
+              + ", length="
+              + length
+              + ", limit="
+              + bytes.limit());
+    }
     this.bytes = bytes;
     this.next = offset;
     this.end = offset + length;
@@ -128,7 +137,7 @@ public final class MessageCursor {
   /** The attributes behind a fixed header of {@code headerLength} bytes. */
   public AttributeCursor attributes(int headerLength) {
     int skip = align(headerLength);
-    if (payloadLength() < headerLength) {
+    if (headerLength < 0 || payloadLength() < headerLength) {
       throw new MalformedMessageException(
           "message of type "
               + type()
@@ -144,7 +153,7 @@ public final class MessageCursor {
   }
 
   private void checkHeader(int index, int size) {
-    if (index + size > payloadLength()) {
+    if (index < 0 || index + size > payloadLength()) {
       throw new MalformedMessageException(
           "message of type " + type() + " ends inside its header: payload=" + payloadLength());
     }

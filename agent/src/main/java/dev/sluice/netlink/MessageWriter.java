@@ -96,6 +96,7 @@ public final class MessageWriter {
     if (messageStart >= 0) {
       throw new IllegalStateException("begin() inside a message: end() the previous one first");
     }
+    pad();
     reserve(HEADER_BYTES);
     messageStart = position;
     messages++;
@@ -175,6 +176,7 @@ public final class MessageWriter {
     if (depth == MAX_NESTING) {
       throw new IllegalStateException("attributes nested deeper than " + MAX_NESTING);
     }
+    pad();
     reserve(ATTRIBUTE_HEADER_BYTES);
     nests[depth++] = position;
     bytes.putShort(position, (short) 0).putShort(position + 2, (short) type);
@@ -238,8 +240,15 @@ public final class MessageWriter {
     return this;
   }
 
-  /** A NUL-terminated string (NLA_NUL_STRING), ASCII or UTF-8. */
+  /**
+   * A NUL-terminated string (NLA_NUL_STRING), ASCII or UTF-8.
+   *
+   * @throws IllegalArgumentException if it contains NUL: the kernel would read a shorter one
+   */
   public MessageWriter attrString(int type, String value) {
+    if (value.indexOf('\0') >= 0) {
+      throw new IllegalArgumentException("string attribute with NUL: type=" + type);
+    }
     byte[] text = value.getBytes(StandardCharsets.UTF_8);
     int at = attribute(type, text.length + 1);
     bytes.put(at, text).put(at + text.length, (byte) 0);
@@ -271,6 +280,7 @@ public final class MessageWriter {
               + MAX_ATTRIBUTE_BYTES);
     }
     int padded = align(length);
+    pad();
     reserve(padded);
     int at = position;
     bytes.putShort(at, (short) length).putShort(at + 2, (short) type);
@@ -279,6 +289,13 @@ public final class MessageWriter {
     }
     position += padded;
     return at + ATTRIBUTE_HEADER_BYTES;
+  }
+
+  /** A fixed header need not be a multiple of four bytes; what follows it starts at one. */
+  private void pad() {
+    while (position != align(position)) {
+      u8(0);
+    }
   }
 
   private void reserve(int additional) {

@@ -176,6 +176,7 @@ public final class NetlinkClient implements AutoCloseable {
       int sequence = prepare(request);
       transport.send(request.address(), request.length(), operation);
       boolean consistent = true;
+      RuntimeException failure = null;
       while (true) {
         receiveDatagram(operation, ANSWER_TIMEOUT_MILLIS);
         while (cursor.next()) {
@@ -192,6 +193,9 @@ public final class NetlinkClient implements AutoCloseable {
               if (errno != 0) {
                 throw failure(request, 0, NetlinkException.NO_INDEX, errno, operation);
               }
+              if (failure != null) {
+                throw failure;
+              }
               return consistent;
             }
             case NLMSG_ERROR -> {
@@ -203,8 +207,15 @@ public final class NetlinkClient implements AutoCloseable {
             case NLMSG_NOOP -> {}
             case NLMSG_OVERRUN -> throw new OutcomeUnknownException(operation, "NLMSG_OVERRUN");
             default -> {
-              handler.onMessage(cursor);
+              // The rest of the dump is read even so: while one is unfinished, the kernel refuses
+              // the next on this socket with EBUSY.
+              if (failure == null) {
+                failure = deliver(handler);
+              }
               if ((cursor.flags() & NLM_F_MULTI) == 0) {
+                if (failure != null) {
+                  throw failure;
+                }
                 return consistent;
               }
             }
@@ -224,8 +235,10 @@ public final class NetlinkClient implements AutoCloseable {
    * and the error of the commit itself is reported against the first message. Therefore every error
    * that precedes the ACK is collected; if there is any, the first one is thrown.
    *
-   * @param batch the messages; the caller sets NLM_F_ACK on the last one that is executed. Their
-   *     sequence numbers are assigned here
+   * @param batch the messages; the caller sets NLM_F_ACK on the last one, or on the last but the
+   *     batch's end. Their sequence numbers are assigned here
+   * @throws IllegalArgumentException if more than one message follows the last ACK: its failure
+   *     would not be noticed
    * @throws NetlinkException if any message or the commit failed; nothing was changed
    * @throws OutcomeUnknownException if answers were lost; read back what happened
    */
@@ -246,9 +259,9 @@ public final class NetlinkClient implements AutoCloseable {
       NetlinkException failure = null;
       while (true) {
         int length = transport.receive(receiveBuffer, failure == null ? ANSWER_TIMEOUT_MILLIS : 0);
-        if (length == NetlinkTransport.NOTHING && failure != null) {
+        if (length < 0 && failure != null) {
           // A batch that fails early is not acknowledged to its end; everything it had to say is
-          // read.
+          // read, or lost, which changes nothing: one failed message is a failed batch.
           throw failure;
         }
         if (length == NetlinkTransport.NOTHING) {
@@ -286,9 +299,24 @@ public final class NetlinkClient implements AutoCloseable {
     }
   }
 
+  /** Closes the socket once the request under way, if any, is done. */
   @Override
   public void close() {
-    transport.close();
+    oneRequestAtATime.lock();
+    try {
+      transport.close();
+    } finally {
+      oneRequestAtATime.unlock();
+    }
+  }
+
+  private @Nullable RuntimeException deliver(MessageHandler handler) {
+    try {
+      handler.onMessage(cursor);
+      return null;
+    } catch (RuntimeException e) {
+      return e;
+    }
   }
 
   private int prepare(MessageWriter request) {
@@ -315,6 +343,13 @@ public final class NetlinkClient implements AutoCloseable {
     }
     if (!any) {
       throw new IllegalArgumentException("no message of the batch asks for an ACK: " + batch);
+    }
+    if (lastSequence - acknowledged > 1) {
+      throw new IllegalArgumentException(
+          "no ACK is asked for the last "
+              + (lastSequence - acknowledged)
+              + " messages of the batch: "
+              + batch);
     }
     trace(true, bytes, batch.length());
     return acknowledged;

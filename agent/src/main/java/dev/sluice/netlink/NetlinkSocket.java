@@ -11,6 +11,7 @@ import dev.sluice.ffi.Errno;
 import dev.sluice.ffi.NativeBuffer;
 import dev.sluice.ffi.Sys;
 import dev.sluice.ffi.SystemCallException;
+import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
  * A netlink socket. Requests go in with {@link #send}, datagrams come out with {@link #receive};
@@ -35,7 +36,7 @@ public final class NetlinkSocket implements NetlinkTransport {
   private final NativeBuffer kernelAddress = NativeBuffer.allocate(SOCKADDR_NL_BYTES);
   private final NativeBuffer senderAddress = NativeBuffer.allocate(SOCKADDR_NL_BYTES + 4);
   private final long senderLengthAddress = senderAddress.address() + SOCKADDR_NL_BYTES;
-  private volatile boolean closed;
+  private final AtomicBoolean closed = new AtomicBoolean();
 
   private NetlinkSocket(int fd) {
     this.fd = fd;
@@ -183,7 +184,7 @@ public final class NetlinkSocket implements NetlinkTransport {
           continue;
         }
         check(ready, "wait for a netlink message");
-        if (ready == 0 || closed) {
+        if (ready == 0 || closed.get()) {
           return NOTHING;
         }
         continue;
@@ -206,8 +207,8 @@ public final class NetlinkSocket implements NetlinkTransport {
 
   @Override
   public void close() {
-    if (!closed) {
-      closed = true;
+    // Once only, whoever comes first: by the second time the number may be another file's.
+    if (closed.compareAndSet(false, true)) {
       int result = Sys.close(fd);
       if (result < 0) {
         throw new SystemCallException("close a netlink socket", -result);

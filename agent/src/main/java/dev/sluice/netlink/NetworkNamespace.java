@@ -5,7 +5,9 @@ import static dev.sluice.ffi.SystemCallException.check;
 import dev.sluice.ffi.Sys;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /**
@@ -22,6 +24,7 @@ public final class NetworkNamespace implements AutoCloseable {
 
   private final int fd;
   private final String description;
+  private final AtomicBoolean closed = new AtomicBoolean();
 
   private NetworkNamespace(int fd, String description) {
     this.fd = fd;
@@ -56,6 +59,9 @@ public final class NetworkNamespace implements AutoCloseable {
    * Runs {@code action} inside the namespace and returns its result; what it throws is thrown here.
    */
   public <T> T call(Callable<T> action) throws Exception {
+    if (closed.get()) {
+      throw new IllegalStateException("the network namespace " + description + " is closed");
+    }
     FutureTask<T> task =
         new FutureTask<>(
             () -> {
@@ -69,7 +75,7 @@ public final class NetworkNamespace implements AutoCloseable {
     thread.start();
     try {
       return task.get();
-    } catch (java.util.concurrent.ExecutionException e) {
+    } catch (ExecutionException e) {
       if (e.getCause() instanceof Exception cause) {
         throw cause;
       }
@@ -77,9 +83,12 @@ public final class NetworkNamespace implements AutoCloseable {
     }
   }
 
+  /** Does nothing the second time: by then the number may be another file's. */
   @Override
   public void close() {
-    Sys.close(fd);
+    if (closed.compareAndSet(false, true)) {
+      Sys.close(fd);
+    }
   }
 
   @Override
