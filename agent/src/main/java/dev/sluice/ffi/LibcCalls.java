@@ -36,6 +36,8 @@ public interface LibcCalls {
 
   int dup(int fd);
 
+  int flock(int fd, int operation);
+
   int setns(int fd, int namespaceType);
 
   int unshare(int flags);

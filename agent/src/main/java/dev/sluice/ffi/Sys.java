@@ -90,6 +90,10 @@ public final class Sys {
     return result(LIBC.dup(fd));
   }
 
+  public static int flock(int fd, int operation) {
+    return result(LIBC.flock(fd, operation));
+  }
+
   public static int setns(int fd, int namespaceType) {
     return result(LIBC.setns(fd, namespaceType));
   }

@@ -1,0 +1,196 @@
+package dev.sluice.route;
+
+import static dev.sluice.netlink.LinuxNetlink.NLM_F_CREATE;
+import static dev.sluice.netlink.LinuxNetlink.NLM_F_EXCL;
+import static dev.sluice.netlink.LinuxNetlink.NLM_F_REQUEST;
+import static dev.sluice.route.FixedHeaders.IFINFOMSG_BYTES;
+import static dev.sluice.route.FixedHeaders.ifinfomsg;
+import static dev.sluice.route.LinuxRtnetlink.*;
+
+import dev.sluice.netlink.AttributeCursor;
+import dev.sluice.netlink.MessageCursor;
+import dev.sluice.netlink.MessageWriter;
+import java.nio.charset.StandardCharsets;
+import java.util.Optional;
+import java.util.OptionalInt;
+
+/** RTM_*LINK: struct ifinfomsg and IFLA_* attributes. */
+final class LinkMessages {
+  private static final int NEW_FLAGS = NLM_F_REQUEST | NLM_F_CREATE | NLM_F_EXCL;
+
+  private LinkMessages() {}
+
+  static MessageWriter dump() {
+    return begin(RTM_GETLINK, 0).end();
+  }
+
+  static MessageWriter get(int index) {
+    return begin(RTM_GETLINK, index).end();
+  }
+
+  static MessageWriter get(String name) {
+    return begin(RTM_GETLINK, 0).attrString(IFLA_IFNAME, name).end();
+  }
+
+  /** Without the alias, which the kernel only takes for a link that exists. */
+  static MessageWriter createBridge(String name, BridgeOptions options) {
+    MessageWriter writer = new MessageWriter(512).begin(RTM_NEWLINK, NEW_FLAGS, 0);
+    ifinfomsg(writer, AF_UNSPEC, 0, 0, 0);
+    options.mac().ifPresent(mac -> writer.attrBytes(IFLA_ADDRESS, mac.toBytes()));
+    options.mtuBytes().ifPresent(bytes -> writer.attrU32(IFLA_MTU, bytes));
+    writer.attrString(IFLA_IFNAME, name);
+    writer.beginPlainNest(IFLA_LINKINFO);
+    text(writer, IFLA_INFO_KIND, "bridge");
+    writer.beginPlainNest(IFLA_INFO_DATA);
+    writer.attrU8(IFLA_BR_VLAN_FILTERING, options.vlanFiltering() ? 1 : 0);
+    return writer.endNest().endNest().end();
+  }
+
+  /** The peer is a complete message of its own inside the request, from its ifinfomsg on. */
+  static MessageWriter createVeth(String name, String peerName, OptionalInt peerNamespaceFd) {
+    MessageWriter writer = new MessageWriter(512).begin(RTM_NEWLINK, NEW_FLAGS, 0);
+    ifinfomsg(writer, AF_UNSPEC, 0, 0, 0);
+    writer.attrString(IFLA_IFNAME, name);
+    writer.beginPlainNest(IFLA_LINKINFO);
+    text(writer, IFLA_INFO_KIND, "veth");
+    writer.beginPlainNest(IFLA_INFO_DATA).beginPlainNest(VETH_INFO_PEER);
+    ifinfomsg(writer, AF_UNSPEC, 0, 0, 0);
+    peerNamespaceFd.ifPresent(fd -> writer.attrU32(IFLA_NET_NS_FD, fd));
+    writer.attrString(IFLA_IFNAME, peerName);
+    return writer.endNest().endNest().endNest().end();
+  }
+
+  static MessageWriter setUp(int index, boolean up) {
+    MessageWriter writer = new MessageWriter(64).begin(RTM_NEWLINK, NLM_F_REQUEST, 0);
+    return ifinfomsg(writer, AF_UNSPEC, index, up ? IFF_UP : 0, IFF_UP).end();
+  }
+
+  /**
+   * Makes the link a port of another.
+   *
+   * @param masterIndex 0: of none
+   */
+  static MessageWriter setMaster(int index, int masterIndex) {
+    return begin(RTM_NEWLINK, index).attrU32(IFLA_MASTER, masterIndex).end();
+  }
+
+  static MessageWriter rename(int index, String name) {
+    return begin(RTM_NEWLINK, index).attrString(IFLA_IFNAME, name).end();
+  }
+
+  static MessageWriter setAlias(int index, String alias) {
+    return text(begin(RTM_NEWLINK, index), IFLA_IFALIAS, alias).end();
+  }
+
+  static MessageWriter setMtu(int index, int bytes) {
+    return begin(RTM_NEWLINK, index).attrU32(IFLA_MTU, bytes).end();
+  }
+
+  static MessageWriter setMac(int index, MacAddress mac) {
+    return begin(RTM_NEWLINK, index).attrBytes(IFLA_ADDRESS, mac.toBytes()).end();
+  }
+
+  static MessageWriter move(int index, int namespaceFd) {
+    return begin(RTM_NEWLINK, index).attrU32(IFLA_NET_NS_FD, namespaceFd).end();
+  }
+
+  static MessageWriter setHairpin(int index, boolean on) {
+    MessageWriter writer = new MessageWriter(64).begin(RTM_SETLINK, NLM_F_REQUEST, 0);
+    ifinfomsg(writer, AF_BRIDGE, index, 0, 0);
+    writer.beginNest(IFLA_PROTINFO).attrU8(IFLA_BRPORT_MODE, on ? 1 : 0);
+    return writer.endNest().end();
+  }
+
+  static MessageWriter delete(int index) {
+    return begin(RTM_DELLINK, index).end();
+  }
+
+  /**
+   * Reads RTM_NEWLINK and RTM_DELLINK; empty for messages of a family of its own, which tell about
+   * a part of the link only (AF_BRIDGE: that it is or was a port).
+   */
+  static Optional<Link> decode(MessageCursor message) {
+    if (message.headerU8(FixedHeaders.IFI_FAMILY_OFFSET) != AF_UNSPEC) {
+      return Optional.empty();
+    }
+    String name = "";
+    int mtuBytes = 0;
+    LinkInfo info = LinkInfo.NONE;
+    Optional<MacAddress> mac = Optional.empty();
+    OptionalInt master = OptionalInt.empty();
+    Optional<String> alias = Optional.empty();
+    OptionalInt linked = OptionalInt.empty();
+    OptionalInt linkedNamespace = OptionalInt.empty();
+    AttributeCursor attribute = message.attributes(IFINFOMSG_BYTES);
+    while (attribute.next()) {
+      switch (attribute.type()) {
+        case IFLA_IFNAME -> name = attribute.string();
+        case IFLA_MTU -> mtuBytes = attribute.u32();
+        case IFLA_ADDRESS -> {
+          if (attribute.length() == MacAddress.BYTES) {
+            mac = Optional.of(MacAddress.fromBytes(attribute.bytes()));
+          }
+        }
+        case IFLA_MASTER -> master = OptionalInt.of(attribute.u32());
+        case IFLA_IFALIAS -> alias = Optional.of(attribute.string());
+        case IFLA_LINK -> linked = OptionalInt.of(attribute.u32());
+        case IFLA_LINK_NETNSID -> linkedNamespace = OptionalInt.of(attribute.u32());
+        case IFLA_LINKINFO -> info = LinkInfo.decode(attribute.nested());
+        default -> {} // newer kernels add attributes: skip what is not known
+      }
+    }
+    return Optional.of(
+        new Link(
+            message.headerU32(FixedHeaders.IFI_INDEX_OFFSET),
+            name,
+            info.kind(),
+            message.headerU32(FixedHeaders.IFI_FLAGS_OFFSET),
+            mtuBytes,
+            mac,
+            master,
+            alias,
+            linked,
+            linkedNamespace,
+            info.hairpin()));
+  }
+
+  private static MessageWriter begin(int type, int index) {
+    MessageWriter writer = new MessageWriter(512).begin(type, NLM_F_REQUEST, 0);
+    return ifinfomsg(writer, AF_UNSPEC, index, 0, 0);
+  }
+
+  /** A text without a terminating NUL: the kernel would count it as a character of an alias. */
+  private static MessageWriter text(MessageWriter writer, int type, String value) {
+    return writer.attrBytes(type, value.getBytes(StandardCharsets.UTF_8));
+  }
+
+  /** IFLA_LINKINFO as far as we read it. */
+  private record LinkInfo(String kind, boolean hairpin) {
+    static final LinkInfo NONE = new LinkInfo("", false);
+
+    static LinkInfo decode(AttributeCursor attribute) {
+      String kind = "";
+      boolean bridgePort = false;
+      boolean hairpin = false;
+      while (attribute.next()) {
+        switch (attribute.type()) {
+          case IFLA_INFO_KIND -> kind = attribute.string();
+          // The kernel writes the kind before the data.
+          case IFLA_INFO_SLAVE_KIND -> bridgePort = attribute.string().equals("bridge");
+          case IFLA_INFO_SLAVE_DATA -> hairpin = bridgePort && hairpin(attribute.nested());
+          default -> {}
+        }
+      }
+      return new LinkInfo(kind, hairpin);
+    }
+
+    private static boolean hairpin(AttributeCursor attribute) {
+      while (attribute.next()) {
+        if (attribute.type() == IFLA_BRPORT_MODE) {
+          return attribute.u8() != 0;
+        }
+      }
+      return false;
+    }
+  }
+}
