@@ -57,8 +57,7 @@ final class AddressMessages {
 
   /** Reads RTM_NEWADDR and RTM_DELADDR; empty for families that are not the Internet's. */
   static Optional<InterfaceAddress> decode(MessageCursor message) {
-    Optional<Family> known =
-        Addresses.family(message.headerU8(FixedHeaders.IFA_FAMILY_OFFSET));
+    Optional<Family> known = Addresses.family(message.headerU8(FixedHeaders.IFA_FAMILY_OFFSET));
     if (known.isEmpty()) {
       return Optional.empty();
     }

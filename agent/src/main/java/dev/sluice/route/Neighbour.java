@@ -17,8 +17,7 @@ public record Neighbour(
 
   /** An entry that stays until it is removed. */
   public static Neighbour permanent(int linkIndex, IpAddress address, MacAddress mac) {
-    return new Neighbour(
-        linkIndex, address, Optional.of(mac), LinuxRtnetlink.NUD_PERMANENT, 0);
+    return new Neighbour(linkIndex, address, Optional.of(mac), LinuxRtnetlink.NUD_PERMANENT, 0);
   }
 
   /** Whether the entry stays until it is removed. */

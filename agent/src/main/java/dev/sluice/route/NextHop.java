@@ -13,8 +13,7 @@ import java.util.OptionalInt;
  * @param flags RTNH_F_* of {@link LinuxRtnetlink}; RTNH_F_ONLINK makes the kernel believe that the
  *     gateway is on the link
  */
-public record NextHop(
-    Optional<IpAddress> gateway, OptionalInt linkIndex, int weight, int flags) {
+public record NextHop(Optional<IpAddress> gateway, OptionalInt linkIndex, int weight, int flags) {
 
   public NextHop {
     if (weight < 1 || weight > 256) {

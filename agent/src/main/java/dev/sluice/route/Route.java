@@ -48,7 +48,11 @@ public record Route(
     Family family = destination.family();
     if (preferredSource.isPresent() && preferredSource.get().family() != family) {
       throw new IllegalArgumentException(
-          "the preferred source " + preferredSource.get() + " is not an " + family.title() + " address");
+          "the preferred source "
+              + preferredSource.get()
+              + " is not an "
+              + family.title()
+              + " address");
     }
   }
 
@@ -94,8 +98,7 @@ public record Route(
 
   /** The same over other next hops. */
   public Route withNextHops(List<NextHop> hops) {
-    return new Route(
-        destination, hops, type, table, protocol, scope, metric, preferredSource);
+    return new Route(destination, hops, type, table, protocol, scope, metric, preferredSource);
   }
 
   /** The same with every next hop on this link. */
@@ -104,8 +107,7 @@ public record Route(
   }
 
   public Route withTable(int number) {
-    return new Route(
-        destination, nextHops, type, number, protocol, scope, metric, preferredSource);
+    return new Route(destination, nextHops, type, number, protocol, scope, metric, preferredSource);
   }
 
   public Route withProtocol(int number) {
@@ -113,8 +115,7 @@ public record Route(
   }
 
   public Route withMetric(long value) {
-    return new Route(
-        destination, nextHops, type, table, protocol, scope, value, preferredSource);
+    return new Route(destination, nextHops, type, table, protocol, scope, value, preferredSource);
   }
 
   public Route withPreferredSource(IpAddress address) {

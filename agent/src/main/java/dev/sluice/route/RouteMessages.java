@@ -77,9 +77,7 @@ final class RouteMessages {
     if (hops.size() == 1) {
       hops.get(0).gateway().ifPresent(gateway -> gateway(writer, gateway, family));
     }
-    route
-        .preferredSource()
-        .ifPresent(source -> writer.attrBytes(RTA_PREFSRC, source.toBytes()));
+    route.preferredSource().ifPresent(source -> writer.attrBytes(RTA_PREFSRC, source.toBytes()));
     if (route.metric() != 0) {
       writer.attrU32(RTA_PRIORITY, (int) route.metric());
     }
@@ -116,7 +114,11 @@ final class RouteMessages {
     int length =
         RTNEXTHOP_BYTES
             + hop.gateway()
-                .map(to -> to.family() == family ? 4 + family.bytes() : 4 + 2 + to.family().bytes() + 2)
+                .map(
+                    to ->
+                        to.family() == family
+                            ? 4 + family.bytes()
+                            : 4 + 2 + to.family().bytes() + 2)
                 .orElse(0);
     writer.u16(length).u8(hop.flags() & RTNH_F_ONLINK).u8(hop.weight() - 1);
     writer.u32(hop.linkIndex().orElse(0));
@@ -132,7 +134,9 @@ final class RouteMessages {
     return cached ? Optional.empty() : decodeAny(message);
   }
 
-  /** As {@link #decode}, for the answer to {@link #lookUp}, which is always flagged as a cached one. */
+  /**
+   * As {@link #decode}, for the answer to {@link #lookUp}, which is always flagged as a cached one.
+   */
   static Optional<Route> decodeAny(MessageCursor message) {
     Optional<Family> known = Addresses.family(message.headerU8(FixedHeaders.RTM_FAMILY_OFFSET));
     if (known.isEmpty()) {
@@ -187,8 +191,7 @@ final class RouteMessages {
         Addresses.family(attribute.buffer().getShort(attribute.offset()) & 0xffff);
     byte[] bytes = attribute.bytes();
     return known.map(
-        family ->
-            Addresses.read(Arrays.copyOfRange(bytes, 2, bytes.length), RTA_VIA, family));
+        family -> Addresses.read(Arrays.copyOfRange(bytes, 2, bytes.length), RTA_VIA, family));
   }
 
   private static void readNextHops(AttributeCursor attribute, Family family, List<NextHop> hops) {

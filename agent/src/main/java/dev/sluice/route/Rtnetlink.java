@@ -117,8 +117,7 @@ public final class Rtnetlink implements AutoCloseable {
 
   /** Switches a link on or off. */
   public void setUp(int index, boolean up) {
-    client.execute(
-        LinkMessages.setUp(index, up), "set link " + index + (up ? " up" : " down"));
+    client.execute(LinkMessages.setUp(index, up), "set link " + index + (up ? " up" : " down"));
   }
 
   /**
@@ -134,15 +133,13 @@ public final class Rtnetlink implements AutoCloseable {
 
   /** Takes a port out of its bridge; does nothing if the link is not a port. */
   public void removeMaster(int index) {
-    client.execute(
-        LinkMessages.setMaster(index, 0), "take link " + index + " out of its bridge");
+    client.execute(LinkMessages.setMaster(index, 0), "take link " + index + " out of its bridge");
   }
 
   /** Renames a link; before Linux 6.1 only while it is down (EBUSY otherwise). */
   public void rename(int index, String name) {
     checkName(name);
-    client.execute(
-        LinkMessages.rename(index, name), "rename link " + index + " to " + quote(name));
+    client.execute(LinkMessages.rename(index, name), "rename link " + index + " to " + quote(name));
   }
 
   /**
@@ -393,7 +390,9 @@ public final class Rtnetlink implements AutoCloseable {
     // Only since Linux 6.2 does the kernel tell what it made (NLM_F_ECHO).
     return link(name)
         .orElseThrow(
-            () -> new NetlinkException(operation, Errno.ENODEV, null, null, NetlinkException.NO_INDEX));
+            () ->
+                new NetlinkException(
+                    operation, Errno.ENODEV, null, null, NetlinkException.NO_INDEX));
   }
 
   private static InterfaceAddress own(
