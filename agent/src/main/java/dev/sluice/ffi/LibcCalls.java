@@ -1,5 +1,6 @@
 package dev.sluice.ffi;
 
+import jnr.ffi.provider.jffi.NoX86;
 import jnr.ffi.types.size_t;
 import jnr.ffi.types.ssize_t;
 
@@ -7,7 +8,11 @@ import jnr.ffi.types.ssize_t;
  * The libc functions bound by jnr-ffi, spelled as C spells them. Memory is passed as an address,
  * because converting a ByteBuffer costs more than the call itself. {@link Sys} is what everybody
  * else uses.
+ *
+ * <p>{@code NoX86}: jnr-ffi's own stubs for x86-64 pass rubbish as sixth argument (jnr-ffi issue
+ * 181). Without them it calls through jffi, which costs the same.
  */
+@NoX86
 public interface LibcCalls {
   int socket(int domain, int type, int protocol);
 

@@ -1,11 +1,15 @@
 package dev.sluice.ffi;
 
+import jnr.ffi.provider.jffi.NoX86;
 import org.jspecify.annotations.Nullable;
 
 /**
  * The functions of native/include/sluice.h bound by jnr-ffi, spelled as C spells them. Addresses
  * and handles travel as 64-bit integers. {@link ShimLibrary} is what everybody else uses.
+ *
+ * <p>{@code NoX86}: for the reason, see {@link LibcCalls}.
  */
+@NoX86
 public interface ShimCalls {
   int sluice_abi_version();
 
