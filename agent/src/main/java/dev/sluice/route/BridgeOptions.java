@@ -10,28 +10,23 @@ import java.util.OptionalInt;
  * @param mac its hardware address; if empty the kernel makes one up, and changes it as ports come
  *     and go
  * @param alias a text for operators, up to 255 bytes
- * @param vlanFiltering whether it looks at VLAN tags
  */
 public record BridgeOptions(
-    OptionalInt mtuBytes, Optional<MacAddress> mac, Optional<String> alias, boolean vlanFiltering) {
+    OptionalInt mtuBytes, Optional<MacAddress> mac, Optional<String> alias) {
 
-  /** All left to the kernel, VLAN tags not looked at. */
+  /** All left to the kernel. */
   public static final BridgeOptions DEFAULT =
-      new BridgeOptions(OptionalInt.empty(), Optional.empty(), Optional.empty(), false);
+      new BridgeOptions(OptionalInt.empty(), Optional.empty(), Optional.empty());
 
   public BridgeOptions withMtu(int bytes) {
-    return new BridgeOptions(OptionalInt.of(bytes), mac, alias, vlanFiltering);
+    return new BridgeOptions(OptionalInt.of(bytes), mac, alias);
   }
 
   public BridgeOptions withMac(MacAddress address) {
-    return new BridgeOptions(mtuBytes, Optional.of(address), alias, vlanFiltering);
+    return new BridgeOptions(mtuBytes, Optional.of(address), alias);
   }
 
   public BridgeOptions withAlias(String text) {
-    return new BridgeOptions(mtuBytes, mac, Optional.of(text), vlanFiltering);
-  }
-
-  public BridgeOptions withVlanFiltering(boolean on) {
-    return new BridgeOptions(mtuBytes, mac, alias, on);
+    return new BridgeOptions(mtuBytes, mac, Optional.of(text));
   }
 }

@@ -41,9 +41,7 @@ final class LinkMessages {
     writer.attrString(IFLA_IFNAME, name);
     writer.beginPlainNest(IFLA_LINKINFO);
     text(writer, IFLA_INFO_KIND, "bridge");
-    writer.beginPlainNest(IFLA_INFO_DATA);
-    writer.attrU8(IFLA_BR_VLAN_FILTERING, options.vlanFiltering() ? 1 : 0);
-    return writer.endNest().endNest().end();
+    return writer.endNest().end();
   }
 
   /** The peer is a complete message of its own inside the request, from its ifinfomsg on. */
