@@ -1,0 +1,446 @@
+package dev.sluice.api;
+
+import dev.sluice.api.AgentUnreachableException.Reason;
+import dev.sluice.flow.FlowFilter;
+import dev.sluice.model.PublishedMapping;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.InputStreamReader;
+import java.net.BindException;
+import java.net.ConnectException;
+import java.net.StandardProtocolFamily;
+import java.net.URLEncoder;
+import java.net.UnixDomainSocketAddress;
+import java.nio.channels.SocketChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.StringJoiner;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.Predicate;
+import org.apache.hc.core5.http.ClassicHttpResponse;
+import org.apache.hc.core5.http.ContentType;
+import org.apache.hc.core5.http.Header;
+import org.apache.hc.core5.http.HttpEntity;
+import org.apache.hc.core5.http.HttpException;
+import org.apache.hc.core5.http.config.Http1Config;
+import org.apache.hc.core5.http.impl.io.DefaultBHttpClientConnection;
+import org.apache.hc.core5.http.io.entity.ByteArrayEntity;
+import org.apache.hc.core5.http.message.BasicClassicHttpRequest;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A client of the agent's API over one connection, which is made when it is first needed, kept, and
+ * made again when the agent has closed it in the meantime. Not thread-safe.
+ *
+ * <p>It uses the JDK's own unix sockets and nothing native, so that a command starts fast.
+ */
+public final class ApiClient implements AutoCloseable {
+  /** The header by which a client says what it is; {@code cli} owns its mappings as such. */
+  public static final String CLIENT_HEADER = "Sluice-Client";
+
+  private static final Http1Config HTTP = Http1Config.custom().setBufferSize(8 * 1024).build();
+  private static final int MAX_PROBLEM_BYTES = 64 * 1024;
+
+  private final Path socket;
+  private final String clientName;
+  private final Duration timeout;
+  private @Nullable SocketChannel channel;
+  private @Nullable DefaultBHttpClientConnection connection;
+  private @Nullable Watchdog watchdog;
+
+  /**
+   * @param socket where the agent listens
+   * @param clientName what to tell the agent we are: {@code cli} for the command line
+   * @param timeout how long one answer may take; event streams and lists of flows may take as long
+   *     as they like
+   */
+  public ApiClient(Path socket, String clientName, Duration timeout) {
+    this.socket = socket;
+    this.clientName = clientName;
+    this.timeout = timeout;
+  }
+
+  /** A client of programs, with a time limit of a minute. */
+  public static ApiClient to(Path socket) {
+    return new ApiClient(socket, "api", Duration.ofMinutes(1));
+  }
+
+  /** An answer and what it means. */
+  public record Answer<T>(T value, String json) {}
+
+  /**
+   * Publishes ports.
+   *
+   * @param ports as in {@code docker run -p}
+   * @param target the address of the container
+   * @param name what to call the mapping
+   * @throws ProblemException if the agent refuses; nothing is published then
+   * @throws AgentUnreachableException if it could not be asked, or did not answer: then it may have
+   *     been done
+   */
+  public Answer<List<PublishedMapping>> publish(
+      List<String> ports, String target, Optional<String> name) {
+    return mappings(send("POST", "/v1/mappings", PublishBody.write(ports, target, name)));
+  }
+
+  /** Takes back what a name or an id stands for; errors as in {@link #publish}. */
+  public Answer<List<PublishedMapping>> unpublish(String nameOrId) {
+    return mappings(send("DELETE", "/v1/mappings/" + encode(nameOrId), null));
+  }
+
+  /** Everything published; errors as in {@link #publish}. */
+  public Answer<List<PublishedMapping>> published() {
+    return mappings(send("GET", "/v1/mappings", null));
+  }
+
+  /** What a name or an id stands for; errors as in {@link #publish}. */
+  public Answer<List<PublishedMapping>> find(String nameOrId) {
+    return mappings(send("GET", "/v1/mappings/" + encode(nameOrId), null));
+  }
+
+  /** Versions and figures of the agent, in the order to show them. */
+  public Answer<Map<String, String>> facts() {
+    byte[] body = send("GET", "/v1/version", null);
+    return new Answer<>(DiagnosticsJson.readFacts(body), text(body));
+  }
+
+  /** What the agent's checks of itself and the host found. */
+  public Answer<List<Diagnostics.Finding>> findings() {
+    byte[] body = send("GET", "/v1/doctor", null);
+    return new Answer<>(DiagnosticsJson.readFindings(body), text(body));
+  }
+
+  /**
+   * The current flows, as lines of JSON.
+   *
+   * @param onLine gets each line without its newline; false ends the listing
+   */
+  public void flows(FlowFilter filter, Predicate<String> onLine) {
+    lines("/v1/flows" + query(filter, OptionalLong.empty()), onLine);
+  }
+
+  /**
+   * Follows the events, as lines of JSON, until the agent ends or {@code onLine} has enough.
+   *
+   * @param from the first sequence number wanted; empty for what happens from now on
+   * @param onLine gets each line without its newline; false ends the stream
+   */
+  public void events(FlowFilter filter, OptionalLong from, Predicate<String> onLine) {
+    lines("/v1/events" + query(filter, from), onLine);
+  }
+
+  @Override
+  public void close() {
+    disconnect();
+    if (watchdog != null) {
+      watchdog.end();
+      watchdog = null;
+    }
+  }
+
+  private static Answer<List<PublishedMapping>> mappings(byte[] body) {
+    return new Answer<>(MappingJson.read(body), text(body));
+  }
+
+  private static String text(byte[] body) {
+    return new String(body, StandardCharsets.UTF_8).strip();
+  }
+
+  private byte[] send(String method, String path, byte @Nullable [] body) {
+    Watchdog dog = watchdog;
+    if (dog == null) {
+      dog = Watchdog.start();
+      watchdog = dog;
+    }
+    try {
+      DefaultBHttpClientConnection http = connected();
+      dog.guard(channel, timeout);
+      try (ClassicHttpResponse response = exchange(http, method, path, body)) {
+        HttpEntity entity = response.getEntity();
+        byte[] answer = entity == null ? new byte[0] : entity.getContent().readAllBytes();
+        boolean last = closes(response);
+        if (last) {
+          disconnect();
+        }
+        return answer;
+      }
+    } catch (IOException | HttpException e) {
+      disconnect();
+      throw brokenOff(e, dog.barked());
+    } finally {
+      dog.release();
+    }
+  }
+
+  private void lines(String path, Predicate<String> onLine) {
+    try {
+      DefaultBHttpClientConnection http = connected();
+      try (ClassicHttpResponse response = exchange(http, "GET", path, null)) {
+        BufferedReader lines =
+            new BufferedReader(
+                new InputStreamReader(response.getEntity().getContent(), StandardCharsets.UTF_8));
+        boolean more = true;
+        for (String line = lines.readLine(); more && line != null; line = lines.readLine()) {
+          more = line.isEmpty() || onLine.test(line);
+          if (!more) {
+            disconnect();
+            return;
+          }
+        }
+        if (closes(response)) {
+          disconnect();
+        }
+      }
+    } catch (IOException | HttpException e) {
+      disconnect();
+      throw brokenOff(e, false);
+    }
+  }
+
+  /** Sends a request and receives the header of a good answer; any other is thrown. */
+  private ClassicHttpResponse exchange(
+      DefaultBHttpClientConnection http, String method, String path, byte @Nullable [] body)
+      throws IOException, HttpException {
+    BasicClassicHttpRequest request = new BasicClassicHttpRequest(method, path);
+    request.setHeader("Host", "sluice");
+    request.setHeader(CLIENT_HEADER, clientName);
+    IOException notSent = null;
+    try {
+      if (body != null) {
+        request.setHeader("Content-Type", "application/json");
+        request.setHeader("Content-Length", body.length);
+        request.setEntity(new ByteArrayEntity(body, ContentType.APPLICATION_JSON));
+      }
+      http.sendRequestHeader(request);
+      if (body != null) {
+        http.sendRequestEntity(request);
+      }
+      http.flush();
+    } catch (IOException e) {
+      // Who refuses a request early hangs up while we are still sending; the answer says why.
+      notSent = e;
+    }
+    ClassicHttpResponse response;
+    try {
+      response = http.receiveResponseHeader();
+    } catch (IOException | HttpException e) {
+      if (notSent != null) {
+        notSent.addSuppressed(e);
+        throw notSent;
+      }
+      throw e;
+    }
+    http.receiveResponseEntity(response);
+    if (response.getCode() >= 300) {
+      throw refused(response);
+    }
+    return response;
+  }
+
+  private ProblemException refused(ClassicHttpResponse response) throws IOException {
+    byte[] document = new byte[0];
+    HttpEntity entity = response.getEntity();
+    if (entity != null) {
+      InputStream content = entity.getContent();
+      document = content.readNBytes(MAX_PROBLEM_BYTES);
+      if (content.read() >= 0) {
+        disconnect();
+      }
+    }
+    if (closes(response)) {
+      disconnect();
+    }
+    return new ProblemException(Problem.read(document, response.getCode()));
+  }
+
+  private static boolean closes(ClassicHttpResponse response) {
+    Header header = response.getFirstHeader("Connection");
+    return header != null && "close".equalsIgnoreCase(header.getValue());
+  }
+
+  private DefaultBHttpClientConnection connected() throws IOException {
+    DefaultBHttpClientConnection current = connection;
+    SocketChannel currentChannel = channel;
+    if (current != null && currentChannel != null && isAlive(currentChannel)) {
+      return current;
+    }
+    disconnect();
+    SocketChannel opened;
+    try {
+      opened = SocketChannel.open(StandardProtocolFamily.UNIX);
+      channel = opened;
+      opened.connect(UnixDomainSocketAddress.of(socket));
+    } catch (IOException e) {
+      disconnect();
+      throw notConnected(e);
+    }
+    DefaultBHttpClientConnection http = new DefaultBHttpClientConnection(HTTP);
+    http.bind(new ChannelSocket(opened));
+    connection = http;
+    return http;
+  }
+
+  /**
+   * Whether the agent still has the connection; it never sends unasked, so that something to read
+   * can only be the end.
+   */
+  private static boolean isAlive(SocketChannel channel) {
+    if (!channel.isOpen()) {
+      return false;
+    }
+    try {
+      channel.configureBlocking(false);
+      int read = channel.read(java.nio.ByteBuffer.allocate(1));
+      channel.configureBlocking(true);
+      return read == 0;
+    } catch (IOException e) {
+      return false;
+    }
+  }
+
+  private void disconnect() {
+    SocketChannel current = channel;
+    channel = null;
+    connection = null;
+    if (current != null) {
+      try {
+        current.close();
+      } catch (IOException nothingLost) {
+        // What was to be read has been read, or is not wanted any more.
+      }
+    }
+  }
+
+  private AgentUnreachableException notConnected(IOException e) {
+    if (e instanceof ConnectException) {
+      return new AgentUnreachableException(
+          Reason.NOT_RUNNING,
+          "no agent is listening on "
+              + socket
+              + "; start it with \"sluice agent\", or say where it is with --socket",
+          e);
+    }
+    // The JDK reports EACCES and EPERM of connect(2) as a BindException.
+    if (e instanceof BindException || !isSearchable(socket.toAbsolutePath().getParent())) {
+      return new AgentUnreachableException(
+          Reason.NOT_PERMITTED,
+          "you may not use " + socket + "; be root or a member of group sluice",
+          e);
+    }
+    if (!Files.exists(socket, LinkOption.NOFOLLOW_LINKS)) {
+      return new AgentUnreachableException(
+          Reason.NOT_RUNNING,
+          "no agent is running: there is no "
+              + socket
+              + "; start it with \"sluice agent\", or say where it is with --socket",
+          e);
+    }
+    return new AgentUnreachableException(
+        Reason.NOT_RUNNING, "cannot connect to " + socket + ": " + e.getMessage(), e);
+  }
+
+  private static boolean isSearchable(@Nullable Path directory) {
+    return directory == null
+        || Files.isExecutable(directory)
+        || (!Files.exists(directory) && isSearchable(directory.getParent()));
+  }
+
+  private AgentUnreachableException brokenOff(Exception e, boolean tooLate) {
+    return new AgentUnreachableException(
+        Reason.BROKEN_OFF,
+        tooLate
+            ? "the agent at "
+                + socket
+                + " did not answer within "
+                + timeout.toSeconds()
+                + " seconds; see its log"
+            : "the connection to the agent at "
+                + socket
+                + " broke off before it had answered; see its log, and what it did with"
+                + " \"sluice ps\"",
+        e);
+  }
+
+  private static String query(FlowFilter filter, OptionalLong from) {
+    StringJoiner query = new StringJoiner("&", "?", "").setEmptyValue("");
+    filter.mapping().ifPresent(mapping -> query.add("mapping=" + encode(mapping)));
+    filter.protocol().ifPresent(protocol -> query.add("protocol=" + protocol));
+    filter.address().ifPresent(address -> query.add("address=" + encode(address.toString())));
+    if (filter.publishedOnly()) {
+      query.add("published=true");
+    }
+    from.ifPresent(sequence -> query.add("from=" + sequence));
+    return query.toString();
+  }
+
+  private static String encode(String text) {
+    return URLEncoder.encode(text, StandardCharsets.UTF_8).replace("+", "%20");
+  }
+
+  /** Closes a channel that is waited for too long: blocking channels know no time limit. */
+  private static final class Watchdog implements Runnable {
+    private static final long IDLE = Long.MAX_VALUE;
+
+    private final Thread thread = new Thread(this, "api-timeout");
+    private volatile long deadlineNanos = IDLE;
+    private volatile boolean guarding;
+    private volatile boolean ended;
+    private volatile boolean barked;
+    private volatile @Nullable SocketChannel guarded;
+
+    static Watchdog start() {
+      Watchdog dog = new Watchdog();
+      dog.thread.setDaemon(true);
+      dog.thread.start();
+      return dog;
+    }
+
+    void guard(@Nullable SocketChannel channel, Duration timeout) {
+      barked = false;
+      guarded = channel;
+      deadlineNanos = System.nanoTime() + timeout.toNanos();
+      guarding = true;
+    }
+
+    void release() {
+      guarding = false;
+      guarded = null;
+    }
+
+    boolean barked() {
+      return barked;
+    }
+
+    void end() {
+      ended = true;
+      LockSupport.unpark(thread);
+    }
+
+    @Override
+    public void run() {
+      while (!ended) {
+        SocketChannel channel = guarded;
+        long remaining = guarding ? deadlineNanos - System.nanoTime() : IDLE;
+        if (channel != null && guarding && remaining <= 0) {
+          barked = true;
+          guarding = false;
+          try {
+            channel.close();
+          } catch (IOException closedAnyway) {
+            // close() frees the channel before it reports anything.
+          }
+        }
+        // Looks often enough that nobody has to wake it for each request.
+        LockSupport.parkNanos(Math.min(Math.max(remaining, 1_000_000L), 200_000_000L));
+      }
+    }
+  }
+}

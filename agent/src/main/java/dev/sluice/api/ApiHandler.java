@@ -1,0 +1,435 @@
+package dev.sluice.api;
+
+import static dev.sluice.net.MalformedValueException.quote;
+
+import dev.sluice.flow.AttributedFlow;
+import dev.sluice.flow.EventStream;
+import dev.sluice.flow.FlowFilter;
+import dev.sluice.flow.export.FlowJson;
+import dev.sluice.model.InvalidMappingException;
+import dev.sluice.model.Mapping;
+import dev.sluice.model.Owner;
+import dev.sluice.net.MalformedValueException;
+import dev.sluice.publish.PublishException;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.net.URLDecoder;
+import java.nio.charset.StandardCharsets;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.OptionalLong;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.function.Consumer;
+import org.apache.hc.core5.http.ClassicHttpRequest;
+import org.apache.hc.core5.http.ClassicHttpResponse;
+import org.apache.hc.core5.http.ContentType;
+import org.apache.hc.core5.http.Header;
+import org.apache.hc.core5.http.HttpEntity;
+import org.apache.hc.core5.http.HttpException;
+import org.apache.hc.core5.http.UnsupportedHttpVersionException;
+import org.apache.hc.core5.http.impl.HttpProcessors;
+import org.apache.hc.core5.http.impl.io.HttpService;
+import org.apache.hc.core5.http.io.HttpServerRequestHandler;
+import org.apache.hc.core5.http.io.entity.ByteArrayEntity;
+import org.apache.hc.core5.http.io.entity.EntityTemplate;
+import org.apache.hc.core5.http.message.BasicClassicHttpResponse;
+import org.apache.hc.core5.http.protocol.HttpContext;
+import org.apache.hc.core5.io.IOCallback;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import tools.jackson.core.JsonGenerator;
+import tools.jackson.core.exc.JacksonIOException;
+
+/** What is at which path, and how every refusal becomes a problem document. Thread-safe. */
+final class ApiHandler implements HttpServerRequestHandler {
+  private static final Logger LOG = LoggerFactory.getLogger(ApiHandler.class);
+
+  private static final ContentType JSON = ContentType.APPLICATION_JSON;
+  private static final ContentType NDJSON =
+      ContentType.create("application/x-ndjson", StandardCharsets.UTF_8);
+  private static final ContentType PROBLEM = ContentType.create(Problem.MEDIA_TYPE);
+  private static final String MAPPINGS = "/v1/mappings";
+
+  /** How soon the thread of an event stream notices that its client has left. */
+  private static final int STREAM_CHECK_MILLIS = 500;
+
+  private static final int STREAM_BUFFER_BYTES = 64 * 1024;
+
+  /** What is done for one method at one path. */
+  @FunctionalInterface
+  private interface Action {
+    void run(Exchange exchange) throws HttpException, IOException;
+  }
+
+  private final ApiServices services;
+  private final ApiOptions options;
+  private final ConnectionLimits limits;
+  private final Map<String, Map<String, Action>> resources;
+  private final Map<String, Action> oneMapping;
+  private final HttpService service = new Service(this);
+
+  ApiHandler(ApiServices services, ApiOptions options, ConnectionLimits limits) {
+    this.services = services;
+    this.options = options;
+    this.limits = limits;
+    this.resources =
+        Map.of(
+            MAPPINGS,
+            Map.of("GET", this::listMappings, "POST", this::publish),
+            "/v1/flows",
+            Map.of("GET", this::listFlows),
+            "/v1/events",
+            Map.of("GET", this::followEvents),
+            "/v1/version",
+            Map.of("GET", this::version),
+            "/v1/doctor",
+            Map.of("GET", this::doctor),
+            "/healthz",
+            Map.of("GET", this::health));
+    this.oneMapping = Map.of("GET", this::findMapping, "DELETE", this::unpublish);
+  }
+
+  HttpService service() {
+    return service;
+  }
+
+  @Override
+  public void handle(ClassicHttpRequest request, ResponseTrigger trigger, HttpContext context)
+      throws HttpException, IOException {
+    Exchange exchange =
+        new Exchange(
+            request, trigger, (ApiConnection) context.getAttribute(ApiConnection.CONTEXT_KEY));
+    try {
+      route(exchange);
+    } catch (ProblemException e) {
+      exchange.answer(e.problem());
+    } catch (MalformedValueException e) {
+      exchange.answer(Problem.of(e));
+    } catch (InvalidMappingException e) {
+      exchange.answer(Problem.of(Problem.Kind.INVALID, String.valueOf(e.getMessage())));
+    } catch (PublishException e) {
+      exchange.answer(Problem.of(kind(e.kind()), String.valueOf(e.getMessage())));
+    } catch (RuntimeException e) {
+      String reference = HexFormat.of().toHexDigits(ThreadLocalRandom.current().nextInt());
+      LOG.error(
+          "request {} {} failed, reference {}",
+          request.getMethod(),
+          request.getRequestUri(),
+          reference,
+          e);
+      if (exchange.answered) {
+        // Half an answer is out: only a broken connection tells the client that the rest is
+        // missing.
+        throw new IOException("failed while answering, reference " + reference, e);
+      }
+      exchange.answer(
+          Problem.of(
+              Problem.Kind.INTERNAL,
+              "the agent failed to handle the request; its log says why under reference "
+                  + reference));
+    }
+  }
+
+  static BasicClassicHttpResponse response(Problem problem) {
+    BasicClassicHttpResponse response = new BasicClassicHttpResponse(problem.kind().status());
+    response.setEntity(
+        new ByteArrayEntity((problem.toJson() + "\n").getBytes(StandardCharsets.UTF_8), PROBLEM));
+    return response;
+  }
+
+  private void route(Exchange exchange) throws HttpException, IOException {
+    String path = exchange.path();
+    Map<String, Action> actions = resources.get(path);
+    if (actions == null && path.startsWith(MAPPINGS + "/") && !exchange.mapping().isEmpty()) {
+      actions = oneMapping;
+    }
+    if (actions == null) {
+      throw new ProblemException(
+          Problem.Kind.NOT_FOUND,
+          "there is nothing at " + quote(path) + "; the API is described in docs/api.md");
+    }
+    String allowed = String.join(", ", new TreeMap<>(actions).keySet()) + ", OPTIONS";
+    String method = exchange.request.getMethod();
+    if (method.equals("OPTIONS")) {
+      BasicClassicHttpResponse response = new BasicClassicHttpResponse(204);
+      response.setHeader("Allow", allowed);
+      exchange.submit(response);
+      return;
+    }
+    Action action = actions.get(method);
+    if (action == null) {
+      BasicClassicHttpResponse response =
+          response(
+              Problem.of(
+                  Problem.Kind.METHOD_NOT_ALLOWED,
+                  quote(method) + " is not possible at " + quote(path) + ", only " + allowed));
+      response.setHeader("Allow", allowed);
+      exchange.submit(response);
+      return;
+    }
+    action.run(exchange);
+  }
+
+  private void listMappings(Exchange exchange) throws HttpException, IOException {
+    exchange.query();
+    var published = services.publisher().published();
+    exchange.stream(
+        JSON, out -> ApiJson.stream(out, json -> MappingJson.writePublished(json, published)));
+  }
+
+  private void publish(Exchange exchange) throws HttpException, IOException {
+    exchange.query();
+    Header client = exchange.request.getFirstHeader(ApiClient.CLIENT_HEADER);
+    Owner owner = client != null && "cli".equals(client.getValue()) ? Owner.CLI : Owner.API;
+    List<Mapping> mappings =
+        services.publisher().publish(PublishBody.read(exchange.body(options), owner));
+    exchange.answer(201, json -> MappingJson.writeMappings(json, mappings));
+  }
+
+  private void findMapping(Exchange exchange) throws HttpException, IOException {
+    exchange.query();
+    var found = services.publisher().find(exchange.mapping());
+    exchange.answer(200, json -> MappingJson.writePublished(json, found));
+  }
+
+  private void unpublish(Exchange exchange) throws HttpException, IOException {
+    exchange.query();
+    List<Mapping> removed = services.publisher().unpublish(exchange.mapping());
+    exchange.answer(200, json -> MappingJson.writeMappings(json, removed));
+  }
+
+  private void version(Exchange exchange) throws HttpException, IOException {
+    exchange.query();
+    var facts = services.diagnostics().facts();
+    exchange.answer(200, json -> DiagnosticsJson.writeFacts(json, facts));
+  }
+
+  private void doctor(Exchange exchange) throws HttpException, IOException {
+    exchange.query();
+    var findings = services.diagnostics().findings();
+    exchange.answer(200, json -> DiagnosticsJson.writeFindings(json, findings));
+  }
+
+  private void health(Exchange exchange) throws HttpException, IOException {
+    exchange.query();
+    exchange.answer(
+        200,
+        json -> {
+          json.writeStartObject();
+          json.writeStringProperty("status", "ok");
+          json.writeEndObject();
+        });
+  }
+
+  private void listFlows(Exchange exchange) throws HttpException, IOException {
+    FlowFilter filter = exchange.query("mapping", "protocol", "address", "published").filter();
+    exchange.stream(
+        NDJSON,
+        out ->
+            ApiJson.stream(
+                out, json -> services.flows().forEach(filter, flow -> writeFlow(json, flow))));
+  }
+
+  private static void writeFlow(JsonGenerator json, AttributedFlow flow) {
+    FlowJson.write(json, flow.flow(), flow.mapping().map(Mapping::label));
+  }
+
+  private void followEvents(Exchange exchange) throws HttpException, IOException {
+    Query query = exchange.query("mapping", "protocol", "address", "published", "from");
+    FlowFilter filter = query.filter();
+    OptionalLong from = query.sequence("from");
+    if (!limits.admitStream()) {
+      throw new ProblemException(
+          Problem.Kind.TOO_MANY_CONNECTIONS,
+          "there are already " + options.maxEventStreams() + " event streams; try again");
+    }
+    exchange.connection.leaveLimits();
+    try (EventStream.Cursor cursor =
+        from.isPresent()
+            ? services.events().from(from.getAsLong(), filter)
+            : services.events().follow(filter)) {
+      exchange.connection.socket().setWriteTimeout(options.streamTimeoutMillis());
+      BasicClassicHttpResponse response = new BasicClassicHttpResponse(200);
+      response.setHeader("Connection", "close");
+      response.setHeader("Cache-Control", "no-store");
+      response.setEntity(
+          new EntityTemplate(NDJSON, out -> copyEvents(cursor, out, exchange.connection)));
+      exchange.submit(response);
+    } finally {
+      limits.releaseStream();
+    }
+  }
+
+  private static void copyEvents(
+      EventStream.Cursor cursor, OutputStream out, ApiConnection connection) throws IOException {
+    byte[] lines = new byte[STREAM_BUFFER_BYTES];
+    // The header goes out first: whoever has it knows that nothing from now on is missed.
+    out.flush();
+    try {
+      while (!connection.socket().peerHasLeft()) {
+        int length = cursor.read(lines, STREAM_CHECK_MILLIS);
+        if (length > 0) {
+          out.write(lines, 0, length);
+          out.flush();
+        }
+      }
+    } catch (InterruptedException e) {
+      // The server is closing; the stream ends here as it would anywhere.
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  private static Problem.Kind kind(PublishException.Kind kind) {
+    return switch (kind) {
+      case INVALID -> Problem.Kind.INVALID;
+      case CONFLICT -> Problem.Kind.CONFLICT;
+      case NOT_FOUND -> Problem.Kind.NOT_FOUND;
+      case UNAVAILABLE -> Problem.Kind.UNAVAILABLE;
+    };
+  }
+
+  /** One request and the way back. */
+  private static final class Exchange {
+    private final ClassicHttpRequest request;
+    private final ResponseTrigger trigger;
+    private final ApiConnection connection;
+    private boolean bodyRead;
+    private boolean answered;
+
+    Exchange(ClassicHttpRequest request, ResponseTrigger trigger, ApiConnection connection) {
+      this.request = request;
+      this.trigger = trigger;
+      this.connection = connection;
+    }
+
+    String path() {
+      String uri = request.getPath();
+      int query = uri.indexOf('?');
+      return query < 0 ? uri : uri.substring(0, query);
+    }
+
+    Query query(String... known) {
+      String uri = request.getPath();
+      int query = uri.indexOf('?');
+      return new Query(query < 0 ? "" : uri.substring(query + 1), Set.of(known));
+    }
+
+    /** The name or id at the end of the path. */
+    String mapping() {
+      String encoded = path().substring(MAPPINGS.length() + 1);
+      try {
+        return URLDecoder.decode(encoded.replace("+", "%2B"), StandardCharsets.UTF_8);
+      } catch (IllegalArgumentException e) {
+        throw new ProblemException(
+            Problem.Kind.MALFORMED_REQUEST, quote(encoded) + " is not percent-encoded correctly");
+      }
+    }
+
+    byte[] body(ApiOptions options) throws HttpException, IOException {
+      HttpEntity entity = request.getEntity();
+      if (entity == null) {
+        bodyRead = true;
+        return new byte[0];
+      }
+      String type = entity.getContentType();
+      if (type != null
+          && !type.toLowerCase(Locale.ROOT).split(";", 2)[0].strip().equals("application/json")) {
+        throw new ProblemException(
+            Problem.Kind.UNSUPPORTED_MEDIA_TYPE,
+            "the body must be application/json, not " + quote(type));
+      }
+      if (entity.getContentLength() > options.maxBodyBytes()) {
+        throw tooLarge(options);
+      }
+      Header expect = request.getFirstHeader("Expect");
+      if (expect != null && "100-continue".equalsIgnoreCase(expect.getValue())) {
+        trigger.sendInformation(new BasicClassicHttpResponse(100));
+      }
+      byte[] body = entity.getContent().readNBytes(options.maxBodyBytes() + 1);
+      if (body.length > options.maxBodyBytes()) {
+        throw tooLarge(options);
+      }
+      bodyRead = true;
+      return body;
+    }
+
+    private static ProblemException tooLarge(ApiOptions options) {
+      return new ProblemException(
+          Problem.Kind.TOO_LARGE,
+          "the body is larger than "
+              + options.maxBodyBytes()
+              + " bytes; split the request into several");
+    }
+
+    void answer(int status, Consumer<JsonGenerator> writer) throws HttpException, IOException {
+      BasicClassicHttpResponse response = new BasicClassicHttpResponse(status);
+      response.setEntity(new ByteArrayEntity(ApiJson.bytes(writer), JSON));
+      submit(response);
+    }
+
+    void answer(Problem problem) throws HttpException, IOException {
+      if (request.getEntity() != null && !bodyRead) {
+        // We do not read what we do not want: the answer goes out and the connection ends.
+        throw new RefusedException(problem);
+      }
+      submit(response(problem));
+    }
+
+    void stream(ContentType type, IOCallback<OutputStream> writer)
+        throws HttpException, IOException {
+      BasicClassicHttpResponse response = new BasicClassicHttpResponse(200);
+      response.setEntity(new EntityTemplate(type, writer));
+      submit(response);
+    }
+
+    void submit(ClassicHttpResponse response) throws HttpException, IOException {
+      answered = true;
+      try {
+        trigger.submitResponse(response);
+      } catch (JacksonIOException e) {
+        throw e.getCause();
+      }
+    }
+  }
+
+  /** Ends a connection with an answer, without reading the rest of the request. */
+  private static final class RefusedException extends HttpException {
+    private static final long serialVersionUID = 1L;
+    private final transient Problem problem;
+
+    RefusedException(Problem problem) {
+      super(problem.detail());
+      this.problem = problem;
+    }
+  }
+
+  /** Answers what is not even a request we understand with a problem document, too. */
+  private static final class Service extends HttpService {
+    Service(HttpServerRequestHandler handler) {
+      super(HttpProcessors.server("sluice"), handler);
+    }
+
+    @Override
+    protected void handleException(HttpException e, ClassicHttpResponse response) {
+      Problem problem;
+      if (e instanceof RefusedException refused) {
+        problem = refused.problem;
+      } else if (e instanceof UnsupportedHttpVersionException) {
+        problem =
+            Problem.of(Problem.Kind.UNSUPPORTED_VERSION, "only HTTP/1.0 and HTTP/1.1 are spoken");
+      } else {
+        problem =
+            Problem.of(
+                Problem.Kind.MALFORMED_REQUEST,
+                "this is not a request of HTTP/1.1: "
+                    + quote(String.valueOf(e.getMessage())).replace("\"", ""));
+      }
+      response.setCode(problem.kind().status());
+      response.setEntity(response(problem).getEntity());
+    }
+  }
+}

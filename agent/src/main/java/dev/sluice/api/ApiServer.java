@@ -1,0 +1,201 @@
+package dev.sluice.api;
+
+import dev.sluice.ffi.PeerCredentials;
+import dev.sluice.ffi.Sys;
+import dev.sluice.ffi.UnixSocket;
+import dev.sluice.ffi.UnixSocketServer;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.SynchronousQueue;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * HTTP/1.1 with JSON on a unix socket, for root, the agent's own user and the members of one group.
+ *
+ * <p>Each connection has a thread while it lives; how many there can be is what {@link ApiOptions}
+ * says. Those who are not permitted, or come when there are too many, are answered from a few
+ * threads apart, so that they take nothing from the others.
+ */
+public final class ApiServer implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(ApiServer.class);
+
+  /** How many refusals are being explained at the same time; beyond that we just hang up. */
+  private static final int MAX_REFUSALS = 4;
+
+  private static final int REFUSAL_TIMEOUT_MILLIS = 2_000;
+  private static final int ACCEPT_PAUSE_MILLIS = 100;
+  private static final int CLOSE_TIMEOUT_SECONDS = 2;
+
+  private final SocketFile socketFile;
+  private final ApiOptions options;
+  private final ConnectionLimits limits;
+  private final ApiHandler handler;
+  private final ThreadPoolExecutor workers;
+  private final Set<UnixSocket> open = ConcurrentHashMap.newKeySet();
+  private final AtomicInteger refusals = new AtomicInteger();
+  private final int agentUid = Sys.geteuid();
+  private final Thread acceptor;
+  private volatile boolean closing;
+
+  private ApiServer(SocketFile socketFile, ApiServices services, ApiOptions options) {
+    this.socketFile = socketFile;
+    this.options = options;
+    this.limits =
+        new ConnectionLimits(
+            options.maxConnections(), options.maxConnectionsPerUid(), options.maxEventStreams());
+    this.handler = new ApiHandler(services, options, limits);
+    AtomicInteger count = new AtomicInteger();
+    this.workers =
+        new ThreadPoolExecutor(
+            0,
+            options.maxConnections() + options.maxEventStreams() + MAX_REFUSALS,
+            10,
+            TimeUnit.SECONDS,
+            new SynchronousQueue<>(),
+            task -> daemon(task, "api-" + count.incrementAndGet()));
+    this.acceptor = daemon(this::acceptAll, "api-accept");
+  }
+
+  /**
+   * Starts to listen.
+   *
+   * @param socket the socket file; its directory is created if it is missing, and a file that a
+   *     dead agent left is replaced
+   * @throws ApiServerException if that is not possible
+   */
+  public static ApiServer start(Path socket, ApiServices services, ApiOptions options) {
+    SocketFile file = SocketFile.claim(socket, options.group());
+    ApiServer server = new ApiServer(file, services, options);
+    server.acceptor.start();
+    LOG.info("listening on {}", file.path());
+    return server;
+  }
+
+  /** Where it listens. */
+  public Path socket() {
+    return socketFile.path();
+  }
+
+  /** Ends every connection, waits up to two seconds for their threads, and removes the socket. */
+  @Override
+  public void close() {
+    closing = true;
+    socketFile.server().stop();
+    try {
+      acceptor.join(TimeUnit.SECONDS.toMillis(CLOSE_TIMEOUT_SECONDS));
+      workers.shutdown();
+      open.forEach(UnixSocket::abort);
+      if (!workers.awaitTermination(CLOSE_TIMEOUT_SECONDS, TimeUnit.SECONDS)) {
+        workers.shutdownNow();
+        LOG.warn("requests were still running when the API was closed");
+      }
+    } catch (InterruptedException e) {
+      workers.shutdownNow();
+      Thread.currentThread().interrupt();
+    }
+    socketFile.close();
+  }
+
+  private void acceptAll() {
+    UnixSocketServer server = socketFile.server();
+    while (!closing) {
+      try {
+        UnixSocket socket = server.accept();
+        if (socket != null) {
+          dispatch(socket);
+        }
+      } catch (IOException | RuntimeException e) {
+        if (!closing) {
+          LOG.warn("cannot accept a connection: {}", e.getMessage());
+          pause();
+        }
+      }
+    }
+  }
+
+  private void dispatch(UnixSocket socket) throws IOException {
+    PeerCredentials peer = socket.peer();
+    if (!isPermitted(peer)) {
+      LOG.info("refused a connection of {}", peer);
+      refuse(
+          socket,
+          Problem.of(
+              Problem.Kind.NOT_PERMITTED,
+              "user "
+                  + Integer.toUnsignedString(peer.uid())
+                  + " may not use this agent; be root or a member of group "
+                  + options.group()));
+      return;
+    }
+    Optional<String> full = limits.admit(peer.uid());
+    if (full.isPresent()) {
+      refuse(socket, Problem.of(Problem.Kind.TOO_MANY_CONNECTIONS, full.get()));
+      return;
+    }
+    ApiConnection connection =
+        new ApiConnection(socket, handler, options, () -> limits.release(peer.uid()));
+    if (!execute(socket, connection::serve)) {
+      connection.leaveLimits();
+    }
+  }
+
+  private void refuse(UnixSocket socket, Problem problem) throws IOException {
+    if (refusals.incrementAndGet() > MAX_REFUSALS) {
+      refusals.decrementAndGet();
+      socket.close();
+      return;
+    }
+    ApiConnection connection =
+        new ApiConnection(socket, handler, options, refusals::decrementAndGet);
+    if (!execute(socket, () -> connection.refuse(problem, REFUSAL_TIMEOUT_MILLIS))) {
+      connection.leaveLimits();
+    }
+  }
+
+  private boolean execute(UnixSocket socket, Runnable task) throws IOException {
+    open.add(socket);
+    try {
+      workers.execute(
+          () -> {
+            try {
+              task.run();
+            } finally {
+              open.remove(socket);
+            }
+          });
+      return true;
+    } catch (RejectedExecutionException e) {
+      open.remove(socket);
+      socket.close();
+      return false;
+    }
+  }
+
+  private boolean isPermitted(PeerCredentials peer) {
+    return peer.uid() == 0
+        || peer.uid() == agentUid
+        || (socketFile.groupId().isPresent() && peer.isMemberOf(socketFile.groupId().getAsInt()));
+  }
+
+  private static void pause() {
+    try {
+      TimeUnit.MILLISECONDS.sleep(ACCEPT_PAUSE_MILLIS);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  private static Thread daemon(Runnable task, String name) {
+    Thread thread = new Thread(task, name);
+    thread.setDaemon(true);
+    return thread;
+  }
+}

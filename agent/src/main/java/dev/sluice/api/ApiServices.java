@@ -1,0 +1,9 @@
+package dev.sluice.api;
+
+import dev.sluice.flow.EventStream;
+import dev.sluice.flow.Flows;
+import dev.sluice.publish.Publisher;
+
+/** What the API is a face of. */
+public record ApiServices(
+    Publisher publisher, Flows flows, EventStream events, Diagnostics diagnostics) {}

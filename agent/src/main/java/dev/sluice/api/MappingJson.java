@@ -1,0 +1,121 @@
+package dev.sluice.api;
+
+import dev.sluice.model.Mapping;
+import dev.sluice.model.MappingCounters;
+import dev.sluice.model.MappingId;
+import dev.sluice.model.MappingName;
+import dev.sluice.model.Owner;
+import dev.sluice.model.PublishedMapping;
+import dev.sluice.net.IpAddress;
+import dev.sluice.net.PortRange;
+import dev.sluice.net.Protocol;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalLong;
+import tools.jackson.core.JsonGenerator;
+import tools.jackson.core.JsonParser;
+import tools.jackson.core.JsonToken;
+
+/** Mappings in JSON, in both directions. */
+final class MappingJson {
+  private MappingJson() {}
+
+  /** Writes {@code {"mappings":[…]}} of mappings whose connections nobody counted. */
+  static void writeMappings(JsonGenerator json, List<Mapping> mappings) {
+    json.writeStartObject();
+    json.writeArrayPropertyStart("mappings");
+    for (Mapping mapping : mappings) {
+      write(json, mapping, OptionalLong.empty());
+    }
+    json.writeEndArray();
+    json.writeEndObject();
+  }
+
+  /** Writes {@code {"mappings":[…]}}. */
+  static void writePublished(JsonGenerator json, List<PublishedMapping> mappings) {
+    json.writeStartObject();
+    json.writeArrayPropertyStart("mappings");
+    for (PublishedMapping published : mappings) {
+      write(json, published.mapping(), OptionalLong.of(published.counters().connections()));
+    }
+    json.writeEndArray();
+    json.writeEndObject();
+  }
+
+  private static void write(JsonGenerator json, Mapping mapping, OptionalLong connections) {
+    json.writeStartObject();
+    json.writeStringProperty("id", mapping.id().toString());
+    mapping.name().ifPresent(name -> json.writeStringProperty("name", name.text()));
+    json.writeStringProperty("owner", mapping.owner().toString());
+    json.writeStringProperty("protocol", mapping.protocol().toString());
+    json.writeStringProperty("hostAddress", mapping.key().addressOrAny().toString());
+    json.writeStringProperty("hostPorts", mapping.hostPorts().toString());
+    json.writeStringProperty("targetAddress", mapping.targetAddress().toString());
+    json.writeStringProperty("targetPorts", mapping.targetPorts().toString());
+    json.writeStringProperty("createdAt", mapping.createdAt().toString());
+    connections.ifPresent(count -> json.writeNumberProperty("connections", count));
+    json.writeStringProperty("text", mapping.hostText());
+    json.writeEndObject();
+  }
+
+  /**
+   * Reads {@code {"mappings":[…]}}; members this version does not know are passed over.
+   *
+   * @throws IllegalArgumentException if a member is missing or malformed
+   */
+  static List<PublishedMapping> read(byte[] document) {
+    List<PublishedMapping> mappings = new ArrayList<>();
+    try (JsonParser json = ApiJson.parser(document)) {
+      if (json.nextToken() != JsonToken.START_OBJECT) {
+        throw new IllegalArgumentException("not an object");
+      }
+      for (String name = json.nextName(); name != null; name = json.nextName()) {
+        json.nextToken();
+        if (name.equals("mappings")) {
+          while (json.nextToken() == JsonToken.START_OBJECT) {
+            mappings.add(readOne(json));
+          }
+        } else {
+          json.skipChildren();
+        }
+      }
+    }
+    return mappings;
+  }
+
+  private static PublishedMapping readOne(JsonParser json) {
+    Map<String, String> members = new HashMap<>();
+    for (String name = json.nextName(); name != null; name = json.nextName()) {
+      if (json.nextToken().isScalarValue()) {
+        members.put(name, json.getString());
+      } else {
+        json.skipChildren();
+      }
+    }
+    Mapping mapping =
+        new Mapping(
+            MappingId.parse(member(members, "id")),
+            Optional.ofNullable(members.get("name")).map(MappingName::new),
+            Owner.parse(member(members, "owner")),
+            Protocol.parse(member(members, "protocol")),
+            Optional.of(IpAddress.parse(member(members, "hostAddress"))),
+            PortRange.parse(member(members, "hostPorts")),
+            IpAddress.parse(member(members, "targetAddress")),
+            PortRange.parse(member(members, "targetPorts")),
+            Instant.parse(member(members, "createdAt")));
+    return new PublishedMapping(
+        mapping, new MappingCounters(Long.parseLong(members.getOrDefault("connections", "0"))));
+  }
+
+  private static String member(Map<String, String> members, String name) {
+    String value = members.get(name);
+    if (value == null) {
+      throw new IllegalArgumentException("a mapping has no \"" + name + "\"");
+    }
+    return value;
+  }
+}

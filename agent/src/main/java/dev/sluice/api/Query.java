@@ -1,0 +1,92 @@
+package dev.sluice.api;
+
+import static dev.sluice.net.MalformedValueException.quote;
+
+import dev.sluice.flow.FlowFilter;
+import dev.sluice.net.IpAddress;
+import dev.sluice.net.Protocol;
+import java.net.URLDecoder;
+import java.nio.charset.StandardCharsets;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.Set;
+
+/** The parameters behind the {@code ?} of a request, each at most once. */
+final class Query {
+  private final Map<String, String> parameters = new LinkedHashMap<>();
+
+  /**
+   * Splits and decodes.
+   *
+   * @param known the names that mean something here
+   * @throws ProblemException if another name is there, or one twice
+   */
+  Query(String text, Set<String> known) {
+    if (text.isEmpty()) {
+      return;
+    }
+    for (String part : text.split("&", -1)) {
+      int equals = part.indexOf('=');
+      String name = decode(equals < 0 ? part : part.substring(0, equals));
+      String value = equals < 0 ? "" : decode(part.substring(equals + 1));
+      if (!known.contains(name)) {
+        throw malformed(
+            "unknown parameter "
+                + quote(name)
+                + (known.isEmpty() ? "; there are none here" : "; there are " + known));
+      }
+      if (parameters.put(name, value) != null) {
+        throw malformed("parameter " + quote(name) + " is given twice");
+      }
+    }
+  }
+
+  /** The parameters of {@code /v1/flows} and {@code /v1/events} as a filter. */
+  FlowFilter filter() {
+    return new FlowFilter(
+        Optional.ofNullable(parameters.get("mapping")),
+        Optional.ofNullable(parameters.get("protocol")).map(Protocol::parse),
+        Optional.ofNullable(parameters.get("address")).map(IpAddress::parse),
+        flag("published"));
+  }
+
+  /** A sequence number. */
+  OptionalLong sequence(String name) {
+    String value = parameters.get(name);
+    if (value == null) {
+      return OptionalLong.empty();
+    }
+    if (value.isEmpty()
+        || value.length() > 18
+        || !value.chars().allMatch(c -> c >= '0' && c <= '9')) {
+      throw malformed(
+          "parameter " + quote(name) + " must be a sequence number, not " + quote(value));
+    }
+    return OptionalLong.of(Long.parseLong(value));
+  }
+
+  private boolean flag(String name) {
+    String value = parameters.getOrDefault(name, "false");
+    return switch (value) {
+      case "true" -> true;
+      case "false" -> false;
+      default ->
+          throw malformed(
+              "parameter " + quote(name) + " must be true or false, not " + quote(value));
+    };
+  }
+
+  private static String decode(String text) {
+    try {
+      return URLDecoder.decode(text, StandardCharsets.UTF_8);
+    } catch (IllegalArgumentException e) {
+      throw malformed(quote(text) + " is not percent-encoded correctly");
+    }
+  }
+
+  private static ProblemException malformed(String detail) {
+    return new ProblemException(Problem.Kind.MALFORMED_REQUEST, detail);
+  }
+}

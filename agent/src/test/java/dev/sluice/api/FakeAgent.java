@@ -1,0 +1,275 @@
+package dev.sluice.api;
+
+import dev.sluice.api.Diagnostics.Finding;
+import dev.sluice.api.Diagnostics.Severity;
+import dev.sluice.flow.AttributedFlow;
+import dev.sluice.flow.EventStream;
+import dev.sluice.flow.FlowFilter;
+import dev.sluice.flow.Flows;
+import dev.sluice.model.Flow;
+import dev.sluice.model.FlowCounters;
+import dev.sluice.model.FlowStatus;
+import dev.sluice.model.FlowTuple;
+import dev.sluice.model.Mapping;
+import dev.sluice.model.MappingCounters;
+import dev.sluice.model.MappingId;
+import dev.sluice.model.Owner;
+import dev.sluice.model.PortSpec;
+import dev.sluice.model.PublishedMapping;
+import dev.sluice.model.TcpState;
+import dev.sluice.net.IpAddress;
+import dev.sluice.net.PortRange;
+import dev.sluice.net.Protocol;
+import dev.sluice.publish.PublishException;
+import dev.sluice.publish.PublishException.Kind;
+import dev.sluice.publish.PublishRequest;
+import dev.sluice.publish.Publisher;
+import java.nio.charset.StandardCharsets;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+
+/** An agent that keeps everything in memory: what the API and the command line are tested with. */
+public final class FakeAgent implements Publisher, Flows, EventStream, Diagnostics {
+  /** When everything is published here. */
+  public static final Instant CREATED = Instant.parse("2026-11-21T09:00:00Z");
+
+  private final List<Mapping> mappings = new ArrayList<>();
+  private final List<AttributedFlow> flows = new ArrayList<>();
+  private final List<FakeCursor> cursors = new CopyOnWriteArrayList<>();
+  private final List<Finding> findings = new ArrayList<>();
+  private long nextId = 0xa1b2c3d400000001L;
+  private @Nullable Supplier<RuntimeException> failure;
+  private volatile @Nullable FlowFilter lastFilter;
+  private volatile long lastFrom = -1;
+
+  public ApiServices services() {
+    return new ApiServices(this, this, this, this);
+  }
+
+  /** The next calls fail like this. */
+  public void failWith(Supplier<RuntimeException> failure) {
+    this.failure = failure;
+  }
+
+  /** Sends lines to everybody who follows. */
+  public void emit(String lines) {
+    cursors.forEach(cursor -> cursor.lines.add(lines));
+  }
+
+  /** How many follow the events. */
+  public int followers() {
+    return cursors.size();
+  }
+
+  public @Nullable FlowFilter lastFilter() {
+    return lastFilter;
+  }
+
+  public long lastFrom() {
+    return lastFrom;
+  }
+
+  public synchronized void addFlow(Optional<Mapping> mapping) {
+    flows.add(new AttributedFlow(sampleFlow(), mapping));
+  }
+
+  public synchronized void addFinding(Finding finding) {
+    findings.add(finding);
+  }
+
+  /** The mappings as they are. */
+  public synchronized List<Mapping> mappings() {
+    return List.copyOf(mappings);
+  }
+
+  /** The flow of DESIGN's example, as a dump shows it later. */
+  public static Flow sampleFlow() {
+    return new Flow(
+        3170302521L,
+        FlowTuple.of(
+            Protocol.TCP,
+            IpAddress.parse("198.18.0.2"),
+            40112,
+            IpAddress.parse("198.18.0.1"),
+            8080),
+        FlowTuple.of(
+            Protocol.TCP, IpAddress.parse("172.30.0.2"), 80, IpAddress.parse("198.18.0.2"), 40112),
+        EnumSet.of(
+            FlowStatus.SEEN_REPLY,
+            FlowStatus.ASSURED,
+            FlowStatus.CONFIRMED,
+            FlowStatus.DST_NAT,
+            FlowStatus.DST_NAT_DONE),
+        Optional.of(TcpState.ESTABLISHED),
+        0,
+        0,
+        OptionalInt.of(120),
+        Optional.of(new FlowCounters(5, 420)),
+        Optional.of(new FlowCounters(4, 1337)),
+        Optional.of(Instant.parse("2026-11-21T09:00:01.123456789Z")),
+        Optional.empty());
+  }
+
+  @Override
+  public synchronized List<Mapping> publish(PublishRequest request) {
+    throwFailure();
+    List<Mapping> made = new ArrayList<>();
+    for (PortSpec spec : request.ports()) {
+      PortRange hostPorts;
+      if (spec.hostPorts() instanceof PortSpec.Exactly exactly) {
+        hostPorts = exactly.ports();
+      } else if (spec.hostPorts() instanceof PortSpec.Pool pool) {
+        hostPorts = PortRange.of(pool.ports().first());
+      } else {
+        hostPorts = PortRange.of(32768);
+      }
+      Mapping mapping =
+          new Mapping(
+              new MappingId(nextId++),
+              request.name(),
+              request.owner(),
+              spec.protocol(),
+              spec.hostAddress(),
+              hostPorts,
+              request.target(),
+              spec.targetPorts(),
+              CREATED);
+      for (Mapping other : mappings) {
+        if (other.key().overlaps(mapping.key())) {
+          throw new PublishException(
+              Kind.CONFLICT,
+              mapping.key() + " is already published by " + other.label() + "; unpublish it first");
+        }
+      }
+      made.add(mapping);
+    }
+    mappings.addAll(made);
+    return made;
+  }
+
+  @Override
+  public synchronized List<Mapping> unpublish(String nameOrId) {
+    throwFailure();
+    List<Mapping> found = find(nameOrId).stream().map(PublishedMapping::mapping).toList();
+    mappings.removeAll(found);
+    return found;
+  }
+
+  @Override
+  public synchronized List<PublishedMapping> published() {
+    throwFailure();
+    return mappings.stream().map(m -> new PublishedMapping(m, new MappingCounters(7))).toList();
+  }
+
+  @Override
+  public synchronized List<PublishedMapping> find(String nameOrId) {
+    List<PublishedMapping> found =
+        published().stream()
+            .filter(
+                p ->
+                    p.mapping().label().equals(nameOrId)
+                        || (nameOrId.length() >= 4
+                            && p.mapping().id().toString().startsWith(nameOrId)))
+            .toList();
+    if (found.isEmpty()) {
+      throw new PublishException(
+          Kind.NOT_FOUND, "nothing is published as \"" + nameOrId + "\"; see \"sluice ps\"");
+    }
+    return found;
+  }
+
+  @Override
+  public synchronized void forEach(FlowFilter filter, Consumer<AttributedFlow> consumer) {
+    throwFailure();
+    lastFilter = filter;
+    flows.forEach(consumer);
+  }
+
+  @Override
+  public Cursor follow(FlowFilter filter) {
+    throwFailure();
+    lastFilter = filter;
+    FakeCursor cursor = new FakeCursor();
+    cursors.add(cursor);
+    return cursor;
+  }
+
+  @Override
+  public Cursor from(long seq, FlowFilter filter) {
+    lastFrom = seq;
+    return follow(filter);
+  }
+
+  @Override
+  public synchronized List<Finding> findings() {
+    throwFailure();
+    return findings.isEmpty()
+        ? List.of(
+            new Finding("table-ownership", Severity.OK, "the table is ours alone", ""),
+            new Finding(
+                "forwarding",
+                Severity.WARNING,
+                "net.ipv4.ip_forward is 0",
+                "publish a port, and the agent sets it"))
+        : List.copyOf(findings);
+  }
+
+  @Override
+  public Map<String, String> facts() {
+    throwFailure();
+    Map<String, String> facts = new LinkedHashMap<>();
+    facts.put("version", "9.8.7");
+    facts.put("kernel", "6.18.0");
+    return facts;
+  }
+
+  /** A mapping owned by the command line, for tests that need one. */
+  public Mapping publish(String spec, String target, @Nullable String name) {
+    return publish(
+            new PublishRequest(
+                List.of(PortSpec.parse(spec)),
+                IpAddress.parse(target),
+                Optional.ofNullable(name).map(dev.sluice.model.MappingName::new),
+                Owner.CLI))
+        .get(0);
+  }
+
+  private void throwFailure() {
+    Supplier<RuntimeException> current = failure;
+    if (current != null) {
+      throw current.get();
+    }
+  }
+
+  private final class FakeCursor implements Cursor {
+    private final LinkedBlockingQueue<String> lines = new LinkedBlockingQueue<>();
+
+    @Override
+    public int read(byte[] target, int timeoutMillis) throws InterruptedException {
+      String text = lines.poll(timeoutMillis, TimeUnit.MILLISECONDS);
+      if (text == null) {
+        return 0;
+      }
+      byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
+      System.arraycopy(bytes, 0, target, 0, bytes.length);
+      return bytes.length;
+    }
+
+    @Override
+    public void close() {
+      cursors.remove(this);
+    }
+  }
+}
