@@ -39,8 +39,10 @@ final class RouteMessages {
   static MessageWriter lookUp(IpAddress destination) {
     Family family = destination.family();
     MessageWriter writer = new MessageWriter(64).begin(RTM_GETROUTE, NLM_F_REQUEST, 0);
-    // Without the flag the kernel names the main table whatever table the route was found in.
-    rtmsg(writer, Addresses.number(family), family.bits(), 0, 0, 0, 0, RTM_F_LOOKUP_TABLE);
+    // IPv4 names the main table, whatever table the route was found in, unless it is asked for it;
+    // IPv6 always names the right one and refuses the flag.
+    int flags = family == Family.IPV4 ? RTM_F_LOOKUP_TABLE : 0;
+    rtmsg(writer, Addresses.number(family), family.bits(), 0, 0, 0, 0, flags);
     return writer.attrBytes(RTA_DST, destination.toBytes()).end();
   }
 

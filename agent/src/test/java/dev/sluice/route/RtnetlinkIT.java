@@ -441,7 +441,7 @@ class RtnetlinkIT {
                         .withLink(index)
                         .withFlags(RTNH_F_ONLINK))));
     rtnetlink.addRoute(
-        Route.direct(prefix("10.5.0.0/16"), index)
+        Route.via(prefix("10.5.0.0/16"), IpAddress.parse("172.30.0.8"))
             .withNextHops(
                 List.of(
                     NextHop.via(IpAddress.parse("172.30.0.8")).withWeight(3),
