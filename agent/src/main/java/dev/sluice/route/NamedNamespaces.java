@@ -84,7 +84,11 @@ public final class NamedNamespaces {
             return NetworkNamespace.open(file);
           });
     } catch (RuntimeException e) {
-      delete(name);
+      try {
+        delete(name);
+      } catch (RuntimeException alsoFailed) {
+        e.addSuppressed(alsoFailed);
+      }
       throw e;
     }
   }
