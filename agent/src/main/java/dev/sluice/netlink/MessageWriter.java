@@ -122,7 +122,7 @@ public final class MessageWriter {
   }
 
   /** Sets flags of the message that starts at {@code messageOffset} in addition to those it has. */
-  void addFlags(int messageOffset, int flags) {
+  public void addFlags(int messageOffset, int flags) {
     int at = messageOffset + FLAGS_OFFSET;
     bytes.putShort(at, (short) (bytes.getShort(at) | flags));
   }

@@ -1,0 +1,79 @@
+package dev.sluice.netlink;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * Finds the process behind a netlink port: /proc/net/netlink leads from the port to the socket's
+ * inode, /proc/PID/fd from the inode to the process.
+ *
+ * @param pid the process
+ * @param command its command line, arguments separated by spaces
+ */
+public record SocketOwner(long pid, String command) {
+  // Columns of /proc/net/netlink: sk Eth Pid Groups Rmem Wmem Dump Locks Drops Inode
+  private static final int FAMILY_COLUMN = 1;
+  private static final int PORT_COLUMN = 2;
+  private static final int INODE_COLUMN = 9;
+
+  /**
+   * The process that holds the socket of {@code family} with this port; empty if it cannot be told.
+   */
+  public static Optional<SocketOwner> find(int family, int portId) {
+    try {
+      return inode(family, portId).flatMap(SocketOwner::holder);
+    } catch (IOException e) {
+      // Only a better error message depends on this.
+      return Optional.empty();
+    }
+  }
+
+  private static Optional<String> inode(int family, int portId) throws IOException {
+    List<String> lines = Files.readAllLines(Path.of("/proc/thread-self/net/netlink"));
+    for (String line : lines.subList(1, lines.size())) {
+      String[] columns = line.trim().split("\\s+");
+      if (columns.length > INODE_COLUMN
+          && columns[FAMILY_COLUMN].equals(Integer.toString(family))
+          && columns[PORT_COLUMN].equals(Integer.toUnsignedString(portId))) {
+        return Optional.of(columns[INODE_COLUMN]);
+      }
+    }
+    return Optional.empty();
+  }
+
+  private static Optional<SocketOwner> holder(String inode) {
+    String wanted = "socket:[" + inode + "]";
+    return ProcessHandle.allProcesses()
+        .filter(process -> holds(process.pid(), wanted))
+        .findFirst()
+        .map(process -> new SocketOwner(process.pid(), command(process.pid())));
+  }
+
+  private static boolean holds(long pid, String wanted) {
+    try (DirectoryStream<Path> fds = Files.newDirectoryStream(Path.of("/proc/" + pid + "/fd"))) {
+      for (Path fd : fds) {
+        if (Files.readSymbolicLink(fd).toString().equals(wanted)) {
+          return true;
+        }
+      }
+    } catch (IOException | java.nio.file.DirectoryIteratorException e) {
+      // The process, or one of its descriptors, is gone by now: then it is not the holder.
+      return false;
+    }
+    return false;
+  }
+
+  private static String command(long pid) {
+    try {
+      byte[] raw = Files.readAllBytes(Path.of("/proc/" + pid + "/cmdline"));
+      return new String(raw, StandardCharsets.UTF_8).replace('\0', ' ').trim();
+    } catch (IOException e) {
+      return "?";
+    }
+  }
+}

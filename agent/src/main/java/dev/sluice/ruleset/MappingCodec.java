@@ -1,0 +1,203 @@
+package dev.sluice.ruleset;
+
+import dev.sluice.model.Mapping;
+import dev.sluice.model.MappingCounters;
+import dev.sluice.model.PublishedMapping;
+import dev.sluice.net.Bytes;
+import dev.sluice.net.Family;
+import dev.sluice.net.IpAddress;
+import dev.sluice.net.PortRange;
+import dev.sluice.net.Protocol;
+import dev.sluice.nftables.Key;
+import dev.sluice.nftables.SetElement;
+import dev.sluice.nftables.expr.Counter;
+import dev.sluice.nftables.expr.Data;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * Mappings as elements and back.
+ *
+ * <ul>
+ *   <li>one host address: {@code exact4 { 198.18.0.1 . tcp . 8080 : 172.30.0.2 . 80 }}
+ *   <li>every local address: {@code any4 { tcp . 8080 : 172.30.0.2 . 80 }}
+ *   <li>a range whose ports stay what they are: {@code range4_tcp { 7000-7009 : 172.30.0.2 }}, one
+ *       interval
+ *   <li>any other range: one element a port, all with the same id
+ * </ul>
+ */
+final class MappingCodec {
+  private MappingCodec() {}
+
+  /** The elements to create, for the map {@link SetNames#of}. */
+  static List<SetElement> elements(Mapping mapping) {
+    return elements(mapping, 0);
+  }
+
+  /** As {@link #elements(Mapping)}, with a counter that starts at {@code connections}. */
+  static List<SetElement> elements(Mapping mapping, long connections) {
+    Bytes metadata = MappingMetadata.of(mapping).encode();
+    if (SetNames.isInterval(mapping)) {
+      Bytes target = Key.of().address(mapping.targetAddress()).bytes();
+      return interval(
+          mapping.hostPorts(),
+          SetElement.of(port(mapping.hostPorts().first()))
+              .to(target)
+              .withUserdata(metadata)
+              .with(new Counter(connections, 0)));
+    }
+    List<SetElement> elements = new ArrayList<>(mapping.hostPorts().size());
+    for (int i = 0; i < mapping.hostPorts().size(); i++) {
+      Bytes target =
+          Key.of().address(mapping.targetAddress()).u16(mapping.targetPorts().first() + i).bytes();
+      elements.add(
+          SetElement.of(key(mapping, mapping.hostPorts().first() + i))
+              .to(target)
+              .withUserdata(metadata)
+              // Where a range is several elements, the first carries the past of all.
+              .with(new Counter(i == 0 ? connections : 0, 0)));
+    }
+    return elements;
+  }
+
+  /** The elements' keys, for deleting them. */
+  static List<SetElement> keys(Mapping mapping) {
+    if (SetNames.isInterval(mapping)) {
+      return interval(mapping.hostPorts(), SetElement.of(port(mapping.hostPorts().first())));
+    }
+    List<SetElement> keys = new ArrayList<>(mapping.hostPorts().size());
+    for (int i = 0; i < mapping.hostPorts().size(); i++) {
+      keys.add(SetElement.of(key(mapping, mapping.hostPorts().first() + i)));
+    }
+    return keys;
+  }
+
+  private static Bytes key(Mapping mapping, int port) {
+    Key key = Key.of();
+    mapping.hostAddress().ifPresent(key::address);
+    return key.u8(mapping.protocol().number()).u16(port).bytes();
+  }
+
+  private static Bytes port(int port) {
+    return Key.of().u16(port).bytes();
+  }
+
+  private static List<SetElement> interval(PortRange ports, SetElement start) {
+    // An interval that reaches the highest port has no key behind it.
+    return ports.last() == 0xffff
+        ? List.of(start)
+        : List.of(start, SetElement.intervalEnd(port(ports.last() + 1)));
+  }
+
+  /** One port, or one interval, as it was read from a map. */
+  record Published(
+      MappingMetadata metadata,
+      Protocol protocol,
+      Optional<IpAddress> hostAddress,
+      PortRange hostPorts,
+      IpAddress target,
+      PortRange targetPorts,
+      long connections) {}
+
+  /** Reads an element of exact4, exact6, any4 or any6; empty if it is not one of ours. */
+  static Optional<Published> read(SetElement element, Family family, boolean exact) {
+    Optional<MappingMetadata> metadata = MappingMetadata.decode(element.userdata());
+    if (metadata.isEmpty() || !(element.data() instanceof Data.Value target)) {
+      return Optional.empty();
+    }
+    int addressBytes = family.bits() / Byte.SIZE;
+    int at = exact ? addressBytes : 0;
+    Optional<IpAddress> hostAddress =
+        exact
+            ? Optional.of(IpAddress.fromBytes(element.key().slice(0, addressBytes).toArray()))
+            : Optional.empty();
+    Optional<Protocol> protocol = Protocol.ofNumber(element.key().u8(at));
+    int hostPort = element.key().u16be(at + 4);
+    int targetPort = target.bytes().u16be(addressBytes);
+    IpAddress address = IpAddress.fromBytes(target.bytes().slice(0, addressBytes).toArray());
+    return protocol.map(
+        known ->
+            new Published(
+                metadata.get(),
+                known,
+                hostAddress,
+                new PortRange(hostPort, hostPort),
+                address,
+                new PortRange(targetPort, targetPort),
+                connections(element)));
+  }
+
+  /**
+   * Reads the elements of one of the range maps: starts with data, and the keys behind the
+   * intervals.
+   */
+  static List<Published> readIntervals(List<SetElement> elements, Protocol protocol) {
+    List<SetElement> sorted = new ArrayList<>(elements);
+    // Where one interval ends as the next begins, the end sorts first.
+    sorted.sort(
+        Comparator.comparingInt((SetElement e) -> e.key().u16be(0))
+            .thenComparing(e -> !e.isIntervalEnd()));
+    List<Published> found = new ArrayList<>();
+    for (int i = 0; i < sorted.size(); i++) {
+      SetElement start = sorted.get(i);
+      Optional<MappingMetadata> metadata = MappingMetadata.decode(start.userdata());
+      if (start.isIntervalEnd()
+          || metadata.isEmpty()
+          || !(start.data() instanceof Data.Value target)) {
+        continue;
+      }
+      int last = i + 1 < sorted.size() ? sorted.get(i + 1).key().u16be(0) - 1 : 0xffff;
+      PortRange ports = new PortRange(start.key().u16be(0), last);
+      found.add(
+          new Published(
+              metadata.get(),
+              protocol,
+              Optional.empty(),
+              ports,
+              IpAddress.fromBytes(target.bytes().toArray()),
+              ports,
+              connections(start)));
+    }
+    return found;
+  }
+
+  /**
+   * Joins the elements of each mapping: those with the same id, each a port further than the one
+   * before.
+   */
+  static List<PublishedMapping> join(List<Published> elements) {
+    Map<Long, List<Published>> byId = new LinkedHashMap<>();
+    for (Published element : elements) {
+      byId.computeIfAbsent(element.metadata().id().bits(), id -> new ArrayList<>(1)).add(element);
+    }
+    List<PublishedMapping> mappings = new ArrayList<>(byId.size());
+    for (List<Published> parts : byId.values()) {
+      parts.sort(Comparator.comparingInt(part -> part.hostPorts().first()));
+      Published first = parts.get(0);
+      Published last = parts.get(parts.size() - 1);
+      long connections = parts.stream().mapToLong(Published::connections).sum();
+      Mapping mapping =
+          new Mapping(
+              first.metadata().id(),
+              first.metadata().name(),
+              first.metadata().owner(),
+              first.protocol(),
+              first.hostAddress(),
+              new PortRange(first.hostPorts().first(), last.hostPorts().last()),
+              first.target(),
+              new PortRange(first.targetPorts().first(), last.targetPorts().last()),
+              first.metadata().createdAt());
+      mappings.add(new PublishedMapping(mapping, new MappingCounters(connections)));
+    }
+    return mappings;
+  }
+
+  private static long connections(SetElement element) {
+    // The nat hook sees the first packet of a connection only, so packets are connections here.
+    return element.counter().map(Counter::packets).orElse(0L);
+  }
+}

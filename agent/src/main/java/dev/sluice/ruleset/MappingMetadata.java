@@ -1,0 +1,94 @@
+package dev.sluice.ruleset;
+
+import dev.sluice.model.Mapping;
+import dev.sluice.model.MappingId;
+import dev.sluice.model.MappingName;
+import dev.sluice.model.Owner;
+import dev.sluice.net.Bytes;
+import dev.sluice.nftables.Userdata;
+import java.nio.ByteBuffer;
+import java.time.Instant;
+import java.util.Optional;
+
+/**
+ * What an element says about its mapping beside key and data, kept in the element's user data: a
+ * comment for people who run {@code nft list}, and a record for us.
+ *
+ * <pre>
+ *  record 0 (nft's comment): the name, or the id where there is none
+ *  record 0x53, big endian:
+ *  0         1       2       3       4            12               20
+ *  +---------+-------+-------+-------+------------+----------------+
+ *  | version | owner | named | spare | id         | created, ms    |
+ *  +---------+-------+-------+-------+------------+----------------+
+ * </pre>
+ */
+record MappingMetadata(MappingId id, Optional<MappingName> name, Owner owner, Instant createdAt) {
+  /** Behind nft's own record types, which it numbers from 0. */
+  static final int RECORD_TYPE = 0x53;
+
+  private static final int VERSION = 1;
+  private static final int VERSION_OFFSET = 0;
+  private static final int OWNER_OFFSET = 1;
+  private static final int NAMED_OFFSET = 2;
+  private static final int ID_OFFSET = 4;
+  private static final int CREATED_OFFSET = 12;
+  private static final int LENGTH = 20;
+
+  static MappingMetadata of(Mapping mapping) {
+    return new MappingMetadata(mapping.id(), mapping.name(), mapping.owner(), mapping.createdAt());
+  }
+
+  Bytes encode() {
+    ByteBuffer record = ByteBuffer.allocate(LENGTH);
+    record
+        .put(VERSION_OFFSET, (byte) VERSION)
+        .put(OWNER_OFFSET, (byte) ownerNumber(owner))
+        .put(NAMED_OFFSET, (byte) (name.isPresent() ? 1 : 0))
+        .putLong(ID_OFFSET, id.bits())
+        .putLong(CREATED_OFFSET, createdAt.toEpochMilli());
+    String label = name.map(MappingName::text).orElseGet(id::toString);
+    return Userdata.comment(label).concat(Userdata.record(RECORD_TYPE, Bytes.of(record.array())));
+  }
+
+  /** Reads it back; empty if these are not ours or of a version this agent does not know. */
+  static Optional<MappingMetadata> decode(Bytes userdata) {
+    Optional<Bytes> found = Userdata.find(userdata, RECORD_TYPE);
+    if (found.isEmpty()
+        || found.get().length() < LENGTH
+        || found.get().u8(VERSION_OFFSET) != VERSION) {
+      return Optional.empty();
+    }
+    ByteBuffer record = ByteBuffer.wrap(found.get().toArray());
+    Optional<MappingName> name =
+        record.get(NAMED_OFFSET) == 0
+            ? Optional.empty()
+            : Userdata.findComment(userdata).map(MappingName::new);
+    return Optional.of(
+        new MappingMetadata(
+            new MappingId(record.getLong(ID_OFFSET)),
+            name,
+            owner(record.get(OWNER_OFFSET)),
+            Instant.ofEpochMilli(record.getLong(CREATED_OFFSET))));
+  }
+
+  /** Stored numbers, independent of the enum's order. */
+  private static int ownerNumber(Owner owner) {
+    return switch (owner) {
+      case CLI -> 1;
+      case API -> 2;
+      case DOCKER -> 3;
+      case CNI -> 4;
+      case FILE -> 5;
+    };
+  }
+
+  private static Owner owner(int number) {
+    for (Owner owner : Owner.values()) {
+      if (ownerNumber(owner) == number) {
+        return owner;
+      }
+    }
+    return Owner.API;
+  }
+}

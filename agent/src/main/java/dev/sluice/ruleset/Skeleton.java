@@ -1,0 +1,429 @@
+package dev.sluice.ruleset;
+
+import static dev.sluice.nftables.DataType.CT_STATE;
+import static dev.sluice.nftables.DataType.ICMPV6_TYPE;
+import static dev.sluice.nftables.DataType.IFNAME;
+import static dev.sluice.nftables.DataType.INET_PROTO;
+import static dev.sluice.nftables.DataType.INET_SERVICE;
+import static dev.sluice.nftables.DataType.INTEGER;
+import static dev.sluice.nftables.DataType.IPV4_ADDR;
+import static dev.sluice.nftables.DataType.IPV6_ADDR;
+import static dev.sluice.nftables.DataType.NFPROTO;
+import static dev.sluice.nftables.DataType.VERDICT;
+import static dev.sluice.nftables.Field.IIF;
+import static dev.sluice.nftables.Field.IIFNAME;
+import static dev.sluice.nftables.Field.IP6_DADDR;
+import static dev.sluice.nftables.Field.IP6_SADDR;
+import static dev.sluice.nftables.Field.IP_DADDR;
+import static dev.sluice.nftables.Field.IP_DADDR_8;
+import static dev.sluice.nftables.Field.IP_SADDR;
+import static dev.sluice.nftables.Field.IP_SADDR_8;
+import static dev.sluice.nftables.Field.L4PROTO;
+import static dev.sluice.nftables.Field.OIFNAME;
+import static dev.sluice.nftables.Field.TH_DPORT;
+import static dev.sluice.nftables.uapi.LinuxNfTables.*;
+
+import dev.sluice.net.Bytes;
+import dev.sluice.net.IpAddress;
+import dev.sluice.nftables.Batch;
+import dev.sluice.nftables.Chain;
+import dev.sluice.nftables.Chain.Hook;
+import dev.sluice.nftables.DataType;
+import dev.sluice.nftables.ElementSet;
+import dev.sluice.nftables.Field;
+import dev.sluice.nftables.Key;
+import dev.sluice.nftables.RuleBuilder;
+import dev.sluice.nftables.SetElement;
+import dev.sluice.nftables.SetType;
+import dev.sluice.nftables.TableId;
+import dev.sluice.nftables.expr.Connlimit;
+import dev.sluice.nftables.expr.Data;
+import dev.sluice.nftables.expr.Verdict;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+
+/**
+ * Everything in the table that does not depend on what is published: sets and maps without
+ * elements, chains and rules. It is created once, in one transaction; docs/ruleset.md shows it as
+ * nft prints it and gives the reason for each rule.
+ */
+final class Skeleton {
+  /**
+   * Changes whenever chains, rules or sets change, so that a table of another version is recognised
+   * and rebuilt.
+   */
+  static final int VERSION = 1;
+
+  private static final int PRIORITY_RAW = -300;
+  private static final int PRIORITY_DNAT = -100;
+  private static final int PRIORITY_FILTER = 0;
+  private static final int PRIORITY_SNAT = 100;
+
+  private static final int TCP = 6;
+  private static final int UDP = 17;
+  private static final int ICMP = 1;
+  private static final int ICMPV6 = 58;
+
+  /** Interface index of lo in every namespace (LOOPBACK_IFINDEX, net/flow.h). */
+  private static final int LOOPBACK_INDEX = 1;
+
+  private static final int LOOPBACK_8 = 127;
+
+  // linux/icmpv6.h, net/ndisc.h
+  private static final int ND_ROUTER_ADVERT = 134;
+  private static final int ND_REDIRECT = 137;
+
+  // enum ip_conntrack_info as bits of "ct state" (NF_CT_STATE_BIT)
+  private static final int STATE_INVALID = 1;
+  private static final int STATE_ESTABLISHED = 2;
+  private static final int STATE_RELATED = 4;
+
+  private final TableId table;
+
+  Skeleton(TableId table) {
+    this.table = table;
+  }
+
+  /** Writes sets, chains and rules into the batch, behind the table itself. */
+  void write(Batch batch) {
+    sets().forEach(batch::add);
+    chains().forEach(batch::add);
+    everyPacket(batch);
+    firstPackets(batch);
+  }
+
+  private List<ElementSet> sets() {
+    List<ElementSet> sets = new ArrayList<>();
+    for (PerFamily of : PerFamily.BOTH) {
+      publishedSets(of, sets);
+      optionSets(of, sets);
+      networkSets(of, sets);
+    }
+    SetType bridge = SetType.of(IFNAME);
+    sets.add(ElementSet.set(table, SetNames.BRIDGES, bridge));
+    sets.add(ElementSet.set(table, SetNames.INTRA, SetType.of(IFNAME, IFNAME)));
+    sets.add(ElementSet.map(table, SetNames.INBOUND, bridge, SetType.of(VERDICT)));
+    sets.add(ElementSet.map(table, SetNames.OUTBOUND, bridge, SetType.of(VERDICT)));
+    List<ElementSet> numbered = new ArrayList<>();
+    for (int i = 0; i < sets.size(); i++) {
+      numbered.add(sets.get(i).withTransactionId(FIRST_SET_ID + i));
+    }
+    return numbered;
+  }
+
+  private void publishedSets(PerFamily of, List<ElementSet> sets) {
+    sets.add(ElementSet.map(table, of.named("exact"), of.exactKey(), of.target()));
+    sets.add(ElementSet.map(table, of.named("any"), ANY_KEY, of.target()));
+    // One tree per protocol: an interval map over a concatenation copies itself with every commit.
+    SetType port = SetType.of(INET_SERVICE);
+    for (String protocol : List.of("tcp", "udp")) {
+      String name = of.named("range") + "_" + protocol;
+      sets.add(ElementSet.map(table, name, port, of.subnet()).withIntervals(port));
+    }
+    sets.add(
+        ElementSet.map(
+                table,
+                of.named("spread"),
+                SetType.of(INET_PROTO, INET_SERVICE, INTEGER),
+                of.target())
+            .withUserdata(of.spreadHints()));
+  }
+
+  private void optionSets(PerFamily of, List<ElementSet> sets) {
+    SetType verdict = SetType.of(VERDICT);
+    sets.add(ElementSet.map(table, of.named("guarded_exact"), of.exactKey(), verdict));
+    sets.add(ElementSet.map(table, of.named("guarded_any"), ANY_KEY, verdict));
+    sets.add(ElementSet.set(table, of.named("restricted_exact"), of.exactKey()));
+    sets.add(ElementSet.set(table, of.named("restricted_any"), ANY_KEY));
+    SetType exactAndSource = SetType.of(of.address, INET_PROTO, INET_SERVICE, of.address);
+    SetType anyAndSource = SetType.of(INET_PROTO, INET_SERVICE, of.address);
+    sets.add(
+        ElementSet.set(table, of.named("allow_exact"), exactAndSource)
+            .withIntervals(exactAndSource));
+    sets.add(
+        ElementSet.set(table, of.named("allow_any"), anyAndSource).withIntervals(anyAndSource));
+    // An element carries its own "ct count over N", and a lookup runs it. Not a dynamic set: the
+    // collector of those
+    // deletes elements that count nothing.
+    sets.add(
+        ElementSet.set(table, of.named("limited_any"), ANY_KEY)
+            .withExpressions(List.of(new Connlimit(NO_LIMIT, NFT_CONNLIMIT_F_INV))));
+    sets.add(ElementSet.map(table, of.named("persource_any"), ANY_KEY, verdict));
+  }
+
+  private void networkSets(PerFamily of, List<ElementSet> sets) {
+    SetType home = SetType.of(IFNAME, of.address);
+    sets.add(ElementSet.set(table, of.named("home"), home).withIntervals(home));
+    SetType subnet = of.subnet();
+    sets.add(
+        ElementSet.map(table, of.named("egress"), subnet, SetType.of(VERDICT))
+            .withIntervals(subnet));
+    sets.add(ElementSet.map(table, of.named("source"), subnet, subnet).withIntervals(subnet));
+    sets.add(ElementSet.set(table, of.named("open"), of.exactKey()));
+  }
+
+  private static final SetType ANY_KEY = SetType.of(INET_PROTO, INET_SERVICE);
+
+  /** The set of connection limits needs one to be declared with; every element brings its own. */
+  private static final int NO_LIMIT = 1_000_000;
+
+  /** Slots of a mapping with several backends; a backend's weight is how many it gets. */
+  private static final int SPREAD_SLOTS = 16;
+
+  // What nft 1.0.6 writes into the user data of "typeof meta l4proto . th dport . numgen random mod
+  // 16 : ip daddr . th
+  // dport"; without it nft cannot print the slot number.
+  private static final String SPREAD4_NOTES =
+      "000400000000010400000000034a00040d0000000142000e00040900000001060004100000000114"
+          + "000407000000010c00040b000000010402000000021a000417000000011200040100000001041000"
+          + "0000020400000000043400040d000000012c0014000407000000010c00040c00000001040c000000"
+          + "0114000407000000010c00040b000000010402000000060400000000";
+  private static final String SPREAD6_NOTES =
+      "000400000000010400000000034a00040d0000000142000e00040900000001060004100000000114"
+          + "000407000000010c00040b000000010402000000021a000417000000011200040100000001041000"
+          + "0000020400000000043400040d000000012c0014000407000000010c00040d000000010409000000"
+          + "0114000407000000010c00040b000000010402000000060400000000";
+
+  /** Above the ids {@link Batch#newSetId} gives to anonymous sets. */
+  private static final int FIRST_SET_ID = 1000;
+
+  private List<Chain> chains() {
+    List<Chain> chains = new ArrayList<>();
+    chains.add(base("raw", Hook.filter(NF_INET_PRE_ROUTING, PRIORITY_RAW)));
+    chains.add(base("input", Hook.filter(NF_INET_LOCAL_IN, PRIORITY_FILTER)));
+    chains.add(base("forward", Hook.filter(NF_INET_FORWARD, PRIORITY_FILTER)));
+    chains.add(base("prerouting", Hook.nat(NF_INET_PRE_ROUTING, PRIORITY_DNAT)));
+    chains.add(base("output", Hook.nat(NF_INET_LOCAL_OUT, PRIORITY_DNAT)));
+    chains.add(base("postrouting", Hook.nat(NF_INET_POST_ROUTING, PRIORITY_SNAT)));
+    for (String name : List.of("invalid", "routed", "publish", "masq")) {
+      chains.add(Chain.regular(table, name));
+    }
+    for (PerFamily of : PerFamily.BOTH) {
+      for (String name : List.of("publish", "guard_exact", "guard_any", "fixed")) {
+        chains.add(Chain.regular(table, of.named(name)));
+      }
+    }
+    return chains;
+  }
+
+  private void everyPacket(Batch batch) {
+    // Loopback addresses never arrive on a wire; route_localnet=1 on a bridge switches the kernel's
+    // own check off. Before
+    // conntrack undoes translation, so that answers to masqueraded 127/8 sources are not hit. IPv6
+    // needs no rule: ip6_rcv
+    // drops ::1 from any real device before the hooks.
+    batch.add(rule("raw").match(IIF, hostOrder(LOOPBACK_INDEX)).accept());
+    batch.add(rule("raw").match(IP_DADDR_8, LOOPBACK_8).drop());
+    batch.add(rule("raw").match(IP_SADDR_8, LOOPBACK_8).drop());
+
+    // The host learns no routes from a container.
+    ElementSet advertisements = anonymousSet(batch, ICMPV6_TYPE, ND_ROUTER_ADVERT, ND_REDIRECT);
+    batch.add(
+        rule("input")
+            .match(Field.NFPROTO, NFPROTO_IPV6)
+            .match(L4PROTO, ICMPV6)
+            .inSet(advertisements, Field.ICMP_TYPE)
+            .inSet(SetNames.BRIDGES, IIFNAME)
+            .drop());
+
+    ElementSet states =
+        ElementSet.map(table, "", SetType.of(CT_STATE), SetType.of(VERDICT))
+            .asAnonymous(batch.newSetId(), 3);
+    batch.add(states);
+    batch.addElements(
+        states,
+        List.of(
+            verdict(hostOrder(STATE_ESTABLISHED), Verdict.ACCEPT),
+            verdict(hostOrder(STATE_RELATED), Verdict.ACCEPT),
+            verdict(hostOrder(STATE_INVALID), Verdict.goTo("invalid"))));
+    batch.add(rule("forward").vmap(states, Field.CT_STATE));
+    // From here on first packets only. Published is what was translated; looking the port up again
+    // would be wrong, because
+    // behind the translation it is the container's, and a container may listen on a number
+    // published for another one.
+    batch.add(rule("forward").destinationTranslated().accept());
+    batch.add(rule("forward").inSet(SetNames.INTRA, IIFNAME, OIFNAME).accept());
+    batch.add(rule("forward").vmap(SetNames.INBOUND, OIFNAME));
+    batch.add(rule("forward").vmap(SetNames.OUTBOUND, IIFNAME));
+
+    // Bridged siblings under br_netfilter may route asymmetrically; anything else would leave
+    // untranslated.
+    batch.add(rule("invalid").inSet(SetNames.INTRA, IIFNAME, OIFNAME).accept());
+    batch.add(rule("invalid").inSet(SetNames.BRIDGES, IIFNAME).drop());
+    batch.add(rule("invalid").inSet(SetNames.BRIDGES, OIFNAME).drop());
+
+    batch.add(rule("routed").inSet("open4", IP_DADDR, L4PROTO, TH_DPORT).accept());
+    batch.add(rule("routed").inSet("open6", IP6_DADDR, L4PROTO, TH_DPORT).accept());
+    ElementSet echo = anonymousSet(batch, INET_PROTO, ICMP, ICMPV6);
+    batch.add(rule("routed").inSet(echo, L4PROTO).accept());
+    batch.add(rule("routed").drop());
+  }
+
+  private void firstPackets(Batch batch) {
+    // "local": what is forwarded through us to the same port elsewhere is not captured.
+    batch.add(rule("prerouting").destinationIsLocal().goTo("publish"));
+    batch.add(rule("output").destinationIsLocal().goTo("publish"));
+
+    ElementSet families =
+        ElementSet.map(table, "", SetType.of(NFPROTO), SetType.of(VERDICT))
+            .asAnonymous(batch.newSetId(), 2);
+    batch.add(families);
+    batch.addElements(
+        families,
+        List.of(
+            verdict(Bytes.of((byte) NFPROTO_IPV4), Verdict.goTo("publish4")),
+            verdict(Bytes.of((byte) NFPROTO_IPV6), Verdict.goTo("publish6"))));
+    batch.add(rule("publish").vmap(families, Field.NFPROTO));
+
+    for (PerFamily of : PerFamily.BOTH) {
+      publish(batch, of);
+      guards(batch, of);
+    }
+    postrouting(batch);
+  }
+
+  /**
+   * A hit in a dnat map ends the chain: exact before any before range; a guard stands right before
+   * its own lookup.
+   */
+  private void publish(Batch batch, PerFamily of) {
+    String chain = of.named("publish");
+    batch.add(rule(chain).vmap(of.named("guarded_exact"), of.daddr, L4PROTO, TH_DPORT));
+    batch.add(
+        rule(chain)
+            .dnatToAddressAndPort(of.nfproto, of.named("exact"), of.daddr, L4PROTO, TH_DPORT));
+    batch.add(rule(chain).vmap(of.named("guarded_any"), L4PROTO, TH_DPORT));
+    batch.add(rule(chain).dnatToAddressAndPort(of.nfproto, of.named("any"), L4PROTO, TH_DPORT));
+    batch.add(
+        rule(chain)
+            .dnatToAddressAndPort(
+                of.nfproto, of.named("spread"), L4PROTO, TH_DPORT, Field.random(SPREAD_SLOTS)));
+    batch.add(
+        rule(chain)
+            .match(L4PROTO, TCP)
+            .dnatToAddress(of.nfproto, of.named("range") + "_tcp", TH_DPORT));
+    batch.add(
+        rule(chain)
+            .match(L4PROTO, UDP)
+            .dnatToAddress(of.nfproto, of.named("range") + "_udp", TH_DPORT));
+  }
+
+  /**
+   * Options of a mapping; only mappings that have one get here. The host itself is always admitted.
+   */
+  private void guards(Batch batch, PerFamily of) {
+    String exact = of.named("guard_exact");
+    batch.add(rule(exact).sourceIsLocal().returns());
+    batch.add(
+        rule(exact)
+            .inSet(of.named("restricted_exact"), of.daddr, L4PROTO, TH_DPORT)
+            .notInSet(of.named("allow_exact"), of.daddr, L4PROTO, TH_DPORT, of.saddr)
+            .drop());
+    String any = of.named("guard_any");
+    batch.add(rule(any).sourceIsLocal().returns());
+    batch.add(
+        rule(any)
+            .inSet(of.named("restricted_any"), L4PROTO, TH_DPORT)
+            .notInSet(of.named("allow_any"), L4PROTO, TH_DPORT, of.saddr)
+            .drop());
+    batch.add(rule(any).inSet(of.named("limited_any"), L4PROTO, TH_DPORT).drop());
+    batch.add(rule(any).vmap(of.named("persource_any"), L4PROTO, TH_DPORT));
+  }
+
+  private void postrouting(Batch batch) {
+    // Answers must come back through us: hairpin (source and target in one network; keyed by the
+    // source address, since
+    // iifname is empty here for traffic that br_netfilter bridges), and the host's loopback address
+    // as source.
+    for (PerFamily of : PerFamily.BOTH) {
+      batch.add(
+          rule("postrouting")
+              .destinationTranslated()
+              .inSet(of.named("home"), OIFNAME, of.saddr)
+              .masquerade(0));
+    }
+    batch.add(
+        rule("postrouting")
+            .match(IP_SADDR_8, LOOPBACK_8)
+            .inSet(SetNames.BRIDGES, OIFNAME)
+            .masquerade(0));
+    batch.add(
+        rule("postrouting")
+            .match(IP6_SADDR, Key.of().address(IpAddress.parse("::1")).bytes())
+            .inSet(SetNames.BRIDGES, OIFNAME)
+            .masquerade(0));
+    // Between networks the source stays visible.
+    batch.add(rule("postrouting").inSet(SetNames.BRIDGES, OIFNAME).accept());
+    for (PerFamily of : PerFamily.BOTH) {
+      batch.add(rule("postrouting").vmap(of.named("egress"), of.saddr));
+    }
+    batch.add(rule("masq").masquerade(NF_NAT_RANGE_PROTO_RANDOM_FULLY));
+    for (PerFamily of : PerFamily.BOTH) {
+      batch.add(
+          rule(of.named("fixed"))
+              .snatToAddress(
+                  of.nfproto, of.named("source"), NF_NAT_RANGE_PROTO_RANDOM_FULLY, of.saddr));
+    }
+  }
+
+  private RuleBuilder rule(String chain) {
+    return RuleBuilder.in(table, chain);
+  }
+
+  private Chain base(String name, Hook hook) {
+    return Chain.base(table, name, hook);
+  }
+
+  /** Adds an anonymous set of one-byte keys, which belongs to the rule that follows. */
+  private ElementSet anonymousSet(Batch batch, DataType type, int... values) {
+    ElementSet set =
+        ElementSet.set(table, "", SetType.of(type)).asAnonymous(batch.newSetId(), values.length);
+    batch.add(set);
+    batch.addElements(
+        set,
+        Arrays.stream(values).mapToObj(value -> SetElement.of(Bytes.of((byte) value))).toList());
+    return set;
+  }
+
+  private static SetElement verdict(Bytes key, Verdict verdict) {
+    return SetElement.of(key).to(Data.of(verdict));
+  }
+
+  private static Bytes hostOrder(int value) {
+    byte[] bytes = new byte[4];
+    ByteBuffer.wrap(bytes).order(ByteOrder.nativeOrder()).putInt(value);
+    return Bytes.of(bytes);
+  }
+
+  /** What differs between the two families. */
+  private record PerFamily(
+      char suffix, int nfproto, DataType address, Field saddr, Field daddr, String spreadNotes) {
+    static final List<PerFamily> BOTH =
+        List.of(
+            new PerFamily('4', NFPROTO_IPV4, IPV4_ADDR, IP_SADDR, IP_DADDR, SPREAD4_NOTES),
+            new PerFamily('6', NFPROTO_IPV6, IPV6_ADDR, IP6_SADDR, IP6_DADDR, SPREAD6_NOTES));
+
+    String named(String what) {
+      return what + suffix;
+    }
+
+    SetType exactKey() {
+      return SetType.of(address, INET_PROTO, INET_SERVICE);
+    }
+
+    SetType target() {
+      return SetType.of(address, INET_SERVICE);
+    }
+
+    SetType subnet() {
+      return SetType.of(address);
+    }
+
+    Bytes spreadHints() {
+      return Bytes.ofHex(spreadNotes);
+    }
+  }
+}
