@@ -22,12 +22,15 @@ public interface LibcCalls {
 
   int getsockname(int fd, long address, long addressLengthAddress);
 
+  int connect(int fd, long address, int addressLength);
+
+  // Not sendto and recvfrom: the x86-64 stub of jnr-ffi 2.3.4 passes garbage for an int that comes
+  // sixth.
   @ssize_t
-  long sendto(int fd, long data, @size_t long length, int flags, long address, int addressLength);
+  long send(int fd, long data, @size_t long length, int flags);
 
   @ssize_t
-  long recvfrom(
-      int fd, long data, @size_t long length, int flags, long address, long addressLengthAddress);
+  long recv(int fd, long data, @size_t long length, int flags);
 
   int setsockopt(int fd, int level, int name, long value, int valueLength);
 

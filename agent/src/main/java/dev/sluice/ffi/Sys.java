@@ -40,18 +40,16 @@ public final class Sys {
     return result(LIBC.getsockname(fd, address.address(), addressLength.address()));
   }
 
-  /**
-   * Sends {@code length} bytes at {@code data}; {@code destination} of 0 means the connected or
-   * default peer.
-   */
-  public static int sendto(
-      int fd, long data, int length, int flags, long destination, int destinationLength) {
-    return result(LIBC.sendto(fd, data, length, flags, destination, destinationLength));
+  public static int connect(int fd, NativeBuffer address, int addressLength) {
+    return result(LIBC.connect(fd, address.address(), addressLength));
   }
 
-  public static int recvfrom(
-      int fd, long data, int capacity, int flags, long source, long sourceLengthAddress) {
-    return result(LIBC.recvfrom(fd, data, capacity, flags, source, sourceLengthAddress));
+  public static int send(int fd, long data, int length, int flags) {
+    return result(LIBC.send(fd, data, length, flags));
+  }
+
+  public static int recv(int fd, long data, int capacity, int flags) {
+    return result(LIBC.recv(fd, data, capacity, flags));
   }
 
   public static int setsockopt(int fd, int level, int name, int value) {

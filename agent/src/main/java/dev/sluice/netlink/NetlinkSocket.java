@@ -32,21 +32,21 @@ public final class NetlinkSocket implements NetlinkTransport {
 
   private final int fd;
   private final int portId;
-  // The kernel's address, all zero but the family: destination of every request.
-  private final NativeBuffer kernelAddress = NativeBuffer.allocate(SOCKADDR_NL_BYTES);
-  private final NativeBuffer senderAddress = NativeBuffer.allocate(SOCKADDR_NL_BYTES + 4);
-  private final long senderLengthAddress = senderAddress.address() + SOCKADDR_NL_BYTES;
   private final AtomicBoolean closed = new AtomicBoolean();
 
   private NetlinkSocket(int fd) {
     this.fd = fd;
-    kernelAddress.bytes().putShort(0, (short) AF_NETLINK);
-    check(Sys.bind(fd, kernelAddress, SOCKADDR_NL_BYTES), "bind a netlink socket");
-    senderAddress.bytes().putInt(SOCKADDR_NL_BYTES, SOCKADDR_NL_BYTES);
-    NativeBuffer length = NativeBuffer.allocate(4);
+    NativeBuffer address = NativeBuffer.allocate(SOCKADDR_NL_BYTES);
+    address.bytes().putShort(0, (short) AF_NETLINK);
+    check(Sys.bind(fd, address, SOCKADDR_NL_BYTES), "bind a netlink socket");
+    NativeBuffer length = NativeBuffer.allocate(Integer.BYTES);
     length.bytes().putInt(0, SOCKADDR_NL_BYTES);
-    check(Sys.getsockname(fd, senderAddress, length), "read a netlink socket's address");
-    this.portId = senderAddress.bytes().getInt(SOCKADDR_PORT_OFFSET);
+    NativeBuffer own = NativeBuffer.allocate(SOCKADDR_NL_BYTES);
+    check(Sys.getsockname(fd, own, length), "read a netlink socket's address");
+    // Port 0 is the kernel. Any process may send to a netlink port, but once the socket is
+    // connected the kernel refuses everybody else for us (netlink_getsockbyportid).
+    check(Sys.connect(fd, address, SOCKADDR_NL_BYTES), "connect a netlink socket to the kernel");
+    this.portId = own.bytes().getInt(SOCKADDR_PORT_OFFSET);
   }
 
   /**
@@ -150,13 +150,13 @@ public final class NetlinkSocket implements NetlinkTransport {
   public void send(long address, int length, String operation) {
     int sent;
     do {
-      sent = Sys.sendto(fd, address, length, 0, kernelAddress.address(), SOCKADDR_NL_BYTES);
+      sent = Sys.send(fd, address, length, 0);
     } while (sent == -Errno.EINTR);
     if (sent == -Errno.EMSGSIZE) {
       // The send buffer is smaller than the datagram: the limit is per socket, so raise it and try
       // once more.
       sendBuffer(length + (length >> 1));
-      sent = Sys.sendto(fd, address, length, 0, kernelAddress.address(), SOCKADDR_NL_BYTES);
+      sent = Sys.send(fd, address, length, 0);
     }
     check(sent, operation);
   }
@@ -164,14 +164,7 @@ public final class NetlinkSocket implements NetlinkTransport {
   @Override
   public int receive(NativeBuffer buffer, int timeoutMillis) {
     while (true) {
-      int length =
-          Sys.recvfrom(
-              fd,
-              buffer.address(),
-              buffer.capacity(),
-              MSG_DONTWAIT | MSG_TRUNC,
-              senderAddress.address(),
-              senderLengthAddress);
+      int length = Sys.recv(fd, buffer.address(), buffer.capacity(), MSG_DONTWAIT | MSG_TRUNC);
       if (length == -Errno.EINTR) {
         continue;
       }
@@ -193,10 +186,6 @@ public final class NetlinkSocket implements NetlinkTransport {
         return OVERRUN;
       }
       check(length, "receive a netlink message");
-      if (senderAddress.bytes().getInt(SOCKADDR_PORT_OFFSET) != 0) {
-        // Any process may send to our port; only the kernel (port 0) is believed.
-        continue;
-      }
       if (length > buffer.capacity()) {
         throw new MalformedMessageException(
             "netlink datagram of " + length + " bytes was cut to " + buffer.capacity());

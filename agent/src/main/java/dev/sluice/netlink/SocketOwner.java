@@ -36,7 +36,7 @@ public record SocketOwner(long pid, String command) {
   private static Optional<String> inode(int family, int portId) throws IOException {
     List<String> lines = Files.readAllLines(Path.of("/proc/thread-self/net/netlink"));
     for (String line : lines.subList(1, lines.size())) {
-      String[] columns = line.trim().split("\\s+");
+      String[] columns = line.trim().split("\\s+", -1);
       if (columns.length > INODE_COLUMN
           && columns[FAMILY_COLUMN].equals(Integer.toString(family))
           && columns[PORT_COLUMN].equals(Integer.toUnsignedString(portId))) {

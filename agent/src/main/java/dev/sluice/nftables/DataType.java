@@ -21,9 +21,19 @@ public enum DataType {
 
   /** Byte order as nft records it in a set's user data ({@code enum byteorder}). */
   enum Order {
-    NONE,
-    HOST,
-    NETWORK
+    NONE(0),
+    HOST(1),
+    NETWORK(2);
+
+    private final int number;
+
+    Order(int number) {
+      this.number = number;
+    }
+
+    int number() {
+      return number;
+    }
   }
 
   private final int number;

@@ -10,12 +10,12 @@ import dev.sluice.netlink.AttributeCursor;
 import dev.sluice.netlink.DumpInterruptedException;
 import dev.sluice.netlink.MessageCursor;
 import dev.sluice.netlink.MessageHandler;
-import dev.sluice.nftables.uapi.NftSchema;
 import dev.sluice.netlink.MessageWriter;
 import dev.sluice.netlink.NetlinkClient;
 import dev.sluice.netlink.NetlinkException;
 import dev.sluice.netlink.NetlinkSocket;
 import dev.sluice.netlink.NetworkNamespace;
+import dev.sluice.nftables.uapi.NftSchema;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -86,7 +86,7 @@ public final class Nftables implements AutoCloseable {
   public int generation() {
     int[] generation = new int[1];
     client.execute(
-        request(NFT_MSG_GETGEN, NFPROTO_UNSPEC),
+        request(NFT_MSG_GETGEN, NFPROTO_UNSPEC).end(),
         "read the ruleset's generation",
         message -> {
           AttributeCursor in = message.attributes(HEADER_BYTES);

@@ -51,6 +51,6 @@ public record SetType(List<DataType> fields) {
 
   /** The byte order nft notes for it; a concatenation has none of its own. */
   int orderNumber() {
-    return isConcatenation() ? 0 : fields.get(0).order().ordinal();
+    return isConcatenation() ? 0 : fields.get(0).order().number();
   }
 }

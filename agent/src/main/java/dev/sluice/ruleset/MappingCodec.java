@@ -12,6 +12,7 @@ import dev.sluice.nftables.Key;
 import dev.sluice.nftables.SetElement;
 import dev.sluice.nftables.expr.Counter;
 import dev.sluice.nftables.expr.Data;
+import dev.sluice.nftables.expr.Expression;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
@@ -48,7 +49,7 @@ final class MappingCodec {
           SetElement.of(port(mapping.hostPorts().first()))
               .to(target)
               .withUserdata(metadata)
-              .with(new Counter(connections, 0)));
+              .with(counter(connections)));
     }
     List<SetElement> elements = new ArrayList<>(mapping.hostPorts().size());
     for (int i = 0; i < mapping.hostPorts().size(); i++) {
@@ -59,9 +60,14 @@ final class MappingCodec {
               .to(target)
               .withUserdata(metadata)
               // Where a range is several elements, the first carries the past of all.
-              .with(new Counter(i == 0 ? connections : 0, 0)));
+              .with(counter(i == 0 ? connections : 0)));
     }
     return elements;
+  }
+
+  /** Nothing at zero: the map gives each element a counter of its own. */
+  private static Expression[] counter(long connections) {
+    return connections == 0 ? new Expression[0] : new Expression[] {new Counter(connections, 0)};
   }
 
   /** The elements' keys, for deleting them. */

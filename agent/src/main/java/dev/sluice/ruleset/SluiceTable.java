@@ -110,7 +110,9 @@ public final class SluiceTable implements AutoCloseable {
       return new SluiceTable(nftables, owned, Origin.CREATED);
     }
     Table found = existing.get();
-    if (found.flags() == flags && found.userdata().equals(wanted.userdata())) {
+    // An owned table whose owner has died keeps only the persist flag.
+    int adoptable = flags & ~NFT_TABLE_F_OWNER;
+    if (found.flags() == adoptable && found.userdata().equals(wanted.userdata())) {
       if (owned) {
         nftables.commit(new Batch().add(wanted), "adopt the table " + ID);
       }
