@@ -1,6 +1,5 @@
 package dev.sluice.ffi;
 
-import jnr.ffi.provider.jffi.NoX86;
 import jnr.ffi.types.size_t;
 import jnr.ffi.types.ssize_t;
 
@@ -9,10 +8,9 @@ import jnr.ffi.types.ssize_t;
  * because converting a ByteBuffer costs more than the call itself. {@link Sys} is what everybody
  * else uses.
  *
- * <p>{@code NoX86}: jnr-ffi's own stubs for x86-64 pass rubbish as sixth argument (jnr-ffi issue
- * 181). Without them it calls through jffi, which costs the same.
+ * <p>No function here has six arguments: jnr-ffi's own stubs for x86-64 pass rubbish as the sixth
+ * (jnr-ffi issue 181), and calling without them costs more.
  */
-@NoX86
 public interface LibcCalls {
   int socket(int domain, int type, int protocol);
 
@@ -24,8 +22,6 @@ public interface LibcCalls {
 
   int connect(int fd, long address, int addressLength);
 
-  // Not sendto and recvfrom: the x86-64 stub of jnr-ffi 2.3.4 passes garbage for an int that comes
-  // sixth.
   @ssize_t
   long send(int fd, long data, @size_t long length, int flags);
 

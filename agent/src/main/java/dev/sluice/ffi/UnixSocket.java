@@ -186,8 +186,7 @@ public final class UnixSocket extends Socket {
     long waitUntil = readTimeoutMillis == 0 ? 0 : System.nanoTime() + nanos(readTimeoutMillis);
     while (true) {
       int got =
-          Sys.recvfrom(
-              openFd(), readBuffer.address(), Math.min(length, BUFFER_BYTES), MSG_DONTWAIT, 0L, 0L);
+          Sys.recv(openFd(), readBuffer.address(), Math.min(length, BUFFER_BYTES), MSG_DONTWAIT);
       if (got > 0) {
         readBuffer.bytes().get(0, target, offset, got);
         return got;
@@ -218,13 +217,8 @@ public final class UnixSocket extends Socket {
     long waitUntil = System.nanoTime() + nanos(writeTimeoutMillis);
     while (sent < length) {
       int took =
-          Sys.sendto(
-              openFd(),
-              writeBuffer.address() + sent,
-              length - sent,
-              MSG_DONTWAIT | MSG_NOSIGNAL,
-              0L,
-              0);
+          Sys.send(
+              openFd(), writeBuffer.address() + sent, length - sent, MSG_DONTWAIT | MSG_NOSIGNAL);
       if (took >= 0) {
         sent += took;
         waitUntil = System.nanoTime() + nanos(writeTimeoutMillis);
