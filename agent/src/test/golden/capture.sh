@@ -3,6 +3,7 @@
 # The tests of the wire packages compare our encoders and decoders with these bytes.
 #
 # usage: capture.sh [REGEX]   as root; only the captures whose name matches, all without
+#        Captures of route build on one another: take all of 'route/'.
 # needs: nftables, conntrack, iproute2, strace, linux-libc-dev (names for the comments), python3
 #
 # Works in network namespaces of its own, gone at the end. Sequence numbers, ports, handles, timestamps differ from run

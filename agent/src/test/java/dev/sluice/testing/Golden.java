@@ -22,8 +22,8 @@ import java.util.stream.Stream;
  *
  * @param name the file's path without its ending: {@code nftables/table-add}
  * @param header the comment lines at its top: {@code command}, {@code input} (the program's
- *     standard input), {@code exit} (its status), {@code says} (its standard error), {@code
- *     version}
+ *     standard input), {@code meanwhile} (what others did while it listened), {@code exit} (its
+ *     status), {@code says} (its standard error), {@code version}
  * @param datagrams in the order in which they were sent and received
  */
 public record Golden(String name, List<String> header, List<Datagram> datagrams) {
