@@ -14,7 +14,6 @@ import dev.sluice.netlink.NetworkNamespace;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.OptionalLong;
 import java.util.function.Consumer;
 
 /**
@@ -113,7 +112,8 @@ public final class Conntrack implements AutoCloseable {
       }
       throw e;
     }
-    return found.stream().findFirst();
+    // The kernel's lookup finds a tuple in either direction.
+    return found.stream().filter(entry -> entry.original().equals(original)).findFirst();
   }
 
   /**
@@ -122,24 +122,10 @@ public final class Conntrack implements AutoCloseable {
    * @return false if it is gone already
    */
   public boolean delete(ConntrackEntry entry) {
-    return delete(entry.original(), entry.originalZone(), OptionalLong.of(entry.id()));
-  }
-
-  /**
-   * Deletes the entry with this original tuple, whatever its id.
-   *
-   * @param zone the zone of the original direction, 0 if none
-   * @return false if there is none
-   */
-  public boolean delete(Tuple original, int zone) {
-    return delete(original, zone, OptionalLong.empty());
-  }
-
-  private boolean delete(Tuple original, int zone, OptionalLong id) {
     MessageWriter request = new MessageWriter(512);
-    Requests.delete(request, original, zone, id);
+    Requests.delete(request, entry);
     try {
-      client.execute(request, "delete the conntrack entry " + original);
+      client.execute(request, "delete the conntrack entry " + entry.original());
       return true;
     } catch (NetlinkException e) {
       if (e.errno() == Errno.ENOENT) {
@@ -147,6 +133,18 @@ public final class Conntrack implements AutoCloseable {
       }
       throw e;
     }
+  }
+
+  /**
+   * Deletes the entry that has this original tuple now.
+   *
+   * @param zone the zone of the original direction, 0 if none
+   * @return false if there is none
+   */
+  public boolean delete(Tuple original, int zone) {
+    // Not in one request: without an id the kernel would as well delete the entry that has this
+    // tuple for its reply.
+    return get(original, zone).map(this::delete).orElse(false);
   }
 
   /**
@@ -162,8 +160,7 @@ public final class Conntrack implements AutoCloseable {
           entries.subList(from, Math.min(entries.size(), from + DELETES_PER_DATAGRAM));
       requests.reset();
       for (ConntrackEntry entry : some) {
-        Requests.delete(
-            requests, entry.original(), entry.originalZone(), OptionalLong.of(entry.id()));
+        Requests.delete(requests, entry);
       }
       String operation = "delete " + some.size() + " conntrack entries";
       for (int errno : client.executeEach(requests, operation)) {

@@ -7,7 +7,6 @@ import dev.sluice.net.IpAddress;
 import dev.sluice.netlink.LinuxNetlink;
 import dev.sluice.netlink.MessageWriter;
 import java.util.Optional;
-import java.util.OptionalLong;
 
 /**
  * Writes ctnetlink requests: struct nfgenmsg and the attributes, in the order conntrack-tools uses.
@@ -70,14 +69,12 @@ final class Requests {
   }
 
   /** Asks to delete the entry with this original tuple, if it has this id. */
-  static void delete(MessageWriter request, Tuple original, int zone, OptionalLong id) {
-    begin(request, IPCTNL_MSG_CT_DELETE, number(original.family()));
-    // A request without a tuple would mean the whole table; Tuple is never empty.
-    tuple(request, CTA_TUPLE_ORIG, original);
-    zone(request, zone);
-    if (id.isPresent()) {
-      request.attrU32be(CTA_ID, (int) id.getAsLong());
-    }
+  static void delete(MessageWriter request, ConntrackEntry entry) {
+    begin(request, IPCTNL_MSG_CT_DELETE, number(entry.family()));
+    // A request without a tuple would mean the whole table.
+    tuple(request, CTA_TUPLE_ORIG, entry.original());
+    zone(request, entry.originalZone());
+    request.attrU32be(CTA_ID, (int) entry.id());
     request.end();
   }
 

@@ -51,8 +51,10 @@ class ConntrackIT {
               chain zones {
                 type filter hook prerouting priority raw
                 udp dport 80 ct zone set 7
+                udp sport 80 ct zone set 7
                 tcp dport 7002 ct original zone set 9
-                iif "br0" tcp sport 7003 ct reply zone set 11
+                tcp dport 7003 ct reply zone set 11
+                tcp sport 7003 ct reply zone set 11
               }
               chain marks {
                 type filter hook prerouting priority mangle
@@ -85,6 +87,7 @@ class ConntrackIT {
     OPEN.add(client.hold(Lab.HOST6, 8080, 2));
     OPEN.add(client.hold(Lab.C1, 7001, 1));
     OPEN.add(client.hold(Lab.C1, 7002, 1));
+    OPEN.add(client.hold(Lab.C1, 7003, 1));
     OPEN.add(client.hold(Lab.C2, 7005, 1));
     OPEN.add(client.hold(Lab.C2_6, 80, 1));
     assertThat(client.udp(Lab.HOST, 5353).outcome()).isEqualTo(Traffic.Outcome.ANSWERED);
@@ -141,6 +144,7 @@ class ConntrackIT {
     assertThat(ours).filteredOn(ConntrackEntry::isSnat).hasSize(1);
     assertThat(ours).extracting(ConntrackEntry::mark).contains(0x8000002a);
     assertThat(ours).extracting(ConntrackEntry::originalZone).contains(7, 9);
+    assertThat(ours).extracting(ConntrackEntry::replyZone).contains(7, 11);
     assertThat(ours)
         .filteredOn(entry -> entry.protocol() == 6)
         .allSatisfy(
@@ -196,14 +200,15 @@ class ConntrackIT {
     assertSame(all.mark(0x2a, 0xff), 1, "-m", "0x2a/0xff");
     assertSame(all.zone(7), 1, "-w", "7");
     assertSame(all.zone(9), 1, "--orig-zone", "9");
+    assertSame(all.zone(11), 1, "--reply-zone", "11");
     int assured = LinuxNfConntrack.IPS_ASSURED;
-    assertSame(all.status(assured, assured), 9, "-u", "ASSURED");
+    assertSame(all.status(assured, assured), 10, "-u", "ASSURED");
     assertThat(ids(all.original(any.destinationPort(53))))
         .as("a port without a protocol")
         .hasSize(1);
     assertThat(ids(all.original(any.destination(IpAddress.parse("192.0.2.9"))))).isEmpty();
     assertThat(ids(all.mark(0, -1))).hasSizeGreaterThan(10);
-    assertThat(ids(all.zone(0))).hasSize(ids(all).size() - 2);
+    assertThat(ids(all.zone(0))).hasSize(ids(all).size() - 3);
   }
 
   private static void assertSame(ConntrackFilter filter, int count, String... words) {
@@ -307,11 +312,16 @@ class ConntrackIT {
     assertThat(tool.count()).isZero();
   }
 
-  /** Fails if a delete by tuple needs an id. */
+  /**
+   * Fails if a delete by tuple needs an id, ignores the zone, or takes the entry whose answers have
+   * that tuple: the kernel does not care which direction it finds.
+   */
   @Test
-  void deletesByTupleAlone() {
+  void deletesByOriginalTupleAndZone() {
     ConntrackEntry entry = conntrack.list(ConntrackFilter.ALL.zone(7)).get(0);
     assertThat(conntrack.delete(entry.original(), 0)).isFalse();
+    assertThat(conntrack.get(entry.reply(), 7)).isEmpty();
+    assertThat(conntrack.delete(entry.reply(), 7)).isFalse();
     assertThat(conntrack.delete(entry.original(), 7)).isTrue();
     assertThat(tool.list("-w", "7")).isEmpty();
   }

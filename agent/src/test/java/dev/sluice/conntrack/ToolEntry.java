@@ -58,8 +58,8 @@ final class ToolEntry {
     Half reply = Half.parse(words, protocol);
     int status = answered ? LinuxNfConntrack.IPS_SEEN_REPLY : 0;
     int mark = 0;
-    int originalZone = 0;
-    int replyZone = 0;
+    int originalZone = original.zone;
+    int replyZone = reply.zone;
     long id = 0;
     for (String word : words) {
       String value = word.substring(word.indexOf('=') + 1);
@@ -74,8 +74,6 @@ final class ToolEntry {
           originalZone = Integer.parseInt(value);
           replyZone = originalZone;
         }
-        case "zone-orig" -> originalZone = Integer.parseInt(value);
-        case "zone-reply" -> replyZone = Integer.parseInt(value);
         case "id" -> id = Long.parseLong(value);
         default -> {}
       }
@@ -126,7 +124,7 @@ final class ToolEntry {
     throw new AssertionError("no kind of event in: " + line);
   }
 
-  private record Half(Tuple tuple, Optional<Counters> counters) {
+  private record Half(Tuple tuple, int zone, Optional<Counters> counters) {
     static Half parse(Deque<String> words, int protocol) {
       IpAddress source = IpAddress.parse(value(words, "src"));
       IpAddress destination = IpAddress.parse(value(words, "dst"));
@@ -136,6 +134,11 @@ final class ToolEntry {
       } else if (next(words).startsWith("type=")) {
         detail = new Tuple.Icmp(number(words, "type"), number(words, "code"), number(words, "id"));
       }
+      int zone = 0;
+      if (next(words).startsWith("zone-")) {
+        String word = words.removeFirst();
+        zone = Integer.parseInt(word.substring(word.indexOf('=') + 1));
+      }
       Optional<Counters> counters = Optional.empty();
       if (next(words).startsWith("packets=")) {
         counters =
@@ -144,7 +147,7 @@ final class ToolEntry {
                     Long.parseLong(value(words, "packets")),
                     Long.parseLong(value(words, "bytes"))));
       }
-      return new Half(new Tuple(source, destination, protocol, detail), counters);
+      return new Half(new Tuple(source, destination, protocol, detail), zone, counters);
     }
 
     private static String next(Deque<String> words) {
