@@ -37,9 +37,17 @@ public final class Errno {
    * The symbol, for instance {@code EPERM}; {@code errno 524} when libc's headers do not name it.
    */
   public static String name(int errno) {
-    // Not jnr-constants' Errno.valueOf: ERESTART (85) is kernel-internal and missing there.
-    if (errno == ERESTART) {
-      return "ERESTART";
+    // Where jnr-constants does not say what Linux's own tools say: ERESTART is kernel-internal and
+    // missing there, and two numbers have a second name, which it prefers.
+    switch (errno) {
+      case ERESTART:
+        return "ERESTART";
+      case EAGAIN:
+        return "EAGAIN";
+      case EOPNOTSUPP:
+        return "EOPNOTSUPP";
+      default:
+        break;
     }
     jnr.constants.platform.Errno known = jnr.constants.platform.Errno.valueOf(errno);
     return known == jnr.constants.platform.Errno.__UNKNOWN_CONSTANT__

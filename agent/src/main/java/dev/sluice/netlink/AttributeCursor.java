@@ -75,7 +75,8 @@ public final class AttributeCursor {
               + ", offset="
               + nextAttribute);
     }
-    type = bytes.getShort(nextAttribute + ATTRIBUTE_TYPE_OFFSET) & LinuxNetlink.NLA_TYPE_MASK;
+    type =
+        bytes.getShort(nextAttribute + ATTRIBUTE_TYPE_OFFSET) & 0xffff & LinuxNetlink.NLA_TYPE_MASK;
     payload = nextAttribute + ATTRIBUTE_HEADER_BYTES;
     payloadLength = length - ATTRIBUTE_HEADER_BYTES;
     // The last attribute of a message may come without its padding.

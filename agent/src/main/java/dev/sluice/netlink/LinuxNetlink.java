@@ -73,7 +73,7 @@ public final class LinuxNetlink {
   // struct nlattr
   public static final int NLA_F_NESTED = 0x8000;
   public static final int NLA_F_NET_BYTEORDER = 0x4000;
-  public static final int NLA_TYPE_MASK = 0x3fff;
+  public static final int NLA_TYPE_MASK = ~(NLA_F_NESTED | NLA_F_NET_BYTEORDER);
 
   // linux/netfilter/nfnetlink.h
   public static final int NFNETLINK_V0 = 0;

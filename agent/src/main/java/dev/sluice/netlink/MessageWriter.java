@@ -193,7 +193,7 @@ public final class MessageWriter {
     if (length > MAX_ATTRIBUTE_BYTES) {
       throw new IllegalStateException(
           "nested attribute too large: type="
-              + (bytes.getShort(start + 2) & LinuxNetlink.NLA_TYPE_MASK)
+              + (bytes.getShort(start + 2) & 0xffff & LinuxNetlink.NLA_TYPE_MASK)
               + ", length="
               + length
               + ", maximum="
