@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.sluice.conntrack.LinuxNfConntrack;
 import dev.sluice.nftables.uapi.LinuxNfTables;
+import dev.sluice.route.LinuxRtnetlink;
 import dev.sluice.testing.Ran;
 import java.lang.reflect.Field;
 import java.lang.reflect.Modifier;
@@ -25,7 +26,13 @@ class LinuxConstantsTest {
    * known newer ones have makes {@code sluice-abi} fail.
    */
   @ParameterizedTest
-  @ValueSource(classes = {LinuxNetlink.class, LinuxNfTables.class, LinuxNfConntrack.class})
+  @ValueSource(
+      classes = {
+        LinuxNetlink.class,
+        LinuxNfTables.class,
+        LinuxNfConntrack.class,
+        LinuxRtnetlink.class
+      })
   void constantsAreThoseOfTheHeaders(Class<?> constants) {
     Map<String, Integer> ours = constantsOf(constants);
     assertThat(ours).isNotEmpty();
