@@ -128,6 +128,8 @@ public sealed interface FlowEvent {
     RECEIVE_BUFFER("receive-buffer"),
     /** They were fetched faster than they were read, and the ring between the two was full. */
     RING("ring"),
+    /** They came in a form that could not be understood. */
+    MALFORMED("malformed"),
     /** The reader of this stream was slower than the log is long. */
     SLOW_CONSUMER("slow-consumer"),
     /** The agent was not running. */
