@@ -201,7 +201,10 @@ final class RouteMessages {
     int at = attribute.offset();
     int end = at + attribute.length();
     while (at < end) {
-      int length = end - at < RTNEXTHOP_BYTES ? 0 : bytes.getShort(at) & 0xffff;
+      int length =
+          end - at < RTNEXTHOP_BYTES
+              ? 0
+              : bytes.getShort(at + FixedHeaders.RTNH_LEN_OFFSET) & 0xffff;
       if (length < RTNEXTHOP_BYTES || length > end - at) {
         throw new MalformedMessageException(
             "next hop out of bounds: length=" + length + ", remaining=" + (end - at));

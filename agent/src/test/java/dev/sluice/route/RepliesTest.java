@@ -11,6 +11,7 @@ import dev.sluice.netlink.MessageCursor;
 import dev.sluice.netlink.MessageWriter;
 import dev.sluice.testing.Golden;
 import java.nio.ByteBuffer;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
@@ -190,7 +191,7 @@ class RepliesTest {
   void aMessageCutShortIsRefusedOrReadAsFarAsItGoes(String capture) {
     for (byte[] message : Golden.load("route/" + capture).receivedMessages()) {
       for (int length = 16; length < message.length; length++) {
-        byte[] cut = java.util.Arrays.copyOf(message, length);
+        byte[] cut = Arrays.copyOf(message, length);
         ByteBuffer bytes = Captured.nativeOrder(cut).putInt(0, length);
         try {
           decodeAny(new MessageCursor(bytes, 0, length));
