@@ -1,0 +1,170 @@
+package dev.sluice.network;
+
+import dev.sluice.ffi.Errno;
+import dev.sluice.model.Egress;
+import dev.sluice.model.InterfaceName;
+import dev.sluice.model.Network;
+import dev.sluice.net.Family;
+import dev.sluice.net.IpAddress;
+import dev.sluice.net.Prefix;
+import dev.sluice.netlink.NetlinkException;
+import dev.sluice.route.InterfaceAddress;
+import dev.sluice.route.Link;
+import dev.sluice.route.LinuxRtnetlink;
+import dev.sluice.route.Route;
+import dev.sluice.route.Rtnetlink;
+import dev.sluice.sysctl.Sysctl;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * The networks this host has: an interface with subnets of its own, behind which containers live.
+ * Asked for an address, it says which network that is on; asked to {@link #prepare} one, it sets
+ * the host to forward for it.
+ *
+ * <p>Thread-safe.
+ */
+public final class HostNetworks implements AutoCloseable {
+  /** Behind the metrics that people use; each bridge needs one of its own. */
+  private static final long LOOPBACK_ROUTE_METRIC = 1_000;
+
+  private final Rtnetlink routes;
+  private final Sysctl sysctl;
+
+  public HostNetworks(Rtnetlink routes, Sysctl sysctl) {
+    this.routes = routes;
+    this.sysctl = sysctl;
+  }
+
+  /**
+   * The network {@code target} is on.
+   *
+   * @throws UnknownTargetException if the address is the host's own, is behind a router, or no
+   *     route leads to it
+   */
+  public Network behind(IpAddress target) {
+    Route route =
+        routes
+            .routeTo(target)
+            .orElseThrow(
+                () ->
+                    new UnknownTargetException(
+                        "no route leads to the target "
+                            + target
+                            + ": give the address of a container on a bridge of this host"));
+    if (route.type() == LinuxRtnetlink.RTN_LOCAL) {
+      throw new UnknownTargetException(
+          "the target "
+              + target
+              + " is an address of this host itself: give the address of a container");
+    }
+    if (route.gateway().isPresent() || route.linkIndex().isEmpty()) {
+      throw new UnknownTargetException(
+          "the target "
+              + target
+              + " is not on a network of this host"
+              + route.gateway().map(router -> " but behind the router " + router).orElse("")
+              + ": give the address of a container on a bridge of this host");
+    }
+    Link link = link(route.linkIndex().getAsInt());
+    Network network = networkOn(link);
+    if (network.subnets().stream().noneMatch(subnet -> subnet.contains(target))) {
+      throw new UnknownTargetException(
+          "the target "
+              + target
+              + " is reached through "
+              + link.name()
+              + ", which has no address in its subnet: give "
+              + link.name()
+              + " an address of the containers' network");
+    }
+    return network;
+  }
+
+  /**
+   * The network on the interface {@code bridge}: its subnets are those of the interface's
+   * addresses.
+   *
+   * @throws UnknownTargetException if there is no such interface, or it has no address
+   */
+  public Network onInterface(InterfaceName bridge) {
+    Optional<Link> link = routes.link(bridge.toString());
+    return networkOn(
+        link.orElseThrow(() -> new UnknownTargetException("this host has no interface " + bridge)));
+  }
+
+  private Network networkOn(Link link) {
+    List<Prefix> subnets =
+        routes.addresses(link.index()).stream()
+            .map(InterfaceAddress::prefix)
+            .filter(subnet -> !subnet.address().isLinkLocal())
+            .distinct()
+            .toList();
+    if (subnets.isEmpty()) {
+      throw new UnknownTargetException(
+          "the interface " + link.name() + " has no address, so no network is known behind it");
+    }
+    InterfaceName bridge = new InterfaceName(link.name());
+    return new Network(link.name(), bridge, subnets, new Egress.Masquerade());
+  }
+
+  private Link link(int index) {
+    return routes
+        .link(index)
+        .orElseThrow(
+            () -> new UnknownTargetException("the interface " + index + " has just vanished"));
+  }
+
+  /** Whether the address is one of this host's own. */
+  public boolean isLocal(IpAddress address) {
+    return routes
+        .routeTo(address)
+        .filter(route -> route.type() == LinuxRtnetlink.RTN_LOCAL)
+        .isPresent();
+  }
+
+  /**
+   * Sets what the host needs to serve the network: forwarding, loopback-published ports, and no
+   * router advertisements taken from containers. What was changed is in {@link #changes}.
+   */
+  public void prepare(Network network) {
+    String bridge = network.bridge().toString();
+    sysctl.set("net/ipv4/ip_forward", "1");
+    // 127.0.0.1:PORT of the host leads to a container only if the bridge may route 127/8; the first
+    // rules of our table
+    // keep everybody else from using that.
+    sysctl.set("net/ipv4/conf/" + bridge + "/route_localnet", "1");
+    sysctl.set("net/ipv4/conf/" + bridge + "/send_redirects", "0");
+    sysctl.setIfPresent("net/ipv6/conf/" + bridge + "/accept_ra", "0");
+    if (network.subnets().stream().anyMatch(subnet -> subnet.family() == Family.IPV6)) {
+      prepareIpv6(bridge);
+    }
+  }
+
+  private void prepareIpv6(String bridge) {
+    sysctl.setIfPresent("net/ipv6/conf/all/forwarding", "1");
+    Link link = link(routes.link(bridge).map(Link::index).orElse(0));
+    // ::1 is looked up strictly by interface: a local route on the bridge is what route_localnet is
+    // for IPv4.
+    Route loopback =
+        Route.local(Prefix.of(IpAddress.parse("::1")), link.index())
+            .withMetric(LOOPBACK_ROUTE_METRIC + link.index());
+    try {
+      routes.addRoute(loopback);
+    } catch (NetlinkException e) {
+      if (e.errno() != Errno.EEXIST) {
+        throw e;
+      }
+    }
+  }
+
+  /** What {@link #prepare} had to change. */
+  public List<Sysctl.Changed> changes() {
+    return sysctl.changes();
+  }
+
+  @Override
+  public void close() {
+    routes.close();
+  }
+}

@@ -1,0 +1,313 @@
+package dev.sluice.publish;
+
+import dev.sluice.ffi.Errno;
+import dev.sluice.ffi.NativeBuffer;
+import dev.sluice.ffi.Sys;
+import dev.sluice.ffi.SystemCallException;
+import dev.sluice.model.HostBinding;
+import dev.sluice.net.Family;
+import dev.sluice.net.IpAddress;
+import dev.sluice.net.PortRange;
+import dev.sluice.net.Protocol;
+import java.nio.ByteBuffer;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * Holds the host ports of published mappings with bound sockets, so that no process of the host can
+ * take a port whose traffic goes to a container, and a port somebody has is never published over.
+ *
+ * <p>The sockets are bound and never listen: ss and netstat do not show them. Beyond a budget of
+ * descriptors, and for ranges of more than {@value #LARGEST_HELD_RANGE} ports, a port is only
+ * probed: bound and released again.
+ *
+ * <p>An exact address and every address of the same port exclude each other for the kernel, while
+ * the table knows which goes first. Where both are ours one socket holds for both: the one of every
+ * address.
+ *
+ * <p>Thread-safe.
+ */
+public final class PortReservations implements AutoCloseable {
+  // bits/socket.h, asm-generic/socket.h, linux/in.h, linux/in6.h
+  static final int AF_INET = 2;
+  static final int AF_INET6 = 10;
+  static final int SOCK_STREAM = 1;
+  static final int SOCK_DGRAM = 2;
+  static final int SOCK_SEQPACKET = 5;
+  static final int SOCK_CLOEXEC = 0x80000;
+  static final int SOL_SOCKET = 1;
+  static final int SO_REUSEADDR = 2;
+  static final int SO_RCVBUF = 8;
+  static final int IPPROTO_IPV6 = 41;
+  static final int IPV6_V6ONLY = 26;
+  static final int IPPROTO_SCTP = 132;
+
+  private static final int SOCKADDR_BYTES = 28;
+
+  /** Ports of one range that are held; a larger one is probed. */
+  public static final int LARGEST_HELD_RANGE = 1024;
+
+  private final int descriptorBudget;
+  private final Map<PortKey, Holders> held = new HashMap<>();
+  private final NativeBuffer socketAddress = NativeBuffer.allocate(SOCKADDR_BYTES);
+  private final NativeBuffer addressLength = NativeBuffer.allocate(Integer.BYTES);
+  private int descriptors;
+
+  private record PortKey(Protocol protocol, Family family, int port) {}
+
+  /** Who holds a port: a socket for every address, or one each for exact addresses. */
+  private static final class Holders {
+    /** Descriptor for every address; -1 if there is none. */
+    int any = -1;
+
+    /** How often every address was reserved: 0 or 1. */
+    boolean anyReserved;
+
+    /** Exact addresses and their descriptors; -1 where the socket of every address holds for it. */
+    final Map<IpAddress, Integer> exact = new HashMap<>(2);
+  }
+
+  /**
+   * @param descriptorBudget most sockets to hold
+   */
+  public PortReservations(int descriptorBudget) {
+    this.descriptorBudget = descriptorBudget;
+  }
+
+  /**
+   * Reserves every port of the binding, or none.
+   *
+   * @throws PortTakenException if a process of this host has one of them
+   */
+  public synchronized void reserve(HostBinding binding) {
+    boolean hold = binding.ports().size() <= LARGEST_HELD_RANGE;
+    int port = binding.ports().first();
+    try {
+      for (; port <= binding.ports().last(); port++) {
+        reserve(binding, port, hold);
+      }
+    } catch (PortTakenException | SystemCallException e) {
+      if (port > binding.ports().first()) {
+        release(
+            new HostBinding(
+                binding.protocol(),
+                binding.family(),
+                binding.address(),
+                new PortRange(binding.ports().first(), port - 1)));
+      }
+      throw e;
+    }
+  }
+
+  /**
+   * Reserves a port the kernel chooses.
+   *
+   * @return the port
+   */
+  public synchronized int reserveAny(
+      Protocol protocol, Family family, Optional<IpAddress> address) {
+    HostBinding probe = new HostBinding(protocol, family, address, new PortRange(1, 1));
+    int fd = bind(probe, 0);
+    int port = boundPort(fd);
+    Holders holders = held.computeIfAbsent(new PortKey(protocol, family, port), k -> new Holders());
+    keep(holders, probe, fd, true);
+    return port;
+  }
+
+  /** Gives the ports of the binding back. What was not reserved is ignored. */
+  public synchronized void release(HostBinding binding) {
+    for (int port = binding.ports().first(); port <= binding.ports().last(); port++) {
+      PortKey key = new PortKey(binding.protocol(), binding.family(), port);
+      Holders holders = held.get(key);
+      if (holders == null) {
+        continue;
+      }
+      if (binding.address().isPresent()) {
+        Integer fd = holders.exact.remove(binding.address().get());
+        if (fd != null) {
+          close(fd);
+        }
+      } else if (holders.anyReserved) {
+        releaseAny(holders, binding, port);
+      }
+      if (!holders.anyReserved && holders.exact.isEmpty()) {
+        held.remove(key);
+      }
+    }
+  }
+
+  /** How many sockets are held. */
+  public synchronized int descriptors() {
+    return descriptors;
+  }
+
+  @Override
+  public synchronized void close() {
+    for (Holders holders : held.values()) {
+      close(holders.any);
+      holders.exact.values().forEach(this::close);
+    }
+    held.clear();
+  }
+
+  private void reserve(HostBinding binding, int port, boolean hold) {
+    PortKey key = new PortKey(binding.protocol(), binding.family(), port);
+    Holders holders = held.get(key);
+    if (holders == null) {
+      holders = new Holders();
+      keep(holders, binding, bind(binding, port), hold);
+      held.put(key, holders);
+      return;
+    }
+    if (binding.address().isPresent()) {
+      IpAddress exact = binding.address().get();
+      if (holders.exact.containsKey(exact)) {
+        throw new PortTakenException(binding, port, true);
+      }
+      // Where the socket of every address is ours, it holds for this one too.
+      int fd = holders.anyReserved ? -1 : bind(binding, port);
+      keep(holders, binding, fd, hold);
+      return;
+    }
+    if (holders.anyReserved) {
+      throw new PortTakenException(binding, port, true);
+    }
+    replaceExactByAny(holders, binding, port, hold);
+  }
+
+  /**
+   * Our own exact sockets are in the way of the one for every address, which then holds for them.
+   */
+  private void replaceExactByAny(Holders holders, HostBinding binding, int port, boolean hold) {
+    holders.exact.values().forEach(this::close);
+    holders.exact.replaceAll((address, fd) -> -1);
+    try {
+      keep(holders, binding, bind(binding, port), hold);
+    } catch (PortTakenException | SystemCallException e) {
+      rebindExact(holders, binding, port);
+      throw e;
+    }
+  }
+
+  private void releaseAny(Holders holders, HostBinding binding, int port) {
+    close(holders.any);
+    holders.any = -1;
+    holders.anyReserved = false;
+    rebindExact(holders, binding, port);
+  }
+
+  /** Best effort: the table keeps the mapping even if somebody takes the port in this moment. */
+  private void rebindExact(Holders holders, HostBinding binding, int port) {
+    for (Map.Entry<IpAddress, Integer> entry : holders.exact.entrySet()) {
+      HostBinding exact =
+          new HostBinding(
+              binding.protocol(),
+              binding.family(),
+              Optional.of(entry.getKey()),
+              new PortRange(port, port));
+      try {
+        entry.setValue(bind(exact, port));
+        descriptors++;
+      } catch (PortTakenException e) {
+        entry.setValue(-1);
+      }
+    }
+  }
+
+  private void keep(Holders holders, HostBinding binding, int fd, boolean hold) {
+    int kept = fd;
+    if (fd >= 0) {
+      descriptors++;
+      if (!hold || descriptors > descriptorBudget) {
+        close(fd);
+        kept = -1;
+      }
+    }
+    if (binding.address().isPresent()) {
+      holders.exact.put(binding.address().get(), kept);
+    } else {
+      holders.any = kept;
+      holders.anyReserved = true;
+    }
+  }
+
+  private void close(int fd) {
+    if (fd >= 0) {
+      Sys.close(fd);
+      descriptors--;
+    }
+  }
+
+  private int bind(HostBinding binding, int port) {
+    boolean ipv4 = binding.family() == Family.IPV4;
+    int type =
+        switch (binding.protocol()) {
+          case UDP -> SOCK_DGRAM;
+          case SCTP -> SOCK_SEQPACKET;
+          default -> SOCK_STREAM;
+        };
+    int protocol = binding.protocol() == Protocol.SCTP ? IPPROTO_SCTP : 0;
+    int fd = Sys.socket(ipv4 ? AF_INET : AF_INET6, type | SOCK_CLOEXEC, protocol);
+    if (fd == -Errno.EPROTONOSUPPORT || fd == -Errno.EAFNOSUPPORT) {
+      // A kernel without the protocol has nobody who could listen on it either.
+      return -1;
+    }
+    if (fd == -Errno.EMFILE) {
+      throw new SystemCallException("open one more socket (raise the limit of open files)", -fd);
+    }
+    SystemCallException.check(fd, "open a socket for " + binding);
+    int result = configureAndBind(fd, binding, port, ipv4);
+    if (result < 0) {
+      Sys.close(fd);
+      if (result == -Errno.EADDRINUSE) {
+        throw new PortTakenException(binding, port, false);
+      }
+      throw new SystemCallException("bind " + binding, -result);
+    }
+    return fd;
+  }
+
+  private int configureAndBind(int fd, HostBinding binding, int port, boolean ipv4) {
+    boolean stream = binding.protocol() == Protocol.TCP;
+    if (stream) {
+      // A port whose last connections are in TIME_WAIT is free.
+      Sys.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    } else {
+      // Whatever the translation does not take would queue up in a socket that nobody reads.
+      Sys.setsockopt(fd, SOL_SOCKET, SO_RCVBUF, 0);
+    }
+    if (!ipv4) {
+      Sys.setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+    }
+    int result = Sys.bind(fd, socketAddress, writeAddress(binding, port));
+    if (stream && result >= 0) {
+      // Nobody else is to share it.
+      Sys.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, 0);
+    }
+    return result;
+  }
+
+  /**
+   * struct sockaddr_in or sockaddr_in6: family in host order, port and address in network order.
+   */
+  private int writeAddress(HostBinding binding, int port) {
+    ByteBuffer address = socketAddress.bytes();
+    for (int i = 0; i < SOCKADDR_BYTES; i++) {
+      address.put(i, (byte) 0);
+    }
+    boolean ipv4 = binding.family() == Family.IPV4;
+    address.putShort(0, (short) (ipv4 ? AF_INET : AF_INET6));
+    address.put(2, (byte) (port >>> 8)).put(3, (byte) port);
+    address.put(ipv4 ? 4 : 8, binding.addressOrAny().toBytes());
+    return ipv4 ? 16 : SOCKADDR_BYTES;
+  }
+
+  private int boundPort(int fd) {
+    addressLength.bytes().putInt(0, SOCKADDR_BYTES);
+    SystemCallException.check(
+        Sys.getsockname(fd, socketAddress, addressLength), "read a socket's port");
+    ByteBuffer address = socketAddress.bytes();
+    return (address.get(2) & 0xff) << 8 | (address.get(3) & 0xff);
+  }
+}

@@ -1,0 +1,102 @@
+package dev.sluice.sysctl;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * Reads and sets kernel parameters, and remembers what it changed. Parameters of the network stack
+ * belong to the network namespace of the process. Thread-safe.
+ */
+public final class Sysctl {
+  /**
+   * A parameter that was set to another value than it had.
+   *
+   * @param name as sysctl(8) writes it, with slashes for dots where an interface is part of it
+   * @param before the value found first
+   * @param now the value set last
+   */
+  public record Changed(String name, String before, String now) {
+    @Override
+    public String toString() {
+      return name + ": " + before + " → " + now;
+    }
+  }
+
+  private final Path root;
+  private final Map<String, Changed> changes = new LinkedHashMap<>();
+
+  /** Works on /proc/sys. */
+  public Sysctl() {
+    this(Path.of("/proc/sys"));
+  }
+
+  /** Works on another directory, for tests. */
+  public Sysctl(Path root) {
+    this.root = root;
+  }
+
+  /** The value without its newline; empty if this kernel has no such parameter. */
+  public Optional<String> get(String name) {
+    try {
+      return Optional.of(Files.readString(root.resolve(name), StandardCharsets.US_ASCII).trim());
+    } catch (NoSuchFileException e) {
+      return Optional.empty();
+    } catch (IOException e) {
+      throw new UncheckedIOException(
+          "cannot read the kernel parameter " + name + ": " + reason(e), e);
+    }
+  }
+
+  /**
+   * Makes sure that the parameter has this value.
+   *
+   * @param name path below /proc/sys, {@code net/ipv4/ip_forward}
+   * @return whether it had another one
+   * @throws UncheckedIOException if it does not exist or may not be written; the message is a
+   *     sentence
+   */
+  public synchronized boolean set(String name, String value) {
+    String before =
+        get(name)
+            .orElseThrow(
+                () ->
+                    new UncheckedIOException(
+                        "this kernel has no parameter " + name,
+                        new NoSuchFileException(root.resolve(name).toString())));
+    if (before.equals(value)) {
+      return false;
+    }
+    try {
+      Files.writeString(root.resolve(name), value + "\n", StandardCharsets.US_ASCII);
+    } catch (IOException e) {
+      throw new UncheckedIOException(
+          "cannot set the kernel parameter " + name + " to " + value + ": " + reason(e), e);
+    }
+    Changed earlier = changes.get(name);
+    changes.put(name, new Changed(name, earlier == null ? before : earlier.before(), value));
+    return true;
+  }
+
+  /** As {@link #set}; does nothing where the kernel has no such parameter (IPv6 switched off). */
+  public boolean setIfPresent(String name, String value) {
+    return get(name).isPresent() && set(name, value);
+  }
+
+  /** What was changed since this object was made, in the order of the changes. */
+  public synchronized List<Changed> changes() {
+    return new ArrayList<>(changes.values());
+  }
+
+  private static String reason(IOException e) {
+    return e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage();
+  }
+}
