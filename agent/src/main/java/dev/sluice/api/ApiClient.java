@@ -118,6 +118,11 @@ public final class ApiClient implements AutoCloseable {
     return new Answer<>(DiagnosticsJson.readFindings(body), text(body));
   }
 
+  /** Findings in the form in which the agent sends them, for those that are not from it. */
+  public static String toJson(List<Diagnostics.Finding> findings) {
+    return ApiJson.text(json -> DiagnosticsJson.writeFindings(json, findings));
+  }
+
   /**
    * The current flows, as lines of JSON.
    *
@@ -182,26 +187,23 @@ public final class ApiClient implements AutoCloseable {
 
   private void lines(String path, Predicate<String> onLine) {
     try {
-      DefaultBHttpClientConnection http = connected();
-      try (ClassicHttpResponse response = exchange(http, "GET", path, null)) {
-        BufferedReader lines =
-            new BufferedReader(
-                new InputStreamReader(response.getEntity().getContent(), StandardCharsets.UTF_8));
-        boolean more = true;
-        for (String line = lines.readLine(); more && line != null; line = lines.readLine()) {
-          more = line.isEmpty() || onLine.test(line);
-          if (!more) {
-            disconnect();
-            return;
-          }
-        }
-        if (closes(response)) {
+      ClassicHttpResponse response = exchange(connected(), "GET", path, null);
+      BufferedReader lines =
+          new BufferedReader(
+              new InputStreamReader(response.getEntity().getContent(), StandardCharsets.UTF_8));
+      for (String line = lines.readLine(); line != null; line = lines.readLine()) {
+        if (!line.isEmpty() && !onLine.test(line)) {
           disconnect();
+          return;
         }
+      }
+      if (closes(response)) {
+        disconnect();
       }
     } catch (IOException | HttpException e) {
       disconnect();
-      throw brokenOff(e, false);
+      throw new AgentUnreachableException(
+          Reason.BROKEN_OFF, "the agent at " + socket + " ended before its answer did", e);
     }
   }
 

@@ -6,9 +6,9 @@ import java.net.SocketTimeoutException;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.apache.hc.core5.http.ConnectionClosedException;
 import org.apache.hc.core5.http.HttpException;
-import org.apache.hc.core5.http.MessageConstraintException;
 import org.apache.hc.core5.http.config.Http1Config;
 import org.apache.hc.core5.http.impl.io.DefaultBHttpServerConnection;
+import org.apache.hc.core5.http.impl.io.DefaultHttpRequestParserFactory;
 import org.apache.hc.core5.http.message.BasicClassicHttpResponse;
 import org.apache.hc.core5.http.protocol.HttpCoreContext;
 import org.apache.hc.core5.util.Timeout;
@@ -60,7 +60,7 @@ final class ApiConnection {
 
   /** Answers requests until the client leaves, is idle too long, or breaks the protocol. */
   void serve() {
-    DefaultBHttpServerConnection http = new DefaultBHttpServerConnection("http", HTTP);
+    DefaultBHttpServerConnection http = newHttpConnection();
     try {
       http.bind(socket);
       socket.setWriteTimeout(options.requestTimeoutMillis());
@@ -76,12 +76,6 @@ final class ApiConnection {
         context.setAttribute(CONTEXT_KEY, this);
         handler.service().handleRequest(http, context);
       } while (http.isOpen());
-    } catch (MessageConstraintException e) {
-      answerAndClose(
-          http,
-          Problem.of(
-              Problem.Kind.HEADERS_TOO_LARGE,
-              "the request line or a header line is longer than 8 KiB, or there are more than 64"));
     } catch (ConnectionClosedException | SocketTimeoutException e) {
       LOG.debug("{}: {}", socket.peer(), e.getMessage());
     } catch (HttpException | IOException e) {
@@ -96,7 +90,7 @@ final class ApiConnection {
 
   /** Waits for the first request, answers it with a problem whatever it is, and hangs up. */
   void refuse(Problem problem, int timeoutMillis) {
-    DefaultBHttpServerConnection http = new DefaultBHttpServerConnection("http", HTTP);
+    DefaultBHttpServerConnection http = newHttpConnection();
     try {
       http.bind(socket);
       socket.setWriteTimeout(timeoutMillis);
@@ -122,6 +116,12 @@ final class ApiConnection {
     } catch (HttpException | IOException e) {
       LOG.debug("{} did not wait for its refusal: {}", socket.peer(), e.getMessage());
     }
+  }
+
+  private static DefaultBHttpServerConnection newHttpConnection() {
+    // Its default parser takes the limits from elsewhere: hand it ours.
+    return new DefaultBHttpServerConnection(
+        "http", HTTP, null, null, null, null, new DefaultHttpRequestParserFactory(HTTP), null);
   }
 
   private void close() {

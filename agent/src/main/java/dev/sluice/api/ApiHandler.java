@@ -30,6 +30,7 @@ import org.apache.hc.core5.http.ContentType;
 import org.apache.hc.core5.http.Header;
 import org.apache.hc.core5.http.HttpEntity;
 import org.apache.hc.core5.http.HttpException;
+import org.apache.hc.core5.http.RequestHeaderFieldsTooLargeException;
 import org.apache.hc.core5.http.UnsupportedHttpVersionException;
 import org.apache.hc.core5.http.impl.HttpProcessors;
 import org.apache.hc.core5.http.impl.io.HttpService;
@@ -382,8 +383,25 @@ final class ApiHandler implements HttpServerRequestHandler {
     void stream(ContentType type, IOCallback<OutputStream> writer)
         throws HttpException, IOException {
       BasicClassicHttpResponse response = new BasicClassicHttpResponse(200);
-      response.setEntity(new EntityTemplate(type, writer));
+      response.setEntity(new EntityTemplate(type, out -> writeOrBreakOff(writer, out)));
       submit(response);
+    }
+
+    /**
+     * The library ends a chunked answer properly even after a failure, which would make half a list
+     * look like a whole one.
+     */
+    private void writeOrBreakOff(IOCallback<OutputStream> writer, OutputStream out)
+        throws IOException {
+      boolean complete = false;
+      try {
+        writer.execute(out);
+        complete = true;
+      } finally {
+        if (!complete) {
+          connection.socket().abort();
+        }
+      }
     }
 
     void submit(ClassicHttpResponse response) throws HttpException, IOException {
@@ -418,6 +436,11 @@ final class ApiHandler implements HttpServerRequestHandler {
       Problem problem;
       if (e instanceof RefusedException refused) {
         problem = refused.problem;
+      } else if (e instanceof RequestHeaderFieldsTooLargeException) {
+        problem =
+            Problem.of(
+                Problem.Kind.HEADERS_TOO_LARGE,
+                "a line of the request header is longer than 8 KiB, or there are more than 64");
       } else if (e instanceof UnsupportedHttpVersionException) {
         problem =
             Problem.of(Problem.Kind.UNSUPPORTED_VERSION, "only HTTP/1.0 and HTTP/1.1 are spoken");

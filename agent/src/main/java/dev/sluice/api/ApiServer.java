@@ -84,9 +84,15 @@ public final class ApiServer implements AutoCloseable {
     return socketFile.path();
   }
 
-  /** Ends every connection, waits up to two seconds for their threads, and removes the socket. */
+  /**
+   * Ends every connection, waits up to two seconds for their threads, and removes the socket. Does
+   * nothing the second time.
+   */
   @Override
-  public void close() {
+  public synchronized void close() {
+    if (closing) {
+      return;
+    }
     closing = true;
     socketFile.server().stop();
     try {

@@ -69,6 +69,7 @@ final class PublishBody {
     IpAddress target = null;
     Optional<MappingName> name = Optional.empty();
     for (String member = json.nextName(); member != null; member = json.nextName()) {
+      TokenStreamLocation location = json.currentTokenLocation();
       json.nextToken();
       switch (member) {
         case "ports" -> ports = readPorts(json);
@@ -78,7 +79,7 @@ final class PublishBody {
             throw malformed(
                 "unknown member "
                     + MalformedValueException.quote(member)
-                    + at(json.currentTokenLocation())
+                    + at(location)
                     + "; there are \"ports\", \"target\" and \"name\"");
       }
     }

@@ -66,14 +66,16 @@ public final class UnixSocketServer implements Closeable {
   }
 
   /** Ends {@link #accept}, now and from now on; what was accepted lives on. */
-  public void stop() {
+  public synchronized void stop() {
     stopped = true;
-    Native.shutdown(channel.getFD(), SHUT_RDWR);
+    if (channel.isOpen()) {
+      Native.shutdown(channel.getFD(), SHUT_RDWR);
+    }
   }
 
   /** Closes the socket; call it when nobody is in {@link #accept} any more. */
   @Override
-  public void close() throws IOException {
+  public synchronized void close() throws IOException {
     stopped = true;
     channel.close();
   }

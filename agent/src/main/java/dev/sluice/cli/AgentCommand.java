@@ -1,0 +1,61 @@
+package dev.sluice.cli;
+
+import dev.sluice.daemon.Agent;
+import dev.sluice.daemon.AgentConfig;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/** {@code sluice agent}. */
+@Command(
+    name = "agent",
+    description = {
+      "Runs the agent: publishes ports, follows connections, and answers on its socket, until it is",
+      "told to end. Published ports stay in force after it has ended.%n"
+    },
+    footer = {"", "Examples:", "  sluice agent", "  sluice agent --network br0 --log-level debug"})
+final class AgentCommand implements Callable<Integer> {
+  private final Main main;
+
+  @Option(
+      names = "--ownership",
+      paramLabel = "auto|off",
+      description =
+          "Whether to keep others from changing our firewall table: auto where the kernel can keep"
+              + " the table alive without us, off never (default: auto).")
+  private AgentConfig.Ownership ownership = AgentConfig.Ownership.AUTO;
+
+  @Option(
+      names = "--network",
+      paramLabel = "BRIDGE",
+      description =
+          "Let containers on this bridge reach the outside with the host's address; may be"
+              + " repeated.")
+  private List<String> networks = new ArrayList<>();
+
+  @Option(
+      names = "--events-buffer-mib",
+      paramLabel = "MIB",
+      description =
+          "Memory of the kernel for connection events that wait for us (default:"
+              + " ${DEFAULT-VALUE}).")
+  private int eventsBufferMib = AgentConfig.DEFAULT_EVENTS_BUFFER_MIB;
+
+  @Option(
+      names = "--log-level",
+      paramLabel = "LEVEL",
+      description = "error, warn, info, debug or trace (default: info).")
+  private AgentConfig.LogLevel logLevel = AgentConfig.LogLevel.INFO;
+
+  AgentCommand(Main main) {
+    this.main = main;
+  }
+
+  @Override
+  public Integer call() {
+    return Agent.run(
+        new AgentConfig(main.socket(), ownership, networks, eventsBufferMib, logLevel));
+  }
+}

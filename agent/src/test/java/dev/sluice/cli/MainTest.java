@@ -1,0 +1,480 @@
+package dev.sluice.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.sluice.api.ApiOptions;
+import dev.sluice.api.ApiServer;
+import dev.sluice.api.Diagnostics.Finding;
+import dev.sluice.api.Diagnostics.Severity;
+import dev.sluice.api.FakeAgent;
+import dev.sluice.flow.FlowFilter;
+import dev.sluice.net.IpAddress;
+import dev.sluice.net.Protocol;
+import dev.sluice.publish.PublishException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.nio.file.Path;
+import java.time.Clock;
+import java.time.Duration;
+import java.time.ZoneOffset;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/**
+ * Every command against an agent in memory, over a real socket. Each golden text fails if a word of
+ * it, a column or an exit code changes: people read them, and scripts depend on them.
+ */
+class MainTest {
+  private final FakeAgent agent = new FakeAgent();
+  private final Path socket;
+  private final ApiServer server;
+
+  /** What a command printed and exited with. */
+  private record Result(int exitCode, String out, String err) {}
+
+  MainTest(@TempDir Path directory) {
+    socket = directory.resolve("a.sock");
+    server = ApiServer.start(socket, agent.services(), ApiOptions.DEFAULTS);
+  }
+
+  @AfterEach
+  void stop() {
+    server.close();
+  }
+
+  private Result sluice(String... args) {
+    return sluice(false, args);
+  }
+
+  private Result sluice(boolean colours, String... args) {
+    StringWriter out = new StringWriter();
+    StringWriter err = new StringWriter();
+    String[] all = new String[args.length + 2];
+    all[0] = "--socket";
+    all[1] = socket.toString();
+    System.arraycopy(args, 0, all, 2, args.length);
+    int exitCode =
+        Main.run(
+            new Terminal(
+                new PrintWriter(out),
+                new PrintWriter(err),
+                colours,
+                Clock.fixed(FakeAgent.CREATED.plus(Duration.ofMinutes(2)), ZoneOffset.UTC)),
+            all);
+    return new Result(exitCode, out.toString(), err.toString());
+  }
+
+  private static Result ok(String... lines) {
+    return new Result(0, String.join("\n", lines) + "\n", "");
+  }
+
+  private static Result failed(int exitCode, String... lines) {
+    return new Result(exitCode, "", String.join("\n", lines) + "\n");
+  }
+
+  // publish, unpublish, ps, port, inspect
+
+  @Test
+  void publish_says_what_it_did() {
+    assertThat(
+            sluice(
+                "publish",
+                "-p",
+                "8080:80",
+                "-p",
+                "127.0.0.1:5353:53/udp",
+                "--to",
+                "172.30.0.2",
+                "--name",
+                "web"))
+        .isEqualTo(
+            ok(
+                "published web  0.0.0.0:8080->172.30.0.2:80/tcp  (id a1b2c3d400000001)",
+                "published web  127.0.0.1:5353->172.30.0.2:53/udp  (id a1b2c3d400000002)"));
+    assertThat(sluice("publish", "-p", "[::1]:90-91:80-81", "--to", "fd00::2"))
+        .isEqualTo(ok("published  [::1]:90-91->[fd00::2]:80-81/tcp  (id a1b2c3d400000003)"));
+  }
+
+  @Test
+  void publish_prints_the_answer_as_json() {
+    assertThat(sluice("--json", "publish", "-p", "8080:80", "--to", "172.30.0.2"))
+        .isEqualTo(
+            ok(
+                "{\"mappings\":[{\"id\":\"a1b2c3d400000001\",\"owner\":\"cli\","
+                    + "\"protocol\":\"tcp\",\"hostAddress\":\"0.0.0.0\",\"hostPorts\":\"8080\","
+                    + "\"targetAddress\":\"172.30.0.2\",\"targetPorts\":\"80\","
+                    + "\"createdAt\":\"2026-11-21T09:00:00Z\","
+                    + "\"text\":\"0.0.0.0:8080->80/tcp\"}]}"));
+  }
+
+  @Test
+  void unpublish_says_what_it_did() {
+    agent.publish("8080:80", "172.30.0.2", "web");
+    agent.publish("8081:81", "172.30.0.2", "web");
+    agent.publish("5353:53/udp", "172.30.0.3", null);
+
+    assertThat(sluice("unpublish", "web", "a1b2c3d400000003"))
+        .isEqualTo(
+            ok(
+                "unpublished web  0.0.0.0:8080->172.30.0.2:80/tcp  (id a1b2c3d400000001)",
+                "unpublished web  0.0.0.0:8081->172.30.0.2:81/tcp  (id a1b2c3d400000002)",
+                "unpublished  0.0.0.0:5353->172.30.0.3:53/udp  (id a1b2c3d400000003)"));
+    assertThat(agent.mappings()).isEmpty();
+  }
+
+  @Test
+  void ps_reads_like_docker_ps() {
+    agent.publish("8080:80", "172.30.0.2", "web");
+    agent.publish("127.0.0.1:8443:443", "172.30.0.2", "web");
+    agent.publish("5353:53/udp", "172.30.0.3", null);
+    agent.publish("[::]:9000-9010:9000-9010", "fd00::2", "media");
+
+    assertThat(sluice("ps"))
+        .isEqualTo(
+            ok(
+                "NAME/ID            PORTS                                           "
+                    + "TARGET       OWNER   CONNECTIONS   CREATED",
+                "web                0.0.0.0:8080->80/tcp, 127.0.0.1:8443->443/tcp   "
+                    + "172.30.0.2   cli     14            2 minutes ago",
+                "a1b2c3d400000003   0.0.0.0:5353->53/udp                            "
+                    + "172.30.0.3   cli     7             2 minutes ago",
+                "media              [::]:9000-9010->9000-9010/tcp                   "
+                    + "fd00::2      cli     7             2 minutes ago"));
+  }
+
+  @Test
+  void ps_of_nothing_is_its_titles() {
+    assertThat(sluice("ps"))
+        .isEqualTo(ok("NAME/ID   PORTS   TARGET   OWNER   CONNECTIONS   CREATED"));
+    assertThat(sluice("ps", "--json")).isEqualTo(ok("{\"mappings\":[]}"));
+  }
+
+  @Test
+  void port_reads_like_docker_port() {
+    agent.publish("8080:80", "172.30.0.2", "web");
+    agent.publish("127.0.0.1:9000-9010:7000-7010/udp", "172.30.0.2", "web");
+
+    assertThat(sluice("port", "web"))
+        .isEqualTo(ok("80/tcp -> 0.0.0.0:8080", "7000-7010/udp -> 127.0.0.1:9000-9010"));
+    assertThat(sluice("port", "web", "80")).isEqualTo(ok("0.0.0.0:8080"));
+    assertThat(sluice("port", "web", "7003/udp")).isEqualTo(ok("127.0.0.1:9003"));
+    assertThat(sluice("port", "web", "443"))
+        .isEqualTo(failed(5, "sluice: port 443/tcp of web is not published; see \"sluice ps\""));
+  }
+
+  @Test
+  void inspect_prints_an_array() {
+    agent.publish("8080:80", "172.30.0.2", "web");
+
+    assertThat(sluice("inspect", "web"))
+        .isEqualTo(
+            ok(
+                """
+                [
+                  {
+                    "id" : "a1b2c3d400000001",
+                    "name" : "web",
+                    "owner" : "cli",
+                    "protocol" : "tcp",
+                    "hostAddress" : "0.0.0.0",
+                    "hostPorts" : "8080",
+                    "targetAddress" : "172.30.0.2",
+                    "targetPorts" : "80",
+                    "createdAt" : "2026-11-21T09:00:00Z",
+                    "connections" : 7,
+                    "text" : "0.0.0.0:8080->80/tcp"
+                  }
+                ]"""));
+  }
+
+  // flows, events
+
+  @Test
+  void flows_show_both_tuples_and_the_mapping() {
+    agent.addFlow(Optional.of(agent.publish("8080:80", "172.30.0.2", "web")));
+    agent.addFlow(Optional.empty());
+
+    assertThat(sluice("flows"))
+        .isEqualTo(
+            ok(
+                "PROTOCOL   STATE         ORIGINAL                              "
+                    + "REPLY                               MAPPING   BYTES",
+                "tcp        established   198.18.0.2:40112 -> 198.18.0.1:8080   "
+                    + "172.30.0.2:80 -> 198.18.0.2:40112   web       420B / 1.34kB",
+                "tcp        established   198.18.0.2:40112 -> 198.18.0.1:8080   "
+                    + "172.30.0.2:80 -> 198.18.0.2:40112   -         420B / 1.34kB"));
+    assertThat(sluice("flows", "--json").out().lines())
+        .hasSize(2)
+        .allMatch(line -> line.startsWith("{\"id\":3170302521,"));
+  }
+
+  @Test
+  void flows_pass_their_filters_on() {
+    sluice("flows", "--mapping", "web", "--protocol", "UDP", "--address", "fd00::2", "--published");
+    assertThat(agent.lastFilter())
+        .isEqualTo(
+            new FlowFilter(
+                Optional.of("web"),
+                Optional.of(Protocol.UDP),
+                Optional.of(IpAddress.parse("fd00::2")),
+                true));
+  }
+
+  private static final String NEW =
+      "{\"seq\":1042,\"event\":\"new\",\"time\":\"2026-11-21T09:00:00.123456789Z\","
+          + "\"id\":3170302521,\"family\":\"ipv4\",\"proto\":\"tcp\",\"original\":"
+          + "{\"src\":\"198.18.0.2\",\"sport\":40112,\"dst\":\"198.18.0.1\",\"dport\":8080},"
+          + "\"reply\":{\"src\":\"172.30.0.2\",\"sport\":80,\"dst\":\"198.18.0.2\","
+          + "\"dport\":40112},\"status\":[\"dnat\"],\"tcpState\":\"syn_sent\","
+          + "\"timeoutSeconds\":120,\"mark\":0,\"zone\":0,\"mapping\":\"web\"}";
+  private static final String GAP =
+      "{\"seq\":1043,\"event\":\"gap\",\"cause\":\"receive-buffer\",\"lost\":812,"
+          + "\"from\":\"2026-11-21T09:00:01Z\",\"to\":\"2026-11-21T09:00:02Z\"}";
+  private static final String DESTROY =
+      "{\"seq\":1044,\"event\":\"destroy\",\"time\":\"2026-11-21T09:00:03Z\","
+          + "\"id\":7,\"family\":\"ipv6\",\"proto\":\"icmpv6\",\"original\":"
+          + "{\"src\":\"fd00::1\",\"dst\":\"fd00::2\",\"type\":128,\"code\":0,\"id\":9,"
+          + "\"packets\":1,\"bytes\":104},\"reply\":{\"src\":\"fd00::2\",\"dst\":\"fd00::1\","
+          + "\"type\":129,\"code\":0,\"id\":9,\"packets\":1,\"bytes\":104},\"status\":[],"
+          + "\"mark\":0,\"zone\":0,\"synthesised\":true,\"later\":[1]}";
+
+  @Test
+  void events_follow_until_the_agent_ends() throws Exception {
+    assertThat(follow(NEW, GAP, DESTROY, "{\"event\":\"of the future\"}"))
+        .isEqualTo(
+            """
+            09:00:00.123  new      tcp   198.18.0.2:40112 -> 198.18.0.1:8080  answered \
+            172.30.0.2:80 -> 198.18.0.2:40112  syn_sent  [web]
+            09:00:02.000  gap      812 events lost since 09:00:01.000 (receive-buffer)
+            09:00:03.000  destroy  icmpv6  fd00::1 -> fd00::2 type 128 code 0 id 9  \
+            104B / 104B  (concluded after a gap)
+            {"event":"of the future"}
+            """);
+  }
+
+  @Test
+  void events_pass_json_through() throws Exception {
+    assertThat(follow("--json", NEW, GAP, DESTROY))
+        .isEqualTo(NEW + "\n" + GAP + "\n" + DESTROY + "\n");
+  }
+
+  @Test
+  void events_begin_where_they_are_told() throws Exception {
+    CompletableFuture<Result> running =
+        CompletableFuture.supplyAsync(() -> sluice("events", "--from", "1042", "--published"));
+    awaitFollower();
+    assertThat(agent.lastFrom()).isEqualTo(1042);
+    server.close();
+    assertThat(running.get(10, TimeUnit.SECONDS).exitCode()).isEqualTo(3);
+    assertThat(sluice("events", "--from", "-1").exitCode()).isEqualTo(2);
+  }
+
+  /** Runs {@code sluice events} while these lines are emitted, and then ends the agent. */
+  private String follow(String... lines) throws Exception {
+    boolean json = lines[0].equals("--json");
+    CompletableFuture<Result> running =
+        CompletableFuture.supplyAsync(() -> json ? sluice("events", "--json") : sluice("events"));
+    awaitFollower();
+    for (int i = json ? 1 : 0; i < lines.length; i++) {
+      agent.emit(lines[i] + "\n");
+    }
+    // The fake hands out one emit per read; give it the time to hand out all.
+    Thread.sleep(300);
+    server.close();
+    return running.get(10, TimeUnit.SECONDS).out();
+  }
+
+  private void awaitFollower() throws InterruptedException {
+    for (int i = 0; i < 1000 && agent.followers() == 0; i++) {
+      Thread.sleep(10);
+    }
+    assertThat(agent.followers()).isEqualTo(1);
+  }
+
+  // doctor, version, completion, help
+
+  @Test
+  void doctor_shows_findings_and_remedies() {
+    assertThat(sluice("doctor"))
+        .isEqualTo(
+            ok(
+                "✓ agent            the agent answers on " + server.socket(),
+                "✓ table-ownership  the table is ours alone",
+                "! forwarding       net.ipv4.ip_forward is 0",
+                "                   → publish a port, and the agent sets it"));
+
+    agent.addFinding(new Finding("sysctl", Severity.FAILURE, "it is broken", ""));
+    assertThat(sluice("doctor").exitCode()).isEqualTo(1);
+    assertThat(sluice("doctor", "--json").out())
+        .contains("{\"check\":\"sysctl\",\"severity\":\"failure\",\"found\":\"it is broken\"}");
+  }
+
+  @Test
+  void doctor_helps_when_the_agent_is_down() {
+    server.close();
+    Result result = sluice("doctor");
+    assertThat(result.exitCode()).isEqualTo(1);
+    assertThat(result.out())
+        .contains("✗ agent      no agent is running: there is no ")
+        .contains("→ run \"sluice agent\" as root")
+        .contains(" privilege  ")
+        .contains(" kernel     Linux ")
+        .contains(" nf-tables  ");
+    assertThat(result.err()).isEmpty();
+  }
+
+  @Test
+  void version_tells_both() {
+    Result result = sluice("version");
+    assertThat(result.out())
+        .matches(
+            "sluice \\S+\nagent at \\S+:\n {2}version {2}9\\.8\\.7\n {2}kernel {3}6\\.18\\.0\n");
+    assertThat(sluice("version", "--json").out())
+        .matches("\\{\"client\":\"\\S+\",\"agent\":\\{\"version\":\"9.8.7\",.*}}\n");
+    server.close();
+    assertThat(sluice("version").exitCode()).isZero();
+    assertThat(sluice("version").out()).contains("agent: no agent is running");
+  }
+
+  @Test
+  void completion_knows_every_command() {
+    assertThat(sluice("completion").out())
+        .contains("complete -F _complete_sluice")
+        .contains("unpublish")
+        .contains("--ownership");
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "publish",
+        "unpublish",
+        "ps",
+        "port",
+        "inspect",
+        "flows",
+        "events",
+        "doctor",
+        "version",
+        "completion",
+        "agent"
+      })
+  void every_command_explains_itself(String command) {
+    Result result = sluice(command, "--help");
+    assertThat(result.exitCode()).isZero();
+    assertThat(result.out()).startsWith("Usage: sluice " + command).contains("--json");
+    assertThat(result.out().lines()).allMatch(line -> line.length() <= 100);
+    assertThat(sluice("--help").out()).contains("  " + command);
+  }
+
+  @Test
+  void help_lists_the_exit_codes() {
+    assertThat(sluice("--help").out()).contains("Exit codes:", "  6  not permitted");
+    assertThat(sluice().out()).isEqualTo(sluice("--help").out());
+  }
+
+  @Test
+  void colours_are_for_terminals() {
+    assertThat(sluice(true, "doctor").out()).contains("\033[32m✓\033[0m");
+    assertThat(sluice(false, "doctor").out()).doesNotContain("\033");
+    assertThat(sluice(false, "--help").out()).doesNotContain("\033");
+  }
+
+  // Errors
+
+  @Test
+  void a_bad_port_is_pointed_at() {
+    Result expected =
+        failed(2, "sluice: port \"99999\" is not in 1–65535", "  8081:99999", "       ^");
+    assertThat(sluice("publish", "-p", "8081:99999", "--to", "172.30.0.2")).isEqualTo(expected);
+    server.close();
+    assertThat(sluice("publish", "-p", "8081:99999", "--to", "172.30.0.2"))
+        .as("also when nobody could be asked")
+        .isEqualTo(expected);
+  }
+
+  @Test
+  void a_conflict_is_one_sentence() {
+    agent.publish("8080:80", "172.30.0.2", "web");
+    assertThat(sluice("publish", "-p", "8080:80", "--to", "172.30.0.3"))
+        .isEqualTo(
+            failed(4, "sluice: 0.0.0.0:8080/tcp is already published by web; unpublish it first"));
+    assertThat(sluice("publish", "-p", "8080:80", "--to", "172.30.0.3", "--json"))
+        .isEqualTo(
+            failed(
+                4,
+                "{\"type\":\"urn:sluice:problem:conflict\",\"title\":\"The port is taken\","
+                    + "\"status\":409,\"detail\":\"0.0.0.0:8080/tcp is already published by web;"
+                    + " unpublish it first\"}"));
+  }
+
+  @ParameterizedTest
+  @EnumSource(PublishException.Kind.class)
+  void refusals_have_their_exit_codes(PublishException.Kind kind) {
+    agent.failWith(() -> new PublishException(kind, "no"));
+    int exitCode =
+        switch (kind) {
+          case INVALID -> 2;
+          case CONFLICT -> 4;
+          case NOT_FOUND -> 5;
+          case UNAVAILABLE -> 1;
+        };
+    assertThat(sluice("publish", "-p", "8080:80", "--to", "172.30.0.3"))
+        .isEqualTo(failed(exitCode, "sluice: no"));
+  }
+
+  @Test
+  void an_agent_that_is_not_there_is_exit_code_3() {
+    server.close();
+    assertThat(sluice("ps"))
+        .isEqualTo(
+            failed(
+                3,
+                "sluice: no agent is running: there is no "
+                    + server.socket()
+                    + "; start it with \"sluice agent\", or say where it is with --socket"));
+  }
+
+  @Test
+  void a_failure_of_the_agent_shows_no_stack_trace() {
+    agent.failWith(() -> new IllegalStateException("insides"));
+    for (String command : List.of("ps", "doctor")) {
+      Result result = sluice(command);
+      assertThat(result.exitCode()).isEqualTo(1);
+      assertThat(result.err())
+          .matches("sluice: the agent failed to handle the request; .* reference [0-9a-f]{8}\n");
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      textBlock =
+          """
+          publish                              | sluice: missing required options: '--publish=PORT', '--to=ADDRESS'; see sluice publish --help
+          publish -p 80:80 --to web            | sluice: .*web.*
+          publish -p 80:80 --to 10.0.0.1 --name -x | sluice: name "-x" must begin with.*
+          unpublish                            | sluice: missing required parameter: 'NAME.ID'; see sluice unpublish --help
+          flows --protocol http                | sluice: protocol "http" is none of tcp, udp, sctp, icmp, icmpv6
+          port web http                        | sluice: port "http" is not a decimal number
+          pss                                  | sluice: unmatched argument at index 2: 'pss'; see sluice --help
+          ps --al                              | sluice: unknown option: '--al'; see sluice ps --help
+          agent --ownership=maybe              | sluice: invalid value for option '--ownership'.*
+          """)
+  void wrong_usage_is_exit_code_2(String arguments, String firstLine) {
+    Result result = sluice(arguments.split(" "));
+    assertThat(result.exitCode()).isEqualTo(2);
+    assertThat(result.err().lines().findFirst().orElse("")).matches(firstLine);
+    assertThat(result.err()).doesNotContain("Exception").doesNotContain("\tat ");
+    assertThat(result.out()).isEmpty();
+  }
+}
