@@ -13,6 +13,7 @@ cd "$(dirname "$0")" || exit 1
 only=${1:-.}
 out=../resources/golden
 tmp=$(mktemp -d)
+: >"$tmp/debug" # what nft --debug=netlink says of a rule, one expression a line
 ns=slt-$$-0-golden
 peer=slt-$$-1-golden-peer
 cleanup() {
@@ -47,6 +48,7 @@ store() {
 		[ ! -s "$tmp/input" ] || printf '%s\n' "$(<"$tmp/input")" | sed "s/^/# ${input_is:-input}: /"
 		echo "# exit: $status"
 		sed 's/^/# says: /' "$tmp/stderr"
+		sed 's/^/# debug: /' "$tmp/debug"
 		echo "# version: $(version_of "$1"), Linux $(uname -r)"
 		/usr/bin/python3 -IS decode.py "$tmp/trace" "$keep"
 	} >"$tmp/file" || {
@@ -76,8 +78,12 @@ capture() {
 }
 # batch NAME SCRIPT : the transaction that an nft script becomes
 batch() { input=$2 capture "nftables/$1" exchange:NFNL_MSG_BATCH_BEGIN nft -f -; }
-# rule NAME CHAIN RULE : one rule into table inet t
-rule() { batch "rule-$1" "add rule inet t $2 $3"; }
+# rule NAME CHAIN RULE : one rule into table inet t, and how nft itself writes its expressions
+rule() {
+	in_ns nft --check --debug=netlink "add rule inet t $2 $3" 2>/dev/null | sed -n 's/^  \[ \(.*\) \]$/\1/p' >"$tmp/debug"
+	batch "rule-$1" "add rule inet t $2 $3"
+	: >"$tmp/debug"
+}
 nft_load() { in_ns nft -f - || die "setup failed"; }
 
 # monitor NAME COMMAND... : starts an event listener; 'monitored' ends it and stores what came
@@ -329,6 +335,49 @@ rule icmp-type forward 'icmp type echo-request accept'
 rule dynset-add forward 'add @seen { ip saddr timeout 1m }'
 rule dynset-update forward 'update @seen { ip saddr timeout 1m limit rate 5/second } accept'
 rule payload-set forward 'ip ttl set 64'
+nft_load <<'END'
+add counter inet t hits
+add quota inet t month { over 100 mbytes }
+add set inet t counted { type ipv4_addr; flags dynamic; counter; size 16; }
+add map inet t learned { type ipv4_addr : inet_service; flags dynamic; size 16; }
+END
+rule payload-set-address forward 'ip daddr set 198.18.0.1'
+rule payload-set-address6 forward 'ip6 daddr set fd30::2'
+rule payload-set-ether forward 'ether saddr set 02:00:00:00:00:01'
+rule payload-inner forward '@ih,0,8 4 drop'
+rule cmp-equal6 forward 'ip6 daddr fd30::2 accept'
+rule ct-count-reject forward 'meta l4proto tcp ct count over 3 reject with tcp reset'
+rule ct-bytes forward 'ct original bytes > 100 accept'
+rule ct-reply-port forward 'meta l4proto tcp ct reply proto-src 80 accept'
+rule ct-helper forward 'ct helper "ftp" accept'
+rule ct-event-set forward 'ct event set new'
+rule shift-left forward 'meta mark set meta mark << 8'
+rule shift-right forward 'meta mark set meta mark >> 4'
+rule numgen-offset forward 'numgen inc mod 2 offset 5 vmap { 5 : accept, 6 : drop }'
+rule jhash-offset forward 'meta mark set jhash ip saddr mod 4 offset 2'
+rule fib-mark-oif forward 'fib saddr . mark . oif type local accept'
+may_fail=1 rule queue-numgen forward 'queue to numgen inc mod 2'
+rule log forward 'log'
+rule log-level forward 'log prefix "dropped " level debug flags all'
+rule quota-until forward 'quota until 10 mbytes used 3 mbytes accept'
+rule object-counter forward 'counter name "hits"'
+rule object-quota forward 'quota name "month"'
+rule object-map forward 'counter name tcp dport map { 80 : "hits" }'
+rule dynset-delete forward 'delete @seen { ip saddr }'
+rule dynset-counter forward 'add @counted { ip saddr counter }'
+rule dynset-several forward 'update @seen { ip saddr timeout 30s counter limit rate over 3/second }'
+rule dynset-map forward 'add @learned { ip saddr : tcp dport }'
+rule dnat-range prerouting 'meta l4proto tcp dnat ip to 172.30.0.2-172.30.0.9:80-90 random'
+rule tcp-option forward 'tcp option maxseg size 1400 accept'
+rule tcp-option-set forward 'tcp option maxseg size set 1400'
+rule tcp-option-exists forward 'tcp option sack-perm exists accept'
+rule extension-header forward 'exthdr frag exists drop'
+rule ip-option forward 'ip option ra exists drop'
+rule route-mtu forward 'tcp flags syn tcp option maxseg size set rt mtu'
+rule route-nexthop forward 'rt ip nexthop 172.30.0.2 accept'
+rule route-nexthop6 forward 'rt ip6 nexthop fd30::2 accept'
+rule route-classid forward 'rt classid 3 accept'
+rule xfrm forward 'ipsec in reqid 5 accept'
 
 batch rule-insert 'insert rule inet t forward accept'
 batch rule-add-position 'add rule inet t forward index 0 drop'
