@@ -1,16 +1,259 @@
 package dev.sluice.daemon;
 
-/** The agent. */
-public final class Agent {
+import dev.sluice.api.ApiOptions;
+import dev.sluice.api.ApiServer;
+import dev.sluice.api.ApiServerException;
+import dev.sluice.api.ApiServices;
+import dev.sluice.conntrack.Conntrack;
+import dev.sluice.conntrack.EventOptions;
+import dev.sluice.conntrack.EventSource;
+import dev.sluice.ffi.Errno;
+import dev.sluice.ffi.Sys;
+import dev.sluice.ffi.SystemCallException;
+import dev.sluice.flow.EventLog;
+import dev.sluice.flow.EventReader;
+import dev.sluice.flow.FlowCutter;
+import dev.sluice.flow.MappingIndex;
+import dev.sluice.flow.TrackedFlows;
+import dev.sluice.flow.TrackingSettings;
+import dev.sluice.model.InterfaceName;
+import dev.sluice.model.Mapping;
+import dev.sluice.netlink.NetlinkException;
+import dev.sluice.netlink.SocketOwner;
+import dev.sluice.network.HostNetworks;
+import dev.sluice.nftables.Nftables;
+import dev.sluice.publish.MappingListener;
+import dev.sluice.publish.PortReservations;
+import dev.sluice.publish.TablePublisher;
+import dev.sluice.route.Rtnetlink;
+import dev.sluice.ruleset.Ownership;
+import dev.sluice.ruleset.SluiceTable;
+import dev.sluice.ruleset.TableTakenException;
+import dev.sluice.sysctl.Sysctl;
+import java.io.UncheckedIOException;
+import java.lang.management.ManagementFactory;
+import java.time.Clock;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CountDownLatch;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The agent: everything put together, for the network namespace the process lives in.
+ *
+ * <p>It can be killed at any moment. What is published is in the kernel and stays in force; the
+ * next agent reads it back.
+ */
+public final class Agent implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(Agent.class);
+
+  /** Descriptors left for everything but reserved ports: connections, event streams, libraries. */
+  private static final int SPARE_DESCRIPTORS = 1024;
+
+  // What was opened, to be closed in the opposite order.
+  private final Deque<AutoCloseable> opened = new ArrayDeque<>();
+
   private Agent() {}
 
   /**
-   * Runs until it is told to end.
+   * Runs until the process is told to end (SIGTERM, SIGINT).
    *
    * @return the exit code of the process
    */
   public static int run(AgentConfig config) {
-    System.err.println("sluice: this build has no agent for " + config.socket());
-    return 1;
+    Agent agent;
+    try {
+      agent = start(config);
+    } catch (StartupException e) {
+      System.err.println("sluice: " + e.getMessage());
+      LOG.debug("the agent could not start", e);
+      return e.exitCode();
+    }
+    CountDownLatch toldToEnd = new CountDownLatch(1);
+    CountDownLatch ended = new CountDownLatch(1);
+    Runtime.getRuntime()
+        .addShutdownHook(
+            new Thread(
+                () -> {
+                  toldToEnd.countDown();
+                  awaitQuietly(ended);
+                },
+                "shutdown"));
+    awaitQuietly(toldToEnd);
+    ServiceManager.notify("STOPPING=1");
+    LOG.info("ending; published ports stay in force");
+    agent.close();
+    ended.countDown();
+    return 0;
+  }
+
+  /** Starts everything; when it returns, the API answers. */
+  static Agent start(AgentConfig config) {
+    Agent agent = new Agent();
+    try {
+      agent.open(config);
+      return agent;
+    } catch (RuntimeException e) {
+      agent.close();
+      throw explain(e);
+    }
+  }
+
+  private void open(AgentConfig config) {
+    if (Sys.geteuid() != 0) {
+      throw new StartupException(
+          StartupException.NOT_PERMITTED,
+          "the agent must run as root: it changes the firewall of this network namespace; try sudo sluice agent",
+          null);
+    }
+    Ownership ownership =
+        config.ownership() == AgentConfig.Ownership.OFF ? Ownership.OFF : Ownership.AUTO;
+    keep(NamespaceLock.tryAcquire().orElseThrow(Agent::anotherAgent));
+    Nftables nftables = keep(Nftables.open());
+    SluiceTable table = keep(SluiceTable.open(nftables, ownership));
+
+    TrackingSettings tracking = TrackingSettings.apply();
+    Sysctl sysctl = new Sysctl();
+    HostNetworks hostNetworks = keep(new HostNetworks(Rtnetlink.open(), sysctl));
+    PortReservations reservations = keep(new PortReservations(descriptorBudget()));
+    Conntrack conntrack = keep(Conntrack.open());
+    MappingIndex index = new MappingIndex();
+    TablePublisher publisher =
+        new TablePublisher(
+            table,
+            hostNetworks,
+            reservations,
+            new FlowCutter(conntrack),
+            feeding(index),
+            Clock.systemUTC());
+    List<String> problems = publisher.resume();
+    problems.forEach(LOG::warn);
+    for (String bridge : config.networks()) {
+      publisher.attach(hostNetworks.onInterface(new InterfaceName(bridge)));
+    }
+
+    EventLog log = new EventLog();
+    EventSource source =
+        keep(
+            EventSource.open(
+                EventOptions.DEFAULT.receiveBufferBytes(config.eventsBufferMib() << 20)));
+    EventReader events = keep(EventReader.start(source, index, log));
+    AgentDiagnostics diagnostics =
+        new AgentDiagnostics(
+            nftables, table, publisher, sysctl, tracking, events::statistics, problems);
+    ApiServices services =
+        new ApiServices(publisher, new TrackedFlows(Conntrack::open, index), log, diagnostics);
+    keep(ApiServer.start(config.socket(), services, ApiOptions.DEFAULTS));
+
+    long sinceStart =
+        System.currentTimeMillis() - ManagementFactory.getRuntimeMXBean().getStartTime();
+    LOG.info(
+        "ready after {} ms: table {} {}, {}, {} mappings, listening on {}",
+        sinceStart,
+        SluiceTable.ID,
+        table.origin().toString().toLowerCase(java.util.Locale.ROOT),
+        table.isOwned() ? "owned" : "plain",
+        publisher.published().size(),
+        config.socket());
+    ServiceManager.notify("READY=1");
+  }
+
+  private static MappingListener feeding(MappingIndex index) {
+    return new MappingListener() {
+      @Override
+      public void published(Mapping mapping) {
+        index.add(mapping);
+      }
+
+      @Override
+      public void withdrawn(Mapping mapping) {
+        index.remove(mapping);
+      }
+    };
+  }
+
+  private static StartupException anotherAgent() {
+    Optional<SocketOwner> holder = NamespaceLock.holder();
+    return new StartupException(
+        StartupException.CONFLICT,
+        "another agent serves this network namespace and owns the table "
+            + SluiceTable.ID
+            + holder
+                .map(owner -> ": process " + owner.pid() + " (" + owner.command() + ")")
+                .orElse("")
+            + "; stop it first",
+        null);
+  }
+
+  /** Turns what can go wrong at a start into one sentence that says what to do. */
+  private static StartupException explain(RuntimeException e) {
+    String reason = String.valueOf(e.getMessage());
+    if (e instanceof StartupException startup) {
+      return startup;
+    }
+    if (e instanceof TableTakenException || e instanceof ApiServerException) {
+      return new StartupException(StartupException.CONFLICT, reason, e);
+    }
+    if (e instanceof SystemCallException call && call.errno() == Errno.EPROTONOSUPPORT) {
+      return new StartupException(
+          StartupException.FAILED,
+          "this kernel has no netfilter netlink: load it with modprobe nfnetlink nf_tables, or boot a kernel that has it",
+          e);
+    }
+    int errno =
+        e instanceof NetlinkException refused
+            ? refused.errno()
+            : e instanceof SystemCallException call ? call.errno() : 0;
+    if (errno == Errno.EPERM) {
+      return new StartupException(
+          StartupException.NOT_PERMITTED,
+          "the capability CAP_NET_ADMIN is missing, which changing the firewall takes: " + reason,
+          e);
+    }
+    if (e instanceof NetlinkException && (errno == Errno.EINVAL || errno == Errno.EOPNOTSUPP)) {
+      return new StartupException(
+          StartupException.FAILED,
+          "this kernel's nf_tables cannot hold our table: "
+              + reason
+              + "; sluice doctor says what is missing",
+          e);
+    }
+    if (e instanceof UncheckedIOException) {
+      return new StartupException(StartupException.FAILED, reason, e);
+    }
+    return new StartupException(StartupException.FAILED, "cannot start: " + reason, e);
+  }
+
+  private static int descriptorBudget() {
+    return Math.max(0, ProcessLimits.openFiles() - SPARE_DESCRIPTORS);
+  }
+
+  private <T extends AutoCloseable> T keep(T resource) {
+    opened.push(resource);
+    return resource;
+  }
+
+  /** Closes everything, each part even if another fails. What is published stays in force. */
+  @Override
+  public void close() {
+    while (!opened.isEmpty()) {
+      AutoCloseable resource = opened.pop();
+      try {
+        resource.close();
+      } catch (Exception e) {
+        LOG.warn("{} could not be closed: {}", resource.getClass().getSimpleName(), e.toString());
+      }
+    }
+  }
+
+  private static void awaitQuietly(CountDownLatch latch) {
+    try {
+      latch.await();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
   }
 }

@@ -26,7 +26,7 @@ public record SocketOwner(long pid, String command) {
    */
   public static Optional<SocketOwner> find(int family, int portId) {
     try {
-      return inode(family, portId).flatMap(SocketOwner::holder);
+      return inode(family, portId).flatMap(SocketOwner::ofInode);
     } catch (IOException e) {
       // Only a better error message depends on this.
       return Optional.empty();
@@ -46,7 +46,8 @@ public record SocketOwner(long pid, String command) {
     return Optional.empty();
   }
 
-  private static Optional<SocketOwner> holder(String inode) {
+  /** The process that holds the socket with this inode; empty if it cannot be told. */
+  public static Optional<SocketOwner> ofInode(String inode) {
     String wanted = "socket:[" + inode + "]";
     return ProcessHandle.allProcesses()
         .filter(process -> holds(process.pid(), wanted))

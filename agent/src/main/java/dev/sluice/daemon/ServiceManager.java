@@ -1,0 +1,50 @@
+package dev.sluice.daemon;
+
+import dev.sluice.ffi.NativeBuffer;
+import dev.sluice.ffi.Sys;
+import java.nio.charset.StandardCharsets;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Tells systemd how far we are, where it asked to be told ({@code NOTIFY_SOCKET}, sd_notify(3)).
+ */
+final class ServiceManager {
+  private static final Logger LOG = LoggerFactory.getLogger(ServiceManager.class);
+
+  // bits/socket.h
+  private static final int AF_UNIX = 1;
+  private static final int SOCK_DGRAM = 2;
+  private static final int SOCK_CLOEXEC = 0x80000;
+  private static final int SUN_PATH_BYTES = 108;
+
+  private ServiceManager() {}
+
+  /** Sends assignments such as {@code READY=1}; does nothing outside systemd. */
+  static void notify(String state) {
+    String path = System.getenv("NOTIFY_SOCKET");
+    if (path == null || path.isEmpty() || path.length() >= SUN_PATH_BYTES) {
+      return;
+    }
+    byte[] name = path.getBytes(StandardCharsets.UTF_8);
+    if (name[0] == '@') {
+      name[0] = 0;
+    }
+    NativeBuffer address = NativeBuffer.allocate(Short.BYTES + SUN_PATH_BYTES);
+    address.bytes().putShort(0, (short) AF_UNIX).put(Short.BYTES, name);
+    byte[] message = state.getBytes(StandardCharsets.UTF_8);
+    NativeBuffer data = NativeBuffer.allocate(message.length);
+    data.bytes().put(0, message);
+    int fd = Sys.socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    int result = fd < 0 ? fd : Sys.connect(fd, address, Short.BYTES + name.length);
+    if (result >= 0) {
+      result = Sys.send(fd, data.address(), message.length, 0);
+    }
+    if (fd >= 0) {
+      Sys.close(fd);
+    }
+    if (result < 0) {
+      LOG.warn("systemd could not be told {}: errno {}", state, -result);
+    }
+  }
+}
