@@ -8,7 +8,10 @@ import dev.sluice.api.ProblemException;
 import dev.sluice.net.MalformedValueException;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.function.Supplier;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Help.Ansi;
@@ -80,27 +83,48 @@ public final class Main implements Runnable {
   /** Runs the command; everything it prints is in the terminal's writers afterwards. */
   public static int run(Terminal terminal, String... args) {
     Main main = new Main(terminal);
-    int exitCode = main.commandLine().execute(args);
+    int exitCode = main.commandLineFor(List.of(args)).execute(args);
     terminal.out().flush();
     terminal.err().flush();
     return exitCode;
   }
 
+  /** The command line with every command. */
   CommandLine commandLine() {
+    return commandLine(commands());
+  }
+
+  /**
+   * The command line to run these arguments with. Reading the annotations of a dozen commands takes
+   * a tenth of a second, so that it knows only those that the arguments name, and all of them where
+   * they name none or ask for help.
+   */
+  private CommandLine commandLineFor(List<String> arguments) {
+    Map<String, Supplier<Object>> named = commands();
+    named.keySet().retainAll(arguments);
+    boolean all = named.isEmpty() || arguments.contains("-h") || arguments.contains("--help");
+    return commandLine(all ? commands() : named);
+  }
+
+  private Map<String, Supplier<Object>> commands() {
+    Map<String, Supplier<Object>> commands = new LinkedHashMap<>();
+    commands.put("publish", () -> new PublishCommand(this));
+    commands.put("unpublish", () -> new UnpublishCommand(this));
+    commands.put("ps", () -> new PsCommand(this));
+    commands.put("port", () -> new PortCommand(this));
+    commands.put("inspect", () -> new InspectCommand(this));
+    commands.put("flows", () -> new FlowsCommand(this));
+    commands.put("events", () -> new EventsCommand(this));
+    commands.put("doctor", () -> new DoctorCommand(this));
+    commands.put("version", () -> new VersionCommand(this));
+    commands.put("completion", () -> new CompletionCommand(this));
+    commands.put("agent", () -> new AgentCommand(this));
+    return commands;
+  }
+
+  private CommandLine commandLine(Map<String, Supplier<Object>> commands) {
     CommandLine commandLine = new CommandLine(this);
-    List.of(
-            new PublishCommand(this),
-            new UnpublishCommand(this),
-            new PsCommand(this),
-            new PortCommand(this),
-            new InspectCommand(this),
-            new FlowsCommand(this),
-            new EventsCommand(this),
-            new DoctorCommand(this),
-            new VersionCommand(this),
-            new CompletionCommand(this),
-            new AgentCommand(this))
-        .forEach(commandLine::addSubcommand);
+    commands.forEach((name, command) -> commandLine.addSubcommand(name, command.get()));
     commandLine
         .setOut(terminal.out())
         .setErr(terminal.err())
