@@ -215,6 +215,11 @@ public final class MappingIndex {
     return live.size();
   }
 
+  /** How many blocks of ports are kept, those of removed mappings included. */
+  synchronized int blocks() {
+    return nodes;
+  }
+
   /** The mapping the flow goes through. */
   public Optional<Mapping> find(Flow flow) {
     FlowTuple original = flow.original();

@@ -5,6 +5,7 @@ import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.function.IntFunction;
 
 /** The producer's end of a ring, played in Java. */
 final class RingMemory {
@@ -27,7 +28,12 @@ final class RingMemory {
   }
 
   EventRing ring() {
-    return new EventRing(memory, timeout -> EventRing.Readiness.TIMEOUT);
+    return ring(timeout -> EventRing.Readiness.TIMEOUT);
+  }
+
+  /** A ring whose reader waits with {@code waiter}, which is given the timeout in ms. */
+  EventRing ring(IntFunction<EventRing.Readiness> waiter) {
+    return new EventRing(memory, waiter);
   }
 
   /** Room for the next record: where it lies in {@link #bytes}. */
