@@ -16,6 +16,8 @@ import java.util.Optional;
  * @param command its command line, arguments separated by spaces
  */
 public record SocketOwner(long pid, String command) {
+  private static final int LONGEST_COMMAND = 100;
+
   // Columns of /proc/net/netlink: sk Eth Pid Groups Rmem Wmem Dump Locks Drops Inode
   private static final int FAMILY_COLUMN = 1;
   private static final int PORT_COLUMN = 2;
@@ -72,9 +74,20 @@ public record SocketOwner(long pid, String command) {
   private static String command(long pid) {
     try {
       byte[] raw = Files.readAllBytes(Path.of("/proc/" + pid + "/cmdline"));
-      return new String(raw, StandardCharsets.UTF_8).replace('\0', ' ').trim();
+      return shortened(new String(raw, StandardCharsets.UTF_8).replace('\0', ' ').trim());
     } catch (IOException e) {
       return "?";
     }
+  }
+
+  /** A JVM's command line is pages of options; who it is stands at the end. */
+  private static String shortened(String command) {
+    if (command.length() <= LONGEST_COMMAND) {
+      return command;
+    }
+    int space = command.indexOf(' ');
+    String program = space < 0 ? "" : command.substring(0, Math.min(space, LONGEST_COMMAND / 2));
+    int rest = LONGEST_COMMAND - program.length();
+    return program + " … " + command.substring(command.length() - rest);
   }
 }

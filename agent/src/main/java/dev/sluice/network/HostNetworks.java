@@ -141,6 +141,26 @@ public final class HostNetworks implements AutoCloseable {
     }
   }
 
+  /**
+   * Lets the containers on the network reach their own published ports. Where the host filters
+   * bridged packets (br_netfilter), a translated packet must leave by the port it came from, which
+   * a bridge does not do unless the port is in hairpin mode; elsewhere this changes nothing.
+   */
+  public void allowHairpin(Network network) {
+    boolean filtersBridged =
+        sysctl.get("net/bridge/bridge-nf-call-iptables").orElse("0").equals("1")
+            || sysctl.get("net/bridge/bridge-nf-call-ip6tables").orElse("0").equals("1");
+    if (!filtersBridged) {
+      return;
+    }
+    int bridge = routes.link(network.bridge().toString()).map(Link::index).orElse(0);
+    for (Link port : routes.links()) {
+      if (bridge != 0 && port.masterIndex().orElse(-1) == bridge) {
+        routes.setHairpin(port.index(), true);
+      }
+    }
+  }
+
   private void prepareIpv6(String bridge) {
     sysctl.setIfPresent("net/ipv6/conf/all/forwarding", "1");
     Link link = link(routes.link(bridge).map(Link::index).orElse(0));

@@ -24,8 +24,10 @@ import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -61,6 +63,9 @@ public final class TablePublisher implements Publisher {
   // interleave.
   private final Object oneRequestAtATime = new Object();
   private final List<Network> attached;
+  // Targets whose bridge ports have been looked at, so that only the first mapping of one pays for
+  // it.
+  private final Set<IpAddress> knownTargets = new HashSet<>();
 
   public TablePublisher(
       SluiceTable table,
@@ -169,6 +174,7 @@ public final class TablePublisher implements Publisher {
     table.apply(Change.publish(missing.stream().toList(), mappings));
     missing.ifPresent(attached::add);
     mappings.forEach(listener::published);
+    allowHairpin(request.target());
     dropStale(mappings);
     return mappings;
   }
@@ -269,6 +275,21 @@ public final class TablePublisher implements Publisher {
     }
   }
 
+  private void allowHairpin(IpAddress target) {
+    if (!knownTargets.add(target)) {
+      return;
+    }
+    try {
+      attached.stream()
+          .filter(network -> network.subnets().stream().anyMatch(subnet -> subnet.contains(target)))
+          .forEach(hostNetworks::allowHairpin);
+    } catch (RuntimeException e) {
+      // The ports are published; only the container itself may not reach them by the host's
+      // address.
+      LOG.warn("published, but {} may not reach its own port: {}", target, e.getMessage());
+    }
+  }
+
   private void dropStale(List<Mapping> mappings) {
     try {
       flows.dropStale(mappings, hostNetworks::isLocal);
@@ -357,6 +378,7 @@ public final class TablePublisher implements Publisher {
             "unpublished {}, but its connections could not be ended: {}", nameOrId, e.getMessage());
       }
       mappings.forEach(mapping -> reservations.release(mapping.key()));
+      mappings.forEach(mapping -> knownTargets.remove(mapping.targetAddress()));
       return mappings;
     }
   }

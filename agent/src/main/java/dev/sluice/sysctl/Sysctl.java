@@ -1,6 +1,7 @@
 package dev.sluice.sysctl;
 
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -31,6 +32,8 @@ public final class Sysctl {
     }
   }
 
+  private static final int LONGEST_VALUE_BYTES = 16 << 10;
+
   private final Path root;
   private final Map<String, Changed> changes = new LinkedHashMap<>();
 
@@ -46,8 +49,13 @@ public final class Sysctl {
 
   /** The value without its newline; empty if this kernel has no such parameter. */
   public Optional<String> get(String name) {
-    try {
-      return Optional.of(Files.readString(root.resolve(name), StandardCharsets.US_ASCII).trim());
+    try (InputStream in = Files.newInputStream(root.resolve(name))) {
+      // In one read: the kernel gives a number only to a read from its beginning, and
+      // Files.readString begins with a read of one byte.
+      byte[] value = new byte[LONGEST_VALUE_BYTES];
+      int length = in.read(value);
+      return Optional.of(
+          new String(value, 0, Math.max(0, length), StandardCharsets.US_ASCII).trim());
     } catch (NoSuchFileException e) {
       return Optional.empty();
     } catch (IOException e) {
