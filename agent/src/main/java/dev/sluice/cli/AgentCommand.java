@@ -1,5 +1,7 @@
 package dev.sluice.cli;
 
+import dev.sluice.api.Problem;
+import dev.sluice.api.ProblemException;
 import dev.sluice.daemon.Agent;
 import dev.sluice.daemon.AgentConfig;
 import java.util.ArrayList;
@@ -55,6 +57,15 @@ final class AgentCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
+    if (eventsBufferMib < 1 || eventsBufferMib > AgentConfig.MAX_EVENTS_BUFFER_MIB) {
+      throw new ProblemException(
+          Problem.of(
+              Problem.Kind.MALFORMED_REQUEST,
+              "--events-buffer-mib must be 1 to "
+                  + AgentConfig.MAX_EVENTS_BUFFER_MIB
+                  + ", not "
+                  + eventsBufferMib));
+    }
     return Agent.run(
         new AgentConfig(main.socket(), ownership, networks, eventsBufferMib, logLevel));
   }

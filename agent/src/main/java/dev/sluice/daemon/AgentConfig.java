@@ -23,6 +23,9 @@ public record AgentConfig(
   /** Two seconds of 100,000 events a second. */
   public static final int DEFAULT_EVENTS_BUFFER_MIB = 256;
 
+  /** The most memory a socket can be given. */
+  public static final int MAX_EVENTS_BUFFER_MIB = 2047;
+
   /** Whether others can change the agent's table. */
   public enum Ownership {
     /** They cannot, where the kernel keeps an owned table alive without its owner. */
@@ -54,7 +57,7 @@ public record AgentConfig(
 
   public AgentConfig {
     networks = List.copyOf(networks);
-    if (eventsBufferMib < 1 || eventsBufferMib > 2047) {
+    if (eventsBufferMib < 1 || eventsBufferMib > MAX_EVENTS_BUFFER_MIB) {
       throw new IllegalArgumentException(
           "the buffer of events must have 1 to 2047 MiB: eventsBufferMib=" + eventsBufferMib);
     }

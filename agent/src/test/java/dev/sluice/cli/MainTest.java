@@ -468,6 +468,7 @@ class MainTest {
           port web http                        | sluice: port "http" is not a decimal number
           pss                                  | sluice: unmatched argument at index 2: 'pss'; see sluice --help
           ps --al                              | sluice: unknown option: '--al'; see sluice ps --help
+          agent --events-buffer-mib 4096       | sluice: --events-buffer-mib must be 1 to 2047, not 4096
           agent --ownership=maybe              | sluice: invalid value for option '--ownership'.*
           """)
   void wrong_usage_is_exit_code_2(String arguments, String firstLine) {
