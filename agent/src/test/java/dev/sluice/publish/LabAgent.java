@@ -1,0 +1,133 @@
+package dev.sluice.publish;
+
+import dev.sluice.conntrack.Conntrack;
+import dev.sluice.flow.FlowCutter;
+import dev.sluice.model.Mapping;
+import dev.sluice.model.MappingName;
+import dev.sluice.model.Owner;
+import dev.sluice.model.PortSpec;
+import dev.sluice.net.IpAddress;
+import dev.sluice.netlink.NetworkNamespace;
+import dev.sluice.network.HostNetworks;
+import dev.sluice.nftables.Nftables;
+import dev.sluice.route.Rtnetlink;
+import dev.sluice.ruleset.Ownership;
+import dev.sluice.ruleset.SluiceTable;
+import dev.sluice.sysctl.Sysctl;
+import dev.sluice.testing.Netns;
+import java.time.Clock;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+
+/**
+ * What an agent consists of from the publisher down, put together inside one namespace of a
+ * laboratory. Closing it is the end of an agent: its sockets close, what it published stays.
+ */
+public final class LabAgent implements AutoCloseable {
+  /** Descriptors it may hold for ports. */
+  static final int DESCRIPTOR_BUDGET = 1_000;
+
+  private final NetworkNamespace namespace;
+  private final SluiceTable table;
+  private final HostNetworks networks;
+  private final PortReservations reservations;
+  private final Conntrack conntrack;
+  private final TablePublisher publisher;
+
+  private LabAgent(Netns host, Ownership ownership, int descriptorBudget) {
+    namespace = NetworkNamespace.open(host.path());
+    table = SluiceTable.open(Nftables.open(namespace), ownership);
+    networks = new HostNetworks(Rtnetlink.open(namespace), new Sysctl());
+    reservations = new PortReservations(descriptorBudget);
+    conntrack = Conntrack.open(namespace);
+    publisher =
+        new TablePublisher(
+            table,
+            networks,
+            reservations,
+            new FlowCutter(conntrack),
+            new MappingListener() {
+              @Override
+              public void published(Mapping mapping) {}
+
+              @Override
+              public void withdrawn(Mapping mapping) {}
+            },
+            Clock.systemUTC());
+  }
+
+  public static LabAgent start(Netns host, Ownership ownership) {
+    return new LabAgent(host, ownership, DESCRIPTOR_BUDGET);
+  }
+
+  static LabAgent start(Netns host, Ownership ownership, int descriptorBudget) {
+    return new LabAgent(host, ownership, descriptorBudget);
+  }
+
+  public SluiceTable table() {
+    return table;
+  }
+
+  /** Its calls belong {@link #inside}, where the ports to reserve are. */
+  public TablePublisher publisher() {
+    return publisher;
+  }
+
+  HostNetworks networks() {
+    return networks;
+  }
+
+  PortReservations reservations() {
+    return reservations;
+  }
+
+  public NetworkNamespace namespace() {
+    return namespace;
+  }
+
+  /** Runs {@code action} on a thread that is in the host's namespace. */
+  public <T> T inside(Callable<T> action) {
+    try {
+      return namespace.call(action);
+    } catch (RuntimeException e) {
+      throw e;
+    } catch (Exception e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  /** {@code publish -p SPEC… --to TARGET}, without a name. */
+  public List<Mapping> publish(String target, String... specs) {
+    return publish(Optional.empty(), target, specs);
+  }
+
+  /** {@code publish -p SPEC… --to TARGET --name NAME}. */
+  public List<Mapping> publishAs(String name, String target, String... specs) {
+    return publish(Optional.of(new MappingName(name)), target, specs);
+  }
+
+  private List<Mapping> publish(Optional<MappingName> name, String target, String... specs) {
+    PublishRequest request =
+        new PublishRequest(
+            Arrays.stream(specs).map(PortSpec::parse).toList(),
+            IpAddress.parse(target),
+            name,
+            Owner.CLI);
+    return inside(() -> publisher.publish(request));
+  }
+
+  public List<Mapping> unpublish(String nameOrId) {
+    return inside(() -> publisher.unpublish(nameOrId));
+  }
+
+  @Override
+  public void close() {
+    reservations.close();
+    table.close();
+    networks.close();
+    conntrack.close();
+    namespace.close();
+  }
+}
