@@ -5,6 +5,7 @@ import dev.sluice.model.MappingId;
 import dev.sluice.model.MappingName;
 import dev.sluice.model.Owner;
 import dev.sluice.net.Bytes;
+import dev.sluice.net.MalformedValueException;
 import dev.sluice.nftables.Userdata;
 import java.nio.ByteBuffer;
 import java.time.Instant;
@@ -63,13 +64,22 @@ record MappingMetadata(MappingId id, Optional<MappingName> name, Owner owner, In
     Optional<MappingName> name =
         record.get(NAMED_OFFSET) == 0
             ? Optional.empty()
-            : Userdata.findComment(userdata).map(MappingName::new);
+            : Userdata.findComment(userdata).flatMap(MappingMetadata::name);
     return Optional.of(
         new MappingMetadata(
             new MappingId(record.getLong(ID_OFFSET)),
             name,
             owner(record.get(OWNER_OFFSET)),
             Instant.ofEpochMilli(record.getLong(CREATED_OFFSET))));
+  }
+
+  /** Empty if it is no name: where the table has no owner, anybody may have changed the comment. */
+  private static Optional<MappingName> name(String text) {
+    try {
+      return Optional.of(new MappingName(text));
+    } catch (MalformedValueException e) {
+      return Optional.empty();
+    }
   }
 
   /** Stored numbers, independent of the enum's order. */

@@ -133,7 +133,8 @@ final class NetworkCodec {
         return new Egress.Masquerade();
       }
       IpAddress source = sources.get(key);
-      if (source != null) {
+      // Several subnets of a family have the source of that family each.
+      if (source != null && fixed.stream().noneMatch(one -> one.family() == source.family())) {
         fixed.add(source);
       }
     }

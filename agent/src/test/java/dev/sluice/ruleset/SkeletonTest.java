@@ -40,8 +40,8 @@ class SkeletonTest {
    * units of two, which leaves it as it is.
    */
   private static final String SWAP_OF_ONE_BYTE =
-      " {4}1 \\{\n {6}1: 627974656f7264657200 \\(byteorder\\)\n {6}2 \\{\n"
-          + "( {8}[123]: 0{6}\\w\\w\n)+ {8}4: 00000001\n {8}5: 00000002\n {6}}\n {4}}\n";
+      "\\s+1 \\{\\s+1: 627974656f7264657200 \\(byteorder\\)"
+          + "\\s+2 \\{(\\s+[123]: \\w{8}){3}\\s+4: 00000001\\s+5: 00000002\\s+}\\s+}";
 
   /** NFTA_SET_USERDATA of a set. */
   private static final String TYPE_NOTES = "(?m)^  13: .*\n";
