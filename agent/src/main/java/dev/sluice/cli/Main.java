@@ -5,6 +5,7 @@ import dev.sluice.api.ApiClient;
 import dev.sluice.api.ApiOptions;
 import dev.sluice.api.Problem;
 import dev.sluice.api.ProblemException;
+import dev.sluice.cli.demo.DemoCommand;
 import dev.sluice.net.MalformedValueException;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -119,6 +120,7 @@ public final class Main implements Runnable {
     commands.put("version", () -> new VersionCommand(this));
     commands.put("completion", () -> new CompletionCommand(this));
     commands.put("agent", () -> new AgentCommand(this));
+    commands.put("demo", () -> new DemoCommand(terminal.out(), terminal.err(), terminal.colours()));
     return commands;
   }
 

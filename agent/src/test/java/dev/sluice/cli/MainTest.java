@@ -366,7 +366,8 @@ class MainTest {
         "doctor",
         "version",
         "completion",
-        "agent"
+        "agent",
+        "demo"
       })
   void every_command_explains_itself(String command) {
     Result result = sluice(command, "--help");
