@@ -28,6 +28,8 @@ public final class HostNetworks implements AutoCloseable {
   /** Behind the metrics that people use; each bridge needs one of its own. */
   private static final long LOOPBACK_ROUTE_METRIC = 1_000;
 
+  private static final String IPV6_FORWARDING = "net/ipv6/conf/all/forwarding";
+
   private final Rtnetlink routes;
   private final Sysctl sysctl;
 
@@ -67,6 +69,15 @@ public final class HostNetworks implements AutoCloseable {
               + ": give the address of a container on a bridge of this host");
     }
     Link link = link(route.linkIndex().getAsInt());
+    if (!link.isBridge()) {
+      // Taken for a network of containers, an uplink would be closed to everybody else.
+      throw new UnknownTargetException(
+          "the target "
+              + target
+              + " is on "
+              + link.name()
+              + ", which is not a bridge: give the address of a container on a bridge of this host");
+    }
     Network network = networkOn(link);
     if (network.subnets().stream().noneMatch(subnet -> subnet.contains(target))) {
       throw new UnknownTargetException(
@@ -162,7 +173,10 @@ public final class HostNetworks implements AutoCloseable {
   }
 
   private void prepareIpv6(String bridge) {
-    sysctl.setIfPresent("net/ipv6/conf/all/forwarding", "1");
+    if (sysctl.get(IPV6_FORWARDING).filter(now -> now.equals("0")).isPresent()) {
+      keepRouterAdvertisements();
+    }
+    sysctl.setIfPresent(IPV6_FORWARDING, "1");
     Link link = link(routes.link(bridge).map(Link::index).orElse(0));
     // ::1 is looked up strictly by interface: a local route on the bridge is what route_localnet is
     // for IPv4.
@@ -176,6 +190,20 @@ public final class HostNetworks implements AutoCloseable {
         throw e;
       }
     }
+  }
+
+  /**
+   * A host that forwards takes router advertisements only with accept_ra=2: where its own routes
+   * come from them it must go on doing so.
+   */
+  private void keepRouterAdvertisements() {
+    routes.routes(Family.IPV6).stream()
+        .filter(route -> route.protocol() == LinuxRtnetlink.RTPROT_RA)
+        .flatMapToInt(route -> route.linkIndex().stream())
+        .distinct()
+        .mapToObj(index -> "net/ipv6/conf/" + link(index).name() + "/accept_ra")
+        .filter(name -> sysctl.get(name).filter(now -> now.equals("1")).isPresent())
+        .forEach(name -> sysctl.set(name, "2"));
   }
 
   /** What {@link #prepare} had to change. */

@@ -10,9 +10,14 @@ import dev.sluice.net.IpAddress;
 import dev.sluice.net.PortRange;
 import dev.sluice.net.Protocol;
 import java.nio.ByteBuffer;
+import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Holds the host ports of published mappings with bound sockets, so that no process of the host can
@@ -29,6 +34,8 @@ import java.util.Optional;
  * <p>Thread-safe.
  */
 public final class PortReservations implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(PortReservations.class);
+
   // bits/socket.h, asm-generic/socket.h, linux/in.h, linux/in6.h
   static final int AF_INET = 2;
   static final int AF_INET6 = 10;
@@ -44,6 +51,9 @@ public final class PortReservations implements AutoCloseable {
   static final int IPPROTO_SCTP = 132;
 
   private static final int SOCKADDR_BYTES = 28;
+
+  /** Ports the kernel may offer of which each turns out to be ours before we give up. */
+  private static final int CHOICE_ATTEMPTS = 64;
 
   /** Ports of one range that are held; a larger one is probed. */
   public static final int LARGEST_HELD_RANGE = 1024;
@@ -66,6 +76,10 @@ public final class PortReservations implements AutoCloseable {
 
     /** Exact addresses and their descriptors; -1 where the socket of every address holds for it. */
     final Map<IpAddress, Integer> exact = new HashMap<>(2);
+
+    boolean isReserved(Optional<IpAddress> address) {
+      return address.map(exact::containsKey).orElse(anyReserved);
+    }
   }
 
   /**
@@ -79,6 +93,7 @@ public final class PortReservations implements AutoCloseable {
    * Reserves every port of the binding, or none.
    *
    * @throws PortTakenException if a process of this host has one of them
+   * @throws PublishException if the host does not have the address
    */
   public synchronized void reserve(HostBinding binding) {
     boolean hold = binding.ports().size() <= LARGEST_HELD_RANGE;
@@ -87,7 +102,7 @@ public final class PortReservations implements AutoCloseable {
       for (; port <= binding.ports().last(); port++) {
         reserve(binding, port, hold);
       }
-    } catch (PortTakenException | SystemCallException e) {
+    } catch (PortTakenException | PublishException | SystemCallException e) {
       if (port > binding.ports().first()) {
         release(
             new HostBinding(
@@ -104,15 +119,45 @@ public final class PortReservations implements AutoCloseable {
    * Reserves a port the kernel chooses.
    *
    * @return the port
+   * @throws PublishException if it has none left
    */
   public synchronized int reserveAny(
       Protocol protocol, Family family, Optional<IpAddress> address) {
     HostBinding probe = new HostBinding(protocol, family, address, new PortRange(1, 1));
-    int fd = bind(probe, 0);
-    int port = boundPort(fd);
-    Holders holders = held.computeIfAbsent(new PortKey(protocol, family, port), k -> new Holders());
-    keep(holders, probe, fd, true);
-    return port;
+    // Ours, but only probed: held until another is found, or the kernel may offer it again.
+    List<Integer> setAside = new ArrayList<>();
+    try {
+      while (setAside.size() < CHOICE_ATTEMPTS) {
+        int fd = bind(probe, 0);
+        if (fd < 0) {
+          throw new PublishException(
+              PublishException.Kind.UNAVAILABLE,
+              "this kernel has no " + protocol + " sockets to find a free port with: name one");
+        }
+        int port = boundPort(fd);
+        PortKey key = new PortKey(protocol, family, port);
+        Holders holders = held.get(key);
+        if (holders != null && holders.isReserved(address)) {
+          setAside.add(fd);
+          continue;
+        }
+        keep(held.computeIfAbsent(key, k -> new Holders()), probe, fd, true);
+        return port;
+      }
+      throw noneLeft(null);
+    } catch (PortTakenException e) {
+      throw noneLeft(e);
+    } finally {
+      setAside.forEach(Sys::close);
+    }
+  }
+
+  private static PublishException noneLeft(@Nullable Throwable cause) {
+    return new PublishException(
+        PublishException.Kind.CONFLICT,
+        "no host port is left of those the kernel chooses from (net.ipv4.ip_local_port_range):"
+            + " name one",
+        cause);
   }
 
   /** Gives the ports of the binding back. What was not reserved is ignored. */
@@ -160,18 +205,14 @@ public final class PortReservations implements AutoCloseable {
       held.put(key, holders);
       return;
     }
+    if (holders.isReserved(binding.address())) {
+      throw new PortTakenException(binding, port, true);
+    }
     if (binding.address().isPresent()) {
-      IpAddress exact = binding.address().get();
-      if (holders.exact.containsKey(exact)) {
-        throw new PortTakenException(binding, port, true);
-      }
       // Where the socket of every address is ours, it holds for this one too.
       int fd = holders.anyReserved ? -1 : bind(binding, port);
       keep(holders, binding, fd, hold);
       return;
-    }
-    if (holders.anyReserved) {
-      throw new PortTakenException(binding, port, true);
     }
     replaceExactByAny(holders, binding, port, hold);
   }
@@ -184,7 +225,7 @@ public final class PortReservations implements AutoCloseable {
     holders.exact.replaceAll((address, fd) -> -1);
     try {
       keep(holders, binding, bind(binding, port), hold);
-    } catch (PortTakenException | SystemCallException e) {
+    } catch (PortTakenException | PublishException | SystemCallException e) {
       rebindExact(holders, binding, port);
       throw e;
     }
@@ -197,7 +238,10 @@ public final class PortReservations implements AutoCloseable {
     rebindExact(holders, binding, port);
   }
 
-  /** Best effort: the table keeps the mapping even if somebody takes the port in this moment. */
+  /**
+   * Best effort: the table keeps the mapping even if somebody takes the port in this moment, or the
+   * address has left the host.
+   */
   private void rebindExact(Holders holders, HostBinding binding, int port) {
     for (Map.Entry<IpAddress, Integer> entry : holders.exact.entrySet()) {
       HostBinding exact =
@@ -207,9 +251,9 @@ public final class PortReservations implements AutoCloseable {
               Optional.of(entry.getKey()),
               new PortRange(port, port));
       try {
-        entry.setValue(bind(exact, port));
-        descriptors++;
-      } catch (PortTakenException e) {
+        keep(holders, exact, bind(exact, port), true);
+      } catch (PortTakenException | PublishException | SystemCallException e) {
+        LOG.warn("{} stays published but cannot be held: {}", exact, e.getMessage());
         entry.setValue(-1);
       }
     }
@@ -262,6 +306,13 @@ public final class PortReservations implements AutoCloseable {
       Sys.close(fd);
       if (result == -Errno.EADDRINUSE) {
         throw new PortTakenException(binding, port, false);
+      }
+      if (result == -Errno.EADDRNOTAVAIL) {
+        throw new PublishException(
+            PublishException.Kind.INVALID,
+            binding.addressOrAny()
+                + " is not an address of this host: give one that is, or none to publish on all of"
+                + " them");
       }
       throw new SystemCallException("bind " + binding, -result);
     }

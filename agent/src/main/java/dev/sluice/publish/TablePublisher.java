@@ -317,7 +317,13 @@ public final class TablePublisher implements Publisher {
         }
       }
     }
-    return new PublishException(Kind.CONFLICT, String.valueOf(cause.getMessage()), cause);
+    // Only a table without an owner can hold what this agent did not write.
+    return new PublishException(
+        Kind.CONFLICT,
+        "one of the host ports has an element in the table "
+            + SluiceTable.ID
+            + " that is no mapping of this agent: remove it with nft, or choose another host port",
+        cause);
   }
 
   private RuntimeException explain(PublishRequest request, RuntimeException e) {
@@ -342,10 +348,15 @@ public final class TablePublisher implements Publisher {
   private String takenText(PortTakenException taken) {
     String port = taken.getMessage();
     if (taken.byUs()) {
+      HostBinding one =
+          new HostBinding(
+              taken.binding().protocol(),
+              taken.binding().family(),
+              taken.binding().address(),
+              PortRange.of(taken.port()));
       for (PublishedMapping published : table.mappings()) {
         Mapping mapping = published.mapping();
-        if (mapping.hostPorts().contains(taken.port())
-            && taken.binding().protocol() == mapping.protocol()) {
+        if (mapping.key().overlaps(one)) {
           return port
               + ": published as "
               + mapping.label()
@@ -354,6 +365,7 @@ public final class TablePublisher implements Publisher {
               + "); unpublish that first, or choose another host port";
         }
       }
+      return port + " by this very request, which asks for it twice";
     }
     return port + " by a process of this host: stop it, or choose another host port";
   }

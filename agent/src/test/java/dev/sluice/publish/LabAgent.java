@@ -27,7 +27,7 @@ import java.util.concurrent.Callable;
  */
 public final class LabAgent implements AutoCloseable {
   /** Descriptors it may hold for ports. */
-  static final int DESCRIPTOR_BUDGET = 1_000;
+  private static final int DESCRIPTOR_BUDGET = 1_000;
 
   private final NetworkNamespace namespace;
   private final SluiceTable table;
@@ -36,11 +36,11 @@ public final class LabAgent implements AutoCloseable {
   private final Conntrack conntrack;
   private final TablePublisher publisher;
 
-  private LabAgent(Netns host, Ownership ownership, int descriptorBudget) {
+  private LabAgent(Netns host, Ownership ownership, Sysctl sysctl) {
     namespace = NetworkNamespace.open(host.path());
     table = SluiceTable.open(Nftables.open(namespace), ownership);
-    networks = new HostNetworks(Rtnetlink.open(namespace), new Sysctl());
-    reservations = new PortReservations(descriptorBudget);
+    networks = new HostNetworks(Rtnetlink.open(namespace), sysctl);
+    reservations = new PortReservations(DESCRIPTOR_BUDGET);
     conntrack = Conntrack.open(namespace);
     publisher =
         new TablePublisher(
@@ -59,11 +59,11 @@ public final class LabAgent implements AutoCloseable {
   }
 
   public static LabAgent start(Netns host, Ownership ownership) {
-    return new LabAgent(host, ownership, DESCRIPTOR_BUDGET);
+    return new LabAgent(host, ownership, new Sysctl());
   }
 
-  static LabAgent start(Netns host, Ownership ownership, int descriptorBudget) {
-    return new LabAgent(host, ownership, descriptorBudget);
+  static LabAgent start(Netns host, Ownership ownership, Sysctl sysctl) {
+    return new LabAgent(host, ownership, sysctl);
   }
 
   public SluiceTable table() {
