@@ -249,10 +249,7 @@ final class ApiHandler implements HttpServerRequestHandler {
           "there are already " + options.maxEventStreams() + " event streams; try again");
     }
     exchange.connection.leaveLimits();
-    try (EventStream.Cursor cursor =
-        from.isPresent()
-            ? services.events().from(from.getAsLong(), filter)
-            : services.events().follow(filter)) {
+    try (EventStream.Cursor cursor = open(services.events(), from, filter)) {
       exchange.connection.socket().setWriteTimeout(options.streamTimeoutMillis());
       BasicClassicHttpResponse response = new BasicClassicHttpResponse(200);
       response.setHeader("Connection", "close");
@@ -265,6 +262,14 @@ final class ApiHandler implements HttpServerRequestHandler {
     }
   }
 
+  private static EventStream.Cursor open(EventStream events, OptionalLong from, FlowFilter filter) {
+    try {
+      return from.isPresent() ? events.from(from.getAsLong(), filter) : events.follow(filter);
+    } catch (IllegalArgumentException e) {
+      throw new ProblemException(Problem.Kind.INVALID, String.valueOf(e.getMessage()));
+    }
+  }
+
   private static void copyEvents(
       EventStream.Cursor cursor, OutputStream out, ApiConnection connection) throws IOException {
     byte[] lines = new byte[STREAM_BUFFER_BYTES];
@@ -273,6 +278,9 @@ final class ApiHandler implements HttpServerRequestHandler {
     try {
       while (!connection.socket().peerHasLeft()) {
         int length = cursor.read(lines, STREAM_CHECK_MILLIS);
+        if (length < 0) {
+          return; // nothing more will come, and the end of the response says so
+        }
         if (length > 0) {
           out.write(lines, 0, length);
           out.flush();
