@@ -61,6 +61,8 @@
 /* What stays present has ports from 1 to 60,000; the sampled elements have ports above. */
 #define SAMPLE_PORT 61000
 #define SAMPLE_PORTS 4000
+#define ELEMENTS_MAX 65535
+#define SAMPLES_MAX 1000000
 
 struct shape {
 	const char *name;
@@ -483,54 +485,90 @@ static void open_session(struct session *s)
 		fail("message buffer", ENOMEM);
 }
 
-static unsigned int count_option(const char *text, unsigned int minimum)
+static unsigned int count_option(const char *text, unsigned int minimum, unsigned int maximum)
 {
 	char *end;
 	unsigned long value = strtoul(text, &end, 10);
 
-	if (*end || value < minimum || value > 1000000) {
-		fprintf(stderr, "floor: '%s' is not a number from %u to 1000000\n", text, minimum);
+	if (*end || value < minimum || value > maximum) {
+		fprintf(stderr, "floor: '%s' is not a number from %u to %u\n", text, minimum,
+			maximum);
 		exit(2);
 	}
 	return (unsigned int)value;
 }
 
-int main(int argc, char **argv)
+static const struct shape *shape_option(const char *name)
 {
-	unsigned int samples = 2000, batches = 5, step;
-	struct session s = { .fd = -1 };
-	int option;
 	size_t i;
 
-	while ((option = getopt(argc, argv, "s:b:")) != -1) {
-		switch (option) {
-		case 's':
-			samples = count_option(optarg, 100);
-			break;
-		case 'b':
-			batches = count_option(optarg, 1);
-			break;
-		default:
-			fprintf(stderr, "usage: floor [-s samples] [-b batches]\n");
-			return 2;
-		}
+	for (i = 0; i < sizeof(shapes) / sizeof(*shapes); i++) {
+		if (!strcmp(shapes[i].name, name))
+			return &shapes[i];
 	}
-	open_session(&s);
-	s.shape = &shapes[0];
-	measure_getgen(&s, samples);
+	fprintf(stderr, "floor: no shape is called '%s'\n", name);
+	exit(2);
+}
+
+static void measure_everything(struct session *s, unsigned int samples, unsigned int batches)
+{
+	unsigned int step;
+	size_t i;
+
+	s->shape = &shapes[0];
+	measure_getgen(s, samples);
 	/* Shapes alternate within each step: what drifts on this machine drifts for both. */
 	for (step = 0; step < sizeof(present_steps) / sizeof(*present_steps); step++) {
 		for (i = 0; i < sizeof(shapes) / sizeof(*shapes); i++) {
-			s.shape = &shapes[i];
-			measure_single(&s, present_steps[step], samples);
+			s->shape = &shapes[i];
+			measure_single(s, present_steps[step], samples);
 		}
 	}
 	for (step = 0; step < sizeof(batch_sizes) / sizeof(*batch_sizes); step++) {
 		for (i = 0; i < sizeof(shapes) / sizeof(*shapes); i++) {
-			s.shape = &shapes[i];
-			measure_batch(&s, batch_sizes[step], batches);
+			s->shape = &shapes[i];
+			measure_batch(s, batch_sizes[step], batches);
 		}
 	}
+}
+
+/* Everything, or one cell: -w names its shape, -p the elements present or -e those of a batch. */
+int main(int argc, char **argv)
+{
+	unsigned int samples = 2000, batches = 5, present = 0, elements = 0;
+	struct session s = { .fd = -1 };
+	int option;
+
+	while ((option = getopt(argc, argv, "s:b:w:p:e:")) != -1) {
+		switch (option) {
+		case 's':
+			samples = count_option(optarg, 100, SAMPLES_MAX);
+			break;
+		case 'b':
+			batches = count_option(optarg, 1, SAMPLES_MAX);
+			break;
+		case 'w':
+			s.shape = shape_option(optarg);
+			break;
+		case 'p':
+			present = count_option(optarg, 0, SAMPLE_PORT - 1);
+			break;
+		case 'e':
+			elements = count_option(optarg, 1, ELEMENTS_MAX);
+			break;
+		default:
+			fprintf(stderr,
+				"usage: floor [-s samples] [-b batches] [-w shape [-p present | -e elements]]\n");
+			return 2;
+		}
+	}
+	open_session(&s);
+	if (!s.shape)
+		measure_everything(&s, samples, batches);
+	else if (elements)
+		measure_batch(&s, elements, batches);
+	else
+		measure_single(&s, present, samples);
 	free(s.out.data);
 	close(s.fd);
 	return 0;

@@ -33,7 +33,12 @@ public record Environment(
             .toList(),
         Workbench.firstLine("gcc", "--version"),
         Workbench.firstLine("nft", "--version"),
-        Double.parseDouble(Files.readString(Path.of("/proc/loadavg")).split(" ", 2)[0]));
+        loadAverage());
+  }
+
+  /** The load average of the last minute. */
+  public static double loadAverage() throws IOException {
+    return Double.parseDouble(Files.readString(Path.of("/proc/loadavg")).split(" ", 2)[0]);
   }
 
   private static String field(String file, String name) throws IOException {

@@ -44,6 +44,38 @@ public final class FloorBenchmark implements NamedBenchmark {
     }
   }
 
+  /**
+   * The floor of one cell, for a benchmark that is judged against it step by step.
+   *
+   * @param medianNanos per transaction
+   * @param p99Nanos per transaction; of few samples, their largest
+   */
+  public record Cell(double medianNanos, double p99Nanos) {}
+
+  /** Adds one dressed element beside {@code present} others, {@code samples} times. */
+  public static Cell single(Workbench workbench, int present, int samples)
+      throws IOException, InterruptedException {
+    return cell(workbench, "-s", samples, "-p", present);
+  }
+
+  /** Adds {@code elements} dressed elements in one transaction, {@code samples} times. */
+  public static Cell batch(Workbench workbench, int elements, int samples)
+      throws IOException, InterruptedException {
+    return cell(workbench, "-b", samples, "-e", elements);
+  }
+
+  private static Cell cell(
+      Workbench workbench, String samplesOption, int samples, String sizeOption, int size)
+      throws IOException, InterruptedException {
+    String program = workbench.nativeDirectory().resolve("floor").toString();
+    String printed =
+        Workbench.output(
+            List.of(program, "-w", "dressed", samplesOption, "" + samples, sizeOption, "" + size));
+    // The first line is what was added; a single element's deletion follows.
+    JsonNode line = new JsonMapper().readTree(printed.lines().findFirst().orElseThrow());
+    return new Cell(line.get("median_ns").asDouble(), line.get("p99_ns").asDouble());
+  }
+
   private static void add(Figures figures, JsonNode line) {
     String operation = line.get("operation").asString();
     String shape = line.get("shape").asString();

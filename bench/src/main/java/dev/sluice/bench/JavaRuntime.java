@@ -15,6 +15,11 @@ public record JavaRuntime(String label, int feature, Path java) {
   /** The first release with {@code java.lang.foreign} as a final feature. */
   public static final int FIRST_WITH_PANAMA = 22;
 
+  /** Where the JDK is: JAVA_HOME. */
+  public Path home() {
+    return java.resolve("../..").normalize();
+  }
+
   /** Flags that a JVM calling C needs, so that it neither warns nor extracts a library to /tmp. */
   public List<String> flags(Workbench workbench) {
     String jffi = "-Djffi.boot.library.path=" + workbench.jffiLibraryPath();

@@ -1,5 +1,9 @@
 package dev.sluice.bench;
 
+import dev.sluice.bench.agent.AgentCost;
+import dev.sluice.bench.agent.ApiCost;
+import dev.sluice.bench.agent.BulkCost;
+import dev.sluice.bench.agent.PublishCost;
 import dev.sluice.bench.ffi.CallCost;
 import dev.sluice.bench.ffi.StartupCost;
 import java.io.IOException;
@@ -20,7 +24,14 @@ public final class Main {
   private static final int EXIT_USAGE = 2;
 
   private static final List<NamedBenchmark> BENCHMARKS =
-      List.of(new CallCost(), new StartupCost(), new FloorBenchmark());
+      List.of(
+          new CallCost(),
+          new StartupCost(),
+          new FloorBenchmark(),
+          new PublishCost(),
+          new BulkCost(),
+          new ApiCost(),
+          new AgentCost());
 
   private Main() {}
 
@@ -56,8 +67,10 @@ public final class Main {
         new Workbench(Path.of(System.getProperty("sluice.bench.home")), runtimes(), rounds);
     ResultStore results = new ResultStore(workbench.home().resolve("results"));
     for (NamedBenchmark benchmark : chosen) {
-      System.out.println(benchmark.name() + ": " + rounds + " rounds");
       Environment before = Environment.here(workbench);
+      System.out.printf(
+          "%s: %d rounds, load average %.1f on %d processors%n",
+          benchmark.name(), rounds, before.loadBefore(), before.cpus());
       List<Figure> figures = benchmark.run(workbench);
       results.save(
           new Result(

@@ -1,0 +1,124 @@
+package dev.sluice.bench.agent;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import dev.sluice.bench.JavaRuntime;
+import dev.sluice.bench.Workbench;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.Stream;
+
+/** {@code ./sluice agent} in a namespace of its own, with its socket in a directory of its own. */
+final class AgentProcess implements AutoCloseable {
+  private static final double KIBIBYTES_PER_MEGABYTE = 1e6 / 1024;
+
+  private final Process process;
+  private final Path directory;
+  private final long startedAt;
+  private final long readyAt;
+
+  private AgentProcess(Process process, Path directory, long startedAt, long readyAt) {
+    this.process = process;
+    this.directory = directory;
+    this.startedAt = startedAt;
+    this.readyAt = readyAt;
+  }
+
+  /** The command line of Sluice in this source tree, on the given JDK. */
+  static List<String> sluice(Workbench workbench, JavaRuntime runtime, String... arguments) {
+    List<String> command = new ArrayList<>();
+    command.addAll(List.of("env", "JAVA_HOME=" + runtime.home()));
+    command.add(workbench.home().resolve("../sluice").normalize().toString());
+    command.addAll(List.of(arguments));
+    return command;
+  }
+
+  /** Builds what the launcher would build at its first call, and its archive of classes. */
+  static void prepare(Workbench workbench, JavaRuntime runtime)
+      throws IOException, InterruptedException {
+    Workbench.output(sluice(workbench, runtime, "completion", "bash"));
+  }
+
+  /** Starts it and waits until it says that it is ready. */
+  static AgentProcess start(Workbench workbench, JavaRuntime runtime) throws IOException {
+    Path directory = Files.createTempDirectory("sluice-bench-agent");
+    Process process =
+        BenchNamespace.start(
+            sluice(workbench, runtime, "--socket", socket(directory).toString(), "agent"));
+    BufferedReader messages = process.errorReader(UTF_8);
+    List<String> seen = new ArrayList<>();
+    long startedAt = 0;
+    for (String line = messages.readLine(); line != null; line = messages.readLine()) {
+      seen.add(line);
+      if (line.equals(BenchNamespace.STARTING)) {
+        startedAt = System.nanoTime();
+      } else if (line.contains("ready after")) {
+        AgentProcess agent = new AgentProcess(process, directory, startedAt, System.nanoTime());
+        drain(messages);
+        return agent;
+      }
+    }
+    Files.deleteIfExists(directory);
+    throw new IOException("the agent did not start: " + String.join("\n", seen));
+  }
+
+  /** Where its API listens. */
+  Path socket() {
+    return socket(directory);
+  }
+
+  private static Path socket(Path directory) {
+    return directory.resolve("agent.sock");
+  }
+
+  /** {@link System#nanoTime} right before the launcher was run. */
+  long startedAt() {
+    return startedAt;
+  }
+
+  /** {@link System#nanoTime} when it had said that it was ready. */
+  long readyAt() {
+    return readyAt;
+  }
+
+  /** Resident memory of the process, shared pages included: VmRSS. */
+  double residentMegabytes() throws IOException {
+    try (Stream<String> lines = Files.lines(Path.of("/proc", "" + process.pid(), "status"))) {
+      String line = lines.filter(l -> l.startsWith("VmRSS:")).findFirst().orElseThrow();
+      return Long.parseLong(line.replaceAll("\\D", "")) / KIBIBYTES_PER_MEGABYTE;
+    }
+  }
+
+  /** Nobody reads its further messages, but its pipe must not fill up. */
+  private static void drain(BufferedReader messages) {
+    Thread reader =
+        new Thread(
+            () -> {
+              try {
+                messages.lines().forEach(line -> {});
+              } catch (UncheckedIOException e) {
+                // The stream was closed under this thread: the agent is being ended.
+              }
+            },
+            "agent's messages");
+    reader.setDaemon(true);
+    reader.start();
+  }
+
+  @Override
+  public void close() throws IOException {
+    process.destroy();
+    process.onExit().join();
+    try (Stream<Path> files = Files.list(directory)) {
+      for (Path file : files.toList()) {
+        Files.delete(file);
+      }
+    }
+    Files.delete(directory);
+  }
+}
