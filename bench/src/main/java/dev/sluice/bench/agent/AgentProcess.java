@@ -41,7 +41,7 @@ final class AgentProcess implements AutoCloseable {
   /** Builds what the launcher would build at its first call, and its archive of classes. */
   static void prepare(Workbench workbench, JavaRuntime runtime)
       throws IOException, InterruptedException {
-    Workbench.output(sluice(workbench, runtime, "completion", "bash"));
+    Workbench.output(sluice(workbench, runtime, "--help"));
   }
 
   /** Starts it and waits until it says that it is ready. */

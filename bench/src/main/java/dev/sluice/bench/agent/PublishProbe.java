@@ -47,6 +47,7 @@ import java.util.stream.IntStream;
  * <pre>
  *  fill COUNT             until COUNT mappings are published that stay    ok
  *  publish SAMPLES        one mapping a request                           MEDIAN P99, in ns
+ *  first SAMPLES          the same, each to a target of its own           the same
  *  route SAMPLES          of that: is the target the host's own address?  the same
  *  reserve SAMPLES        of that: the host port's socket                 the same
  *  apply SAMPLES          of that: the transaction                        the same
@@ -96,6 +97,7 @@ final class PublishProbe {
     return switch (words[0]) {
       case "fill" -> fill(count);
       case "publish" -> sample(count, this::publishOne, this::withdrawSampled).toString();
+      case "first" -> sample(count, this::publishFirst, this::withdrawSampled).toString();
       case "route" -> sample(count, port -> hostNetworks.isLocal(TARGET), () -> {}).toString();
       case "reserve" ->
           sample(count, port -> reservations.reserve(binding(port)), this::releaseSampled)
@@ -109,7 +111,7 @@ final class PublishProbe {
   private String fill(int count) {
     while (filled < count) {
       int next = Math.min(count, filled + FILL_REQUEST);
-      publisher.publish(request(filled + 1, next, STAYS));
+      publisher.publish(request(filled + 1, next, TARGET, STAYS));
       filled = next;
     }
     return "ok";
@@ -132,7 +134,13 @@ final class PublishProbe {
 
   /** A request is what a caller brings along, but a small part of it: it is timed, too. */
   private void publishOne(int port) {
-    publisher.publish(request(port, port, SAMPLED));
+    publisher.publish(request(port, port, TARGET, SAMPLED));
+  }
+
+  /** To 172.30.0.3 and so on, which have nothing published until then. */
+  private void publishFirst(int port) {
+    IpAddress target = IpAddress.parse("172.30.0." + (3 + port - SAMPLE_PORT));
+    publisher.publish(request(port, port, target, SAMPLED));
   }
 
   private void withdrawSampled() {
@@ -157,7 +165,7 @@ final class PublishProbe {
   }
 
   private Spread bulk(int count, int samples) {
-    PublishRequest request = request(1, count, SAMPLED);
+    PublishRequest request = request(1, count, TARGET, SAMPLED);
     long[] nanos = new long[samples];
     for (int i = 0; i < samples; i++) {
       long start = System.nanoTime();
@@ -176,10 +184,11 @@ final class PublishProbe {
         - SPARE_DESCRIPTORS;
   }
 
-  private static PublishRequest request(int first, int last, Optional<MappingName> name) {
+  private static PublishRequest request(
+      int first, int last, IpAddress target, Optional<MappingName> name) {
     List<PortSpec> ports =
         IntStream.rangeClosed(first, last).mapToObj(PublishProbe::toPort80).toList();
-    return new PublishRequest(ports, TARGET, name, Owner.API);
+    return new PublishRequest(ports, target, name, Owner.API);
   }
 
   private static PortSpec toPort80(int hostPort) {
