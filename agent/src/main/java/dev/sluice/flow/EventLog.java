@@ -75,7 +75,7 @@ public final class EventLog implements EventStream {
   }
 
   /**
-   * A log of the given size. An event takes about 600 bytes.
+   * A log of the given size. An event takes about 550 bytes.
    *
    * @param capacityBytes a power of two from 65,536 to 1,073,741,824
    */
