@@ -189,7 +189,7 @@ public final class Batch {
   /** Deletes all elements of the set. */
   public Batch flushSet(TableId table, String set) {
     operation(NFT_MSG_DELSETELEM, 0, table.family());
-    out.attrString(NFTA_SET_ELEM_LIST_TABLE, table.name()).attrString(NFTA_SET_ELEM_LIST_SET, set);
+    out.attrString(NFTA_SET_ELEM_LIST_SET, set).attrString(NFTA_SET_ELEM_LIST_TABLE, table.name());
     return end();
   }
 

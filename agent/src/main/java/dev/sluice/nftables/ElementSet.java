@@ -311,7 +311,8 @@ public record ElementSet(
         keyType,
         keyLength,
         dataType,
-        dataLength,
+        // The kernel counts its own struct for a verdict.
+        dataType == NFT_DATA_VERDICT ? 0 : dataLength,
         fields,
         size,
         timeout,

@@ -83,7 +83,7 @@ class NetworkCodecTest {
   }
 
   /** A network read back has its subnets family by family. */
-  private static int compare(Network a, Network b) {
+  static int compare(Network a, Network b) {
     return sorted(a).toString().compareTo(sorted(b).toString());
   }
 

@@ -1,0 +1,205 @@
+package dev.sluice;
+
+import static com.tngtech.archunit.base.DescribedPredicate.not;
+import static com.tngtech.archunit.core.domain.JavaCall.Predicates.target;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAPackage;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAnyPackage;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.type;
+import static com.tngtech.archunit.core.domain.properties.HasName.Predicates.name;
+import static com.tngtech.archunit.core.domain.properties.HasOwner.Predicates.With.owner;
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
+import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
+import static java.util.Map.entry;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.tngtech.archunit.core.domain.JavaClass;
+import com.tngtech.archunit.core.domain.JavaClasses;
+import com.tngtech.archunit.core.importer.ClassFileImporter;
+import com.tngtech.archunit.core.importer.ImportOption;
+import java.util.Arrays;
+import java.util.Map;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/**
+ * The arrows between the packages, as docs/architecture.md draws them: only downwards.
+ *
+ * <p>Fails if somebody imports what the map below does not name.
+ */
+class ArchitectureTest {
+  private static final JavaClasses SLUICE =
+      new ClassFileImporter()
+          .withImportOption(ImportOption.Predefined.DO_NOT_INCLUDE_TESTS)
+          .importPackages("dev.sluice");
+
+  /** Each package, from the bottom up, and what of ours it may use. */
+  private static final Map<String, String> ARROWS =
+      Map.ofEntries(
+          // values and the doors to the system
+          entry("net", ""),
+          entry("ffi", ""),
+          entry("sysctl", ""),
+          entry("model", "net"),
+          // wire protocols: no domain word
+          entry("netlink", "ffi"),
+          entry("nftables.uapi", "netlink"),
+          entry("nftables.expr", "nftables.uapi netlink net"),
+          entry("nftables", "nftables.expr nftables.uapi netlink net ffi"),
+          entry("conntrack", "netlink net ffi"),
+          entry("route", "netlink net ffi"),
+          // how it is realised
+          entry("ruleset", "nftables nftables.expr nftables.uapi netlink model net ffi"),
+          // what is meant
+          entry("flow", "conntrack model net"),
+          entry("flow.export", "model net"),
+          entry("network", "route netlink sysctl model net ffi"),
+          entry("publish", "ruleset network flow model net ffi"),
+          // who asks
+          entry("api", "publish flow flow.export model net ffi"),
+          entry(
+              "daemon",
+              "api publish network flow flow.export ruleset nftables nftables.uapi conntrack route"
+                  + " netlink sysctl model net ffi"),
+          entry("cli", "cli.demo daemon api flow flow.export model net"),
+          entry("cli.demo", "api flow flow.export route netlink model net"));
+
+  static Stream<String> packages() {
+    return SLUICE.stream().map(ArchitectureTest::room).distinct().sorted();
+  }
+
+  private static String room(JavaClass type) {
+    return type.getPackageName().substring("dev.sluice.".length());
+  }
+
+  @ParameterizedTest
+  @MethodSource("packages")
+  void aPackageUsesOnlyThoseBelowIt(String room) {
+    String allowed = ARROWS.get(room);
+    assertThat(allowed).as("%s has a place in the picture", room).isNotNull();
+    String[] usable =
+        Stream.concat(
+                Stream.of("dev.sluice." + room),
+                Arrays.stream(allowed.split(" ", -1))
+                    .filter(name -> !name.isEmpty())
+                    .map(name -> "dev.sluice." + name))
+            .toArray(String[]::new);
+    classes()
+        .that()
+        .resideInAPackage("dev.sluice." + room)
+        .should()
+        .onlyDependOnClassesThat(
+            resideInAnyPackage(usable).or(not(resideInAPackage("dev.sluice.."))))
+        .check(SLUICE);
+  }
+
+  /** Fails if the map above has a package that is gone. */
+  @Test
+  void thePictureHasNoPackageThatIsGone() {
+    assertThat(ARROWS.keySet())
+        .containsExactlyInAnyOrderElementsOf(packages().collect(Collectors.toList()));
+  }
+
+  @Test
+  void noPackagesDependOnEachOtherInACircle() {
+    slices().matching("dev.sluice.(**)").should().beFreeOfCycles().check(SLUICE);
+  }
+
+  /** The door to C is one package. */
+  @Test
+  void onlyFfiImportsJnr() {
+    noClasses()
+        .that()
+        .resideOutsideOfPackage("dev.sluice.ffi")
+        .should()
+        .dependOnClassesThat()
+        .resideInAnyPackage("jnr..", "com.kenai.jffi..")
+        .check(SLUICE);
+  }
+
+  /** A program of its own may use them as libraries. */
+  @Test
+  void protocolPackagesHaveNoDomainWord() {
+    noClasses()
+        .that()
+        .resideInAnyPackage(
+            "dev.sluice.netlink..",
+            "dev.sluice.nftables..",
+            "dev.sluice.conntrack..",
+            "dev.sluice.route..")
+        .should()
+        .dependOnClassesThat()
+        .resideInAPackage("dev.sluice.model..")
+        .check(SLUICE);
+  }
+
+  /** A client that loads native code starts ten times as slowly, and may not be root. */
+  @Test
+  void theClientLoadsNoNativeCode() {
+    noClasses()
+        .that()
+        .haveFullyQualifiedName("dev.sluice.api.ApiClient")
+        .should()
+        .transitivelyDependOnClassesThat()
+        .resideInAnyPackage("dev.sluice.ffi..", "jnr..")
+        .check(SLUICE);
+    noClasses()
+        .that()
+        .resideInAPackage("dev.sluice.cli")
+        .should()
+        .dependOnClassesThat()
+        .resideInAnyPackage("dev.sluice.ffi..", "jnr..")
+        .check(SLUICE);
+  }
+
+  /** Only the command that is the agent knows how one is put together. */
+  @Test
+  void commandsTalkToTheAgentThroughItsClient() {
+    noClasses()
+        .that()
+        .resideInAPackage("dev.sluice.cli..")
+        .and()
+        .doNotHaveSimpleName("AgentCommand")
+        .should()
+        .dependOnClassesThat()
+        .resideInAnyPackage("dev.sluice.daemon..", "dev.sluice.publish..", "dev.sluice.ruleset..")
+        .check(SLUICE);
+  }
+
+  /** What the agent does it does itself; the demo plays somebody else. */
+  @Test
+  void noProgramIsEverRun() {
+    noClasses()
+        .that()
+        .resideOutsideOfPackage("dev.sluice.cli.demo..")
+        .should()
+        .dependOnClassesThat()
+        .areAssignableTo(ProcessBuilder.class)
+        .orShould()
+        .callMethodWhere(target(owner(type(Runtime.class))).and(target(name("exec"))))
+        .check(SLUICE);
+  }
+
+  /** The agent logs; what it says before it can goes to standard error. */
+  @Test
+  void onlyTheCommandLinePrints() {
+    noClasses()
+        .that()
+        .resideOutsideOfPackage("dev.sluice.cli..")
+        .should()
+        .accessField(System.class, "out")
+        .orShould()
+        .dependOnClassesThat()
+        .resideInAPackage("java.util.logging..")
+        .check(SLUICE);
+    noClasses()
+        .that()
+        .resideOutsideOfPackages("dev.sluice.cli..", "dev.sluice.daemon")
+        .should()
+        .accessField(System.class, "err")
+        .check(SLUICE);
+  }
+}
