@@ -373,7 +373,8 @@ public final class TablePublisher implements Publisher {
   @Override
   public List<Mapping> unpublish(String nameOrId) {
     synchronized (oneRequestAtATime) {
-      List<Mapping> mappings = find(nameOrId).stream().map(PublishedMapping::mapping).toList();
+      List<PublishedMapping> all = published();
+      List<Mapping> mappings = find(all, nameOrId).stream().map(PublishedMapping::mapping).toList();
       try {
         table.apply(Change.withdraw(mappings));
       } catch (RuntimeException e) {
@@ -390,7 +391,7 @@ public final class TablePublisher implements Publisher {
             "unpublished {}, but its connections could not be ended: {}", nameOrId, e.getMessage());
       }
       mappings.forEach(mapping -> reservations.release(mapping.key()));
-      mappings.forEach(mapping -> knownTargets.remove(mapping.targetAddress()));
+      forgetTargets(all, mappings);
       return mappings;
     }
   }
@@ -400,9 +401,28 @@ public final class TablePublisher implements Publisher {
     return table.mappings().stream().sorted(IN_PORT_ORDER).toList();
   }
 
+  /** A target without mappings may come back with another bridge port. */
+  private void forgetTargets(List<PublishedMapping> before, List<Mapping> withdrawn) {
+    Set<IpAddress> gone = new HashSet<>();
+    Set<MappingId> ids = new HashSet<>();
+    for (Mapping mapping : withdrawn) {
+      gone.add(mapping.targetAddress());
+      ids.add(mapping.id());
+    }
+    for (PublishedMapping published : before) {
+      if (!ids.contains(published.mapping().id())) {
+        gone.remove(published.mapping().targetAddress());
+      }
+    }
+    knownTargets.removeAll(gone);
+  }
+
   @Override
   public List<PublishedMapping> find(String nameOrId) {
-    List<PublishedMapping> all = published();
+    return find(published(), nameOrId);
+  }
+
+  private static List<PublishedMapping> find(List<PublishedMapping> all, String nameOrId) {
     List<PublishedMapping> byName =
         all.stream()
             .filter(p -> p.mapping().name().filter(n -> n.text().equals(nameOrId)).isPresent())
