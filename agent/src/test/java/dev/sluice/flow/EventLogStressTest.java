@@ -26,7 +26,7 @@ import tools.jackson.databind.json.JsonMapper;
  */
 class EventLogStressTest {
   private static final int READERS = 8;
-  private static final int EVENTS = 400_000;
+  private static final int EVENTS = 150_000;
   private static final int BATCH = 64;
   private static final JsonMapper JSON = JsonMapper.shared();
 
