@@ -12,9 +12,11 @@ import picocli.CommandLine.Option;
 @Command(
     name = "demo",
     description = {
-      "Shows in a few seconds what the agent does: publishes the port of a container, fetches from it,",
-      "and then has the firewall flushed and the agent killed while a download runs. It makes network",
-      "namespaces of its own, and takes everything away again. Needs root and nft.%n"
+      "Shows what the agent does, in network namespaces of its own.",
+      "",
+      "It publishes the port of a container, fetches from it, and then has the firewall flushed and",
+      "the agent killed while a download runs. It takes everything away again, also after Ctrl-C.",
+      "Needs root and nft.%n"
     },
     footer = {"", "Examples:", "  sluice demo", "  sluice demo --keep"})
 public final class DemoCommand implements Callable<Integer> {
