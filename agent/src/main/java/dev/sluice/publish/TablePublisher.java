@@ -171,9 +171,16 @@ public final class TablePublisher implements Publisher {
               now));
     }
     missing.ifPresent(hostNetworks::prepare);
-    table.apply(Change.publish(missing.stream().toList(), mappings));
-    missing.ifPresent(attached::add);
+    // Told first: the first packet may come the moment the table has it, and its event must find
+    // the mapping.
     mappings.forEach(listener::published);
+    try {
+      table.apply(Change.publish(missing.stream().toList(), mappings));
+    } catch (RuntimeException e) {
+      mappings.forEach(listener::withdrawn);
+      throw e;
+    }
+    missing.ifPresent(attached::add);
     allowHairpin(request.target());
     dropStale(mappings);
     return mappings;
