@@ -1,5 +1,6 @@
 package dev.sluice.net;
 
+import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.HexFormat;
@@ -43,6 +44,12 @@ public final class Bytes {
         new byte[] {
           (byte) (value >>> 24), (byte) (value >>> 16), (byte) (value >>> 8), (byte) value
         });
+  }
+
+  /** Four bytes in this machine's order, as the kernel keeps its own numbers. */
+  public static Bytes ofU32Host(int value) {
+    return ofU32be(
+        ByteOrder.nativeOrder() == ByteOrder.BIG_ENDIAN ? value : Integer.reverseBytes(value));
   }
 
   public int length() {

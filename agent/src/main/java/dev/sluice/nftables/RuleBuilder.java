@@ -13,8 +13,6 @@ import dev.sluice.nftables.expr.Masq;
 import dev.sluice.nftables.expr.Nat;
 import dev.sluice.nftables.expr.Register;
 import dev.sluice.nftables.expr.Verdict;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -71,20 +69,20 @@ public final class RuleBuilder {
   /** Goes on if the destination address is one of the host's own. */
   public RuleBuilder destinationIsLocal() {
     load(Field.FIB_DADDR_TYPE);
-    return with(Cmp.eq(Register.R1, hostOrder(RTN_LOCAL)));
+    return with(Cmp.eq(Register.R1, Bytes.ofU32Host(RTN_LOCAL)));
   }
 
   /** Goes on if the source address is one of the host's own. */
   public RuleBuilder sourceIsLocal() {
     load(Field.FIB_SADDR_TYPE);
-    return with(Cmp.eq(Register.R1, hostOrder(RTN_LOCAL)));
+    return with(Cmp.eq(Register.R1, Bytes.ofU32Host(RTN_LOCAL)));
   }
 
   /** Goes on if the connection's destination was translated: {@code ct status dnat}. */
   public RuleBuilder destinationTranslated() {
     load(Field.CT_STATUS);
-    with(Bitwise.mask(Register.R1, Register.R1, hostOrder(IPS_DST_NAT), hostOrder(0)));
-    return with(Cmp.neq(Register.R1, hostOrder(0)));
+    with(Bitwise.mask(Register.R1, Register.R1, Bytes.ofU32Host(IPS_DST_NAT), Bytes.ofU32Host(0)));
+    return with(Cmp.neq(Register.R1, Bytes.ofU32Host(0)));
   }
 
   /** Goes on if the concatenated fields are in the set. */
@@ -204,11 +202,5 @@ public final class RuleBuilder {
       with(field.load().apply(Register.at(offset)));
       offset += Register.padded(field.lengthBytes());
     }
-  }
-
-  private static Bytes hostOrder(int value) {
-    byte[] bytes = new byte[4];
-    ByteBuffer.wrap(bytes).order(ByteOrder.nativeOrder()).putInt(value);
-    return Bytes.of(bytes);
   }
 }

@@ -3,7 +3,6 @@ package dev.sluice.ruleset;
 import dev.sluice.model.Mapping;
 import dev.sluice.net.Family;
 import dev.sluice.net.Protocol;
-import dev.sluice.nftables.TableId;
 
 /**
  * Names inside the table. A suffix 4 or 6 is the family; exact: one host address; any: every local
@@ -64,9 +63,5 @@ final class SetNames {
         && mapping.hostPorts().size() > 1
         && mapping.hostPorts().equals(mapping.targetPorts())
         && (mapping.protocol() == Protocol.TCP || mapping.protocol() == Protocol.UDP);
-  }
-
-  static String describe(TableId table, String set) {
-    return table + " " + set;
   }
 }

@@ -40,8 +40,6 @@ import dev.sluice.nftables.expr.Connlimit;
 import dev.sluice.nftables.expr.Counter;
 import dev.sluice.nftables.expr.Data;
 import dev.sluice.nftables.expr.Verdict;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -224,7 +222,7 @@ final class Skeleton {
     // conntrack undoes translation, so that answers to masqueraded 127/8 sources are not hit. IPv6
     // needs no rule: ip6_rcv
     // drops ::1 from any real device before the hooks.
-    batch.add(rule("raw").match(IIF, hostOrder(LOOPBACK_INDEX)).accept());
+    batch.add(rule("raw").match(IIF, Bytes.ofU32Host(LOOPBACK_INDEX)).accept());
     batch.add(rule("raw").match(IP_DADDR_8, LOOPBACK_8).drop());
     batch.add(rule("raw").match(IP_SADDR_8, LOOPBACK_8).drop());
 
@@ -245,9 +243,9 @@ final class Skeleton {
     batch.addElements(
         states,
         List.of(
-            verdict(hostOrder(STATE_ESTABLISHED), Verdict.ACCEPT),
-            verdict(hostOrder(STATE_RELATED), Verdict.ACCEPT),
-            verdict(hostOrder(STATE_INVALID), Verdict.goTo("invalid"))));
+            verdict(Bytes.ofU32Host(STATE_ESTABLISHED), Verdict.ACCEPT),
+            verdict(Bytes.ofU32Host(STATE_RELATED), Verdict.ACCEPT),
+            verdict(Bytes.ofU32Host(STATE_INVALID), Verdict.goTo("invalid"))));
     batch.add(rule("forward").vmap(states, Field.CT_STATE));
     // From here on first packets only. Published is what was translated; looking the port up again
     // would be wrong, because
@@ -399,12 +397,6 @@ final class Skeleton {
 
   private static SetElement verdict(Bytes key, Verdict verdict) {
     return SetElement.of(key).to(Data.of(verdict));
-  }
-
-  private static Bytes hostOrder(int value) {
-    byte[] bytes = new byte[4];
-    ByteBuffer.wrap(bytes).order(ByteOrder.nativeOrder()).putInt(value);
-    return Bytes.of(bytes);
   }
 
   /** What differs between the two families. */

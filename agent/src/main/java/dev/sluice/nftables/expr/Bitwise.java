@@ -17,8 +17,6 @@ import dev.sluice.net.Bytes;
 import dev.sluice.netlink.AttributeCursor;
 import dev.sluice.netlink.MalformedMessageException;
 import dev.sluice.netlink.MessageWriter;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 
 /** Masks and flips bits, or shifts them ({@code enum nft_bitwise_attributes}). */
 public sealed interface Bitwise extends Expression {
@@ -98,12 +96,12 @@ public sealed interface Bitwise extends Expression {
 
   /** Shifts a 32-bit register to the left. */
   static Bitwise shiftLeft(int register, int bits) {
-    return new Shift(NFT_BITWISE_LSHIFT, register, register, 4, hostOrder(bits));
+    return new Shift(NFT_BITWISE_LSHIFT, register, register, 4, Bytes.ofU32Host(bits));
   }
 
   /** Shifts a 32-bit register to the right. */
   static Bitwise shiftRight(int register, int bits) {
-    return new Shift(NFT_BITWISE_RSHIFT, register, register, 4, hostOrder(bits));
+    return new Shift(NFT_BITWISE_RSHIFT, register, register, 4, Bytes.ofU32Host(bits));
   }
 
   @Override
@@ -161,9 +159,5 @@ public sealed interface Bitwise extends Expression {
           "bitwise over " + length + " bytes with mask " + mask + " and xor " + xor);
     }
     return new MaskXor(sreg, dreg, mask, xor);
-  }
-
-  private static Bytes hostOrder(int value) {
-    return Bytes.of(ByteBuffer.allocate(4).order(ByteOrder.nativeOrder()).putInt(value).array());
   }
 }
