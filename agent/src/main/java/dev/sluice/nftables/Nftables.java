@@ -6,6 +6,7 @@ import static dev.sluice.netlink.LinuxNetlink.NLM_F_REQUEST;
 import static dev.sluice.nftables.uapi.LinuxNfTables.*;
 
 import dev.sluice.ffi.Errno;
+import dev.sluice.net.Bytes;
 import dev.sluice.netlink.AttributeCursor;
 import dev.sluice.netlink.DumpInterruptedException;
 import dev.sluice.netlink.MessageCursor;
@@ -17,8 +18,11 @@ import dev.sluice.netlink.NetlinkSocket;
 import dev.sluice.netlink.NetworkNamespace;
 import dev.sluice.nftables.uapi.NftSchema;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.Set;
 import java.util.function.BiFunction;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
@@ -178,15 +182,83 @@ public final class Nftables implements AutoCloseable {
     elements.forEach(consumer);
   }
 
-  /** Every element of a set. */
+  /**
+   * Every element of a set.
+   *
+   * <p>The kernel enlarges the hash table of a set behind a large transaction, and a dump that is
+   * under way then begins anew in the larger table while it goes on counting: it misses elements,
+   * repeats others, and is not flagged (nft_rhash_walk). So a dump of a hash is believed when it
+   * has as many different keys as the kernel counts in the set (Linux 6.16), or, where the kernel
+   * does not tell, the same ones as the dump before it.
+   *
+   * @throws DumpInterruptedException if none of ten dumps could be believed
+   */
   public List<SetElement> elements(TableId table, String set) {
+    String operation = "list the elements of " + table + " " + set;
+    Set<Bytes> before = null;
+    for (int i = 0; i < CONSISTENT_ATTEMPTS; i++) {
+      Extent extent = extent(table, set);
+      List<SetElement> elements = dumpElements(table, set, operation);
+      if (!extent.isHashOfTransactions()) {
+        return elements;
+      }
+      Set<Bytes> keys = new HashSet<>(2 * elements.size());
+      elements.forEach(element -> keys.add(element.key()));
+      boolean eachOnce = keys.size() == elements.size();
+      if (eachOnce && extent.count().equals(OptionalInt.of(keys.size()))) {
+        return elements;
+      }
+      if (eachOnce && keys.equals(before)) {
+        return elements;
+      }
+      before = keys;
+    }
+    throw new DumpInterruptedException(operation, CONSISTENT_ATTEMPTS);
+  }
+
+  /** One dump, whole or not. */
+  List<SetElement> dumpElements(TableId table, String set, String operation) {
     MessageWriter request = request(NFT_MSG_GETSETELEM, table.family());
     request
         .attrString(NFTA_SET_ELEM_LIST_TABLE, table.name())
         .attrString(NFTA_SET_ELEM_LIST_SET, set);
-    return client.dump(
-            request.end(), "list the elements of " + table + " " + set, ElementCollector::new)
-        .elements;
+    return client.dump(request.end(), operation, ElementCollector::new).elements;
+  }
+
+  /**
+   * What tells whether a dump is whole.
+   *
+   * @param flags NFT_SET_*
+   * @param count elements in the set now; empty where the kernel does not tell
+   */
+  private record Extent(int flags, OptionalInt count) {
+    /** Whether it is a hash table that only transactions change: neither packets nor time. */
+    boolean isHashOfTransactions() {
+      return (flags & (NFT_SET_INTERVAL | NFT_SET_EVAL | NFT_SET_TIMEOUT)) == 0;
+    }
+  }
+
+  private Extent extent(TableId table, String set) {
+    MessageWriter request = request(NFT_MSG_GETSET, table.family());
+    request.attrString(NFTA_SET_TABLE, table.name()).attrString(NFTA_SET_NAME, set);
+    List<Extent> found = new ArrayList<>(1);
+    client.execute(
+        request.end(),
+        "read the set " + table + " " + set,
+        message -> {
+          AttributeCursor in = message.attributes(HEADER_BYTES);
+          int flags = 0;
+          OptionalInt count = OptionalInt.empty();
+          while (in.next()) {
+            switch (in.type()) {
+              case NFTA_SET_FLAGS -> flags = in.u32be();
+              case NFTA_SET_COUNT -> count = OptionalInt.of(in.u32be());
+              default -> {}
+            }
+          }
+          found.add(new Extent(flags, count));
+        });
+    return found.get(0);
   }
 
   @Override

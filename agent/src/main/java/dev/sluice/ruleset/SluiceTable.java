@@ -10,7 +10,6 @@ import dev.sluice.model.Network;
 import dev.sluice.model.PublishedMapping;
 import dev.sluice.net.Family;
 import dev.sluice.net.Protocol;
-import dev.sluice.netlink.DumpInterruptedException;
 import dev.sluice.netlink.NetlinkException;
 import dev.sluice.netlink.OutcomeUnknownException;
 import dev.sluice.netlink.SocketOwner;
@@ -45,8 +44,6 @@ public final class SluiceTable implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(SluiceTable.class);
 
   public static final TableId ID = TableId.inet("sluice");
-
-  private static final int AGREEING_DUMPS = 10;
 
   private static final int OWNED = NFT_TABLE_F_OWNER | NFT_TABLE_F_PERSIST;
 
@@ -251,26 +248,6 @@ public final class SluiceTable implements AutoCloseable {
 
   /** Everything published, with its counters, as the kernel has it. */
   public List<PublishedMapping> mappings() {
-    // The kernel may be enlarging a map's hash table behind a large transaction, and a dump that is
-    // under way then misses elements without being flagged: believed is what two dumps agree on.
-    List<PublishedMapping> before = readMappings();
-    for (int attempt = 0; attempt < AGREEING_DUMPS; attempt++) {
-      List<PublishedMapping> now = readMappings();
-      if (mappingsOf(now).equals(mappingsOf(before))) {
-        return now;
-      }
-      before = now;
-    }
-    throw new DumpInterruptedException("read the published mappings", AGREEING_DUMPS);
-  }
-
-  private static Set<Mapping> mappingsOf(List<PublishedMapping> published) {
-    Set<Mapping> mappings = new HashSet<>();
-    published.forEach(each -> mappings.add(each.mapping()));
-    return mappings;
-  }
-
-  private List<PublishedMapping> readMappings() {
     return read("read the published mappings", () -> new Reader(nftables, ID).mappings());
   }
 

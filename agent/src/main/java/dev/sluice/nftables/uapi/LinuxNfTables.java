@@ -195,6 +195,9 @@ public final class LinuxNfTables {
   public static final int NFTA_SET_EXPR = 17;
   public static final int NFTA_SET_EXPRESSIONS = 18;
 
+  /** Elements in the set now. Since Linux 6.16; not in Debian 12's headers. */
+  public static final int NFTA_SET_COUNT = 20;
+
   // enum nft_set_elem_flags
   public static final int NFT_SET_ELEM_INTERVAL_END = 1;
   public static final int NFT_SET_ELEM_CATCHALL = 2;
