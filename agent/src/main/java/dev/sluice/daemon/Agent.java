@@ -112,8 +112,12 @@ public final class Agent implements AutoCloseable {
     Ownership ownership =
         config.ownership() == AgentConfig.Ownership.OFF ? Ownership.OFF : Ownership.AUTO;
     keep(NamespaceLock.tryAcquire().orElseThrow(Agent::anotherAgent));
-    Nftables nftables = keep(Nftables.open());
+    TableSocket tableSocket = TableSocket.open();
+    Nftables nftables = keep(Nftables.over(tableSocket.socket()));
     SluiceTable table = keep(SluiceTable.open(nftables, ownership));
+    if (table.isOwned()) {
+      tableSocket.entrust();
+    }
 
     TrackingSettings tracking = TrackingSettings.apply();
     Sysctl sysctl = new Sysctl();
@@ -143,7 +147,14 @@ public final class Agent implements AutoCloseable {
     EventReader events = keep(EventReader.start(source, index, log));
     AgentDiagnostics diagnostics =
         new AgentDiagnostics(
-            nftables, table, publisher, sysctl, tracking, events::statistics, problems);
+            nftables,
+            table,
+            tableSocket::keeper,
+            publisher,
+            sysctl,
+            tracking,
+            events::statistics,
+            problems);
     ApiServices services =
         new ApiServices(publisher, new TrackedFlows(Conntrack::open, index), log, diagnostics);
     keep(ApiServer.start(config.socket(), services, ApiOptions.DEFAULTS));

@@ -6,6 +6,7 @@ import static dev.sluice.nftables.uapi.LinuxNfTables.NF_INET_FORWARD;
 import dev.sluice.api.Diagnostics;
 import dev.sluice.flow.EventStatistics;
 import dev.sluice.flow.TrackingSettings;
+import dev.sluice.netlink.SocketOwner;
 import dev.sluice.nftables.Chain;
 import dev.sluice.nftables.Nftables;
 import dev.sluice.publish.Publisher;
@@ -19,6 +20,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.Supplier;
 import java.util.stream.Collectors;
 
@@ -28,6 +30,7 @@ final class AgentDiagnostics implements Diagnostics {
 
   private final Nftables nftables;
   private final SluiceTable table;
+  private final Supplier<Optional<SocketOwner>> keeper;
   private final Publisher publisher;
   private final Sysctl sysctl;
   private final TrackingSettings tracking;
@@ -37,6 +40,7 @@ final class AgentDiagnostics implements Diagnostics {
   AgentDiagnostics(
       Nftables nftables,
       SluiceTable table,
+      Supplier<Optional<SocketOwner>> keeper,
       Publisher publisher,
       Sysctl sysctl,
       TrackingSettings tracking,
@@ -44,6 +48,7 @@ final class AgentDiagnostics implements Diagnostics {
       List<String> startProblems) {
     this.nftables = nftables;
     this.table = table;
+    this.keeper = keeper;
     this.publisher = publisher;
     this.sysctl = sysctl;
     this.tracking = tracking;
@@ -73,21 +78,44 @@ final class AgentDiagnostics implements Diagnostics {
   }
 
   private Finding ownership() {
-    return table.isOwned()
-        ? new Finding(
-            "table-ownership",
-            Severity.OK,
-            "the table "
-                + SluiceTable.ID
-                + " is ours alone: nobody else can change or flush it, and it outlives the agent",
-            "")
-        : new Finding(
-            "table-ownership",
-            Severity.NOTE,
-            "the table "
-                + SluiceTable.ID
-                + " is a plain one: nft flush ruleset by anybody takes all ports away",
-            "run with --ownership=auto on Linux 6.9 or newer");
+    if (!table.isOwned()) {
+      return new Finding(
+          "table-ownership",
+          Severity.NOTE,
+          "the table "
+              + SluiceTable.ID
+              + " is a plain one: nft flush ruleset by anybody takes all ports away",
+          "run with --ownership=auto on Linux 6.9 or newer");
+    }
+    String ours =
+        "the table "
+            + SluiceTable.ID
+            + " is ours alone: nobody else can change or flush it, and it outlives the agent";
+    return keeper
+        .get()
+        .map(
+            holder ->
+                new Finding(
+                    "table-ownership",
+                    Severity.OK,
+                    ours
+                        + "; process "
+                        + holder.pid()
+                        + " ("
+                        + holder.command()
+                        + ") keeps it locked while the agent is dead",
+                    ""))
+        .orElseGet(
+            () ->
+                new Finding(
+                    "table-ownership",
+                    Severity.NOTE,
+                    ours
+                        + "; but nobody keeps its socket: while the agent is dead, root can change"
+                        + " it",
+                    "under systemd, FileDescriptorStoreMax=1 in the unit; otherwise start it with"
+                        + " sluice agent, which runs it under sluice-keeper unless"
+                        + " SLUICE_KEEPER=off"));
   }
 
   private Finding forwarding() {

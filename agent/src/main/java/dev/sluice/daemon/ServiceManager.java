@@ -1,8 +1,10 @@
 package dev.sluice.daemon;
 
+import dev.sluice.ffi.DescriptorMessage;
 import dev.sluice.ffi.NativeBuffer;
 import dev.sluice.ffi.Sys;
 import java.nio.charset.StandardCharsets;
+import java.util.function.IntUnaryOperator;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -22,6 +24,25 @@ final class ServiceManager {
 
   /** Sends assignments such as {@code READY=1}; does nothing outside systemd. */
   static void notify(String state) {
+    byte[] message = state.getBytes(StandardCharsets.UTF_8);
+    NativeBuffer data = NativeBuffer.allocate(message.length);
+    data.bytes().put(0, message);
+    tell(state, fd -> Sys.send(fd, data.address(), message.length, 0));
+  }
+
+  /**
+   * Leaves a copy of an open descriptor with systemd, which hands it to the next process of this
+   * service ({@link InheritedDescriptors}); it ignores that if the unit does not say {@code
+   * FileDescriptorStoreMax=}. Does nothing outside systemd.
+   */
+  static void store(String name, int descriptor) {
+    String state = "FDSTORE=1\nFDNAME=" + name;
+    DescriptorMessage message =
+        new DescriptorMessage(state.getBytes(StandardCharsets.UTF_8), descriptor);
+    tell(state, fd -> message.send(fd, 0));
+  }
+
+  private static void tell(String state, IntUnaryOperator send) {
     String path = System.getenv("NOTIFY_SOCKET");
     if (path == null || path.isEmpty() || path.length() >= SUN_PATH_BYTES) {
       return;
@@ -32,13 +53,10 @@ final class ServiceManager {
     }
     NativeBuffer address = NativeBuffer.allocate(Short.BYTES + SUN_PATH_BYTES);
     address.bytes().putShort(0, (short) AF_UNIX).put(Short.BYTES, name);
-    byte[] message = state.getBytes(StandardCharsets.UTF_8);
-    NativeBuffer data = NativeBuffer.allocate(message.length);
-    data.bytes().put(0, message);
     int fd = Sys.socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     int result = fd < 0 ? fd : Sys.connect(fd, address, Short.BYTES + name.length);
     if (result >= 0) {
-      result = Sys.send(fd, data.address(), message.length, 0);
+      result = send.applyAsInt(fd);
     }
     if (fd >= 0) {
       Sys.close(fd);

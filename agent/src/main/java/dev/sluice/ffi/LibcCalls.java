@@ -28,6 +28,9 @@ public interface LibcCalls {
   @ssize_t
   long recv(int fd, long data, @size_t long length, int flags);
 
+  @ssize_t
+  long sendmsg(int fd, long messageHeader, int flags);
+
   int setsockopt(int fd, int level, int name, long value, int valueLength);
 
   int getsockopt(int fd, int level, int name, long value, long valueLengthAddress);
@@ -39,6 +42,8 @@ public interface LibcCalls {
   int close(int fd);
 
   int dup(int fd);
+
+  int fcntl(int fd, int command, int argument);
 
   int flock(int fd, int operation);
 

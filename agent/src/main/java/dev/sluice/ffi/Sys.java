@@ -52,6 +52,11 @@ public final class Sys {
     return result(LIBC.recv(fd, data, capacity, flags));
   }
 
+  /** {@link DescriptorMessage} builds the header. */
+  static int sendmsg(int fd, NativeBuffer messageHeader, int flags) {
+    return result(LIBC.sendmsg(fd, messageHeader.address(), flags));
+  }
+
   public static int setsockopt(int fd, int level, int name, int value) {
     NativeBuffer buffer = Scratch.get();
     buffer.bytes().putInt(0, value);
@@ -86,6 +91,10 @@ public final class Sys {
 
   public static int dup(int fd) {
     return result(LIBC.dup(fd));
+  }
+
+  public static int fcntl(int fd, int command, int argument) {
+    return result(LIBC.fcntl(fd, command, argument));
   }
 
   public static int flock(int fd, int operation) {

@@ -14,7 +14,10 @@ public final class LinuxNetlink {
   public static final int SO_RCVBUF = 8;
   public static final int SO_SNDBUFFORCE = 32;
   public static final int SO_RCVBUFFORCE = 33;
+  public static final int SO_PROTOCOL = 38;
+  public static final int SO_DOMAIN = 39;
   public static final int SO_MEMINFO = 55;
+  public static final int SO_NETNS_COOKIE = 71;
   public static final int MSG_PEEK = 0x2;
   public static final int MSG_TRUNC = 0x20;
   public static final int MSG_DONTWAIT = 0x40;
@@ -23,6 +26,8 @@ public final class LinuxNetlink {
   public static final int CLONE_NEWNET = 0x40000000;
   public static final int O_RDONLY = 0;
   public static final int O_CLOEXEC = 0x80000;
+  public static final int F_SETFD = 2;
+  public static final int FD_CLOEXEC = 1;
 
   // linux/netlink.h: families
   public static final int NETLINK_ROUTE = 0;

@@ -36,17 +36,29 @@ public final class NetlinkSocket implements NetlinkTransport {
 
   private NetlinkSocket(int fd) {
     this.fd = fd;
-    NativeBuffer address = NativeBuffer.allocate(SOCKADDR_NL_BYTES);
-    address.bytes().putShort(0, (short) AF_NETLINK);
-    check(Sys.bind(fd, address, SOCKADDR_NL_BYTES), "bind a netlink socket");
+    NativeBuffer kernel = NativeBuffer.allocate(SOCKADDR_NL_BYTES);
+    kernel.bytes().putShort(0, (short) AF_NETLINK);
+    int port = boundPort(fd);
+    if (port == 0) {
+      check(Sys.bind(fd, kernel, SOCKADDR_NL_BYTES), "bind a netlink socket");
+      port = boundPort(fd);
+    }
+    this.portId = port;
+    // Port 0 is the kernel. Any process may send to a netlink port, but once the socket is
+    // connected the kernel refuses everybody else for us (netlink_getsockbyportid).
+    check(Sys.connect(fd, kernel, SOCKADDR_NL_BYTES), "connect a netlink socket to the kernel");
+    setOption(LinuxNetlink.NETLINK_EXT_ACK, 1);
+    setOption(LinuxNetlink.NETLINK_CAP_ACK, 1);
+    // Strict checking makes rtnetlink refuse filters it would otherwise ignore; absent before 4.20.
+    trySetOption(LinuxNetlink.NETLINK_GET_STRICT_CHK, 1);
+  }
+
+  private static int boundPort(int fd) {
     NativeBuffer length = NativeBuffer.allocate(Integer.BYTES);
     length.bytes().putInt(0, SOCKADDR_NL_BYTES);
     NativeBuffer own = NativeBuffer.allocate(SOCKADDR_NL_BYTES);
     check(Sys.getsockname(fd, own, length), "read a netlink socket's address");
-    // Port 0 is the kernel. Any process may send to a netlink port, but once the socket is
-    // connected the kernel refuses everybody else for us (netlink_getsockbyportid).
-    check(Sys.connect(fd, address, SOCKADDR_NL_BYTES), "connect a netlink socket to the kernel");
-    this.portId = own.bytes().getInt(SOCKADDR_PORT_OFFSET);
+    return own.bytes().getInt(SOCKADDR_PORT_OFFSET);
   }
 
   /**
@@ -58,17 +70,88 @@ public final class NetlinkSocket implements NetlinkTransport {
     int fd = Sys.socket(AF_NETLINK, LinuxNetlink.SOCK_RAW | LinuxNetlink.SOCK_CLOEXEC, family);
     check(fd, "open a netlink socket of family " + family);
     try {
-      NetlinkSocket socket = new NetlinkSocket(fd);
-      socket.setOption(LinuxNetlink.NETLINK_EXT_ACK, 1);
-      socket.setOption(LinuxNetlink.NETLINK_CAP_ACK, 1);
-      // Strict checking makes rtnetlink refuse filters it would otherwise ignore; absent before
-      // 4.20.
-      socket.trySetOption(LinuxNetlink.NETLINK_GET_STRICT_CHK, 1);
-      return socket;
+      return new NetlinkSocket(fd);
     } catch (RuntimeException e) {
       Sys.close(fd);
       throw e;
     }
+  }
+
+  /**
+   * Takes over a socket that another process opened and this one was given. It keeps its port id;
+   * what its former user asked and did not read is discarded.
+   *
+   * @param fd the descriptor, owned by the new object; still the caller's if this method throws
+   * @param family as for {@link #open(int)}
+   * @throws IllegalArgumentException if it is no netlink socket of this family that belongs to the
+   *     calling thread's network namespace; the message says what it is
+   */
+  public static NetlinkSocket adopt(int fd, int family) {
+    int domain = option(fd, LinuxNetlink.SO_DOMAIN);
+    int protocol = option(fd, LinuxNetlink.SO_PROTOCOL);
+    if (domain != AF_NETLINK || protocol != family) {
+      throw new IllegalArgumentException(
+          "descriptor "
+              + fd
+              + " is a socket of domain "
+              + domain
+              + ", protocol "
+              + protocol
+              + ", not of netlink family "
+              + family);
+    }
+    long itsNamespace = namespaceCookie(fd);
+    try (NetlinkSocket here = open(family)) {
+      if (namespaceCookie(here.fd) != itsNamespace) {
+        throw new IllegalArgumentException(
+            "descriptor " + fd + " is a netlink socket of another network namespace");
+      }
+    }
+    check(
+        Sys.fcntl(fd, LinuxNetlink.F_SETFD, LinuxNetlink.FD_CLOEXEC),
+        "keep a netlink socket from programs that are started");
+    NetlinkSocket socket = new NetlinkSocket(fd);
+    socket.discardAnswers();
+    return socket;
+  }
+
+  /**
+   * Reads until nothing is left. Reading also makes the kernel go on with a dump that was asked
+   * for: an unfinished one would make it refuse the next (EBUSY).
+   */
+  private void discardAnswers() {
+    NativeBuffer nowhere = NativeBuffer.allocate(Integer.BYTES);
+    int result;
+    do {
+      result = Sys.recv(fd, nowhere.address(), 0, MSG_DONTWAIT | MSG_TRUNC);
+    } while (result >= 0 || result == -Errno.EINTR || result == -Errno.ENOBUFS);
+    if (result != -Errno.EAGAIN) {
+      check(result, "empty a netlink socket");
+    }
+  }
+
+  private static int option(int fd, int name) {
+    NativeBuffer value = NativeBuffer.allocate(Integer.BYTES);
+    int result = Sys.getsockopt(fd, SOL_SOCKET, name, value);
+    if (result < 0) {
+      throw new IllegalArgumentException(
+          "descriptor " + fd + " is no socket: " + Errno.describe(-result));
+    }
+    return value.bytes().getInt(0);
+  }
+
+  /** What the kernel calls the socket's network namespace: a number never used twice. */
+  private static long namespaceCookie(int fd) {
+    NativeBuffer cookie = NativeBuffer.allocate(Long.BYTES);
+    int result = Sys.getsockopt(fd, SOL_SOCKET, LinuxNetlink.SO_NETNS_COOKIE, cookie);
+    if (result == -Errno.ENOPROTOOPT) {
+      throw new IllegalArgumentException(
+          "this kernel does not tell which network namespace descriptor "
+              + fd
+              + " belongs to (Linux 5.14 does)");
+    }
+    check(result, "read a socket's network namespace");
+    return cookie.bytes().getLong(0);
   }
 
   /** Opens a socket that belongs to {@code namespace}. */

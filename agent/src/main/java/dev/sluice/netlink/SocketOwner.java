@@ -5,8 +5,10 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.Stream;
 
 /**
  * Finds the process behind a netlink port: /proc/net/netlink leads from the port to the socket's
@@ -17,6 +19,7 @@ import java.util.Optional;
  */
 public record SocketOwner(long pid, String command) {
   private static final int LONGEST_COMMAND = 100;
+  private static final long INIT = 1;
 
   // Columns of /proc/net/netlink: sk Eth Pid Groups Rmem Wmem Dump Locks Drops Inode
   private static final int FAMILY_COLUMN = 1;
@@ -35,6 +38,21 @@ public record SocketOwner(long pid, String command) {
     }
   }
 
+  /** Another process that holds the socket behind {@code fd} too; empty if it cannot be told. */
+  public static Optional<SocketOwner> besidesThisProcess(int fd) {
+    String socket;
+    try {
+      socket = Files.readSymbolicLink(Path.of("/proc/self/fd/" + fd)).toString();
+    } catch (IOException e) {
+      return Optional.empty();
+    }
+    long self = ProcessHandle.current().pid();
+    return holders(socket)
+        .filter(process -> process.pid() != self)
+        .findFirst()
+        .map(SocketOwner::of);
+  }
+
   private static Optional<String> inode(int family, int portId) throws IOException {
     List<String> lines = Files.readAllLines(Path.of("/proc/thread-self/net/netlink"));
     for (String line : lines.subList(1, lines.size())) {
@@ -50,11 +68,18 @@ public record SocketOwner(long pid, String command) {
 
   /** The process that holds the socket with this inode; empty if it cannot be told. */
   public static Optional<SocketOwner> ofInode(String inode) {
-    String wanted = "socket:[" + inode + "]";
-    return ProcessHandle.allProcesses()
-        .filter(process -> holds(process.pid(), wanted))
-        .findFirst()
-        .map(process -> new SocketOwner(process.pid(), command(process.pid())));
+    // A service manager that keeps a copy is nobody to be stopped: it comes last.
+    return holders("socket:[" + inode + "]")
+        .max(Comparator.comparing(process -> process.pid() != INIT))
+        .map(SocketOwner::of);
+  }
+
+  private static SocketOwner of(ProcessHandle process) {
+    return new SocketOwner(process.pid(), command(process.pid()));
+  }
+
+  private static Stream<ProcessHandle> holders(String socket) {
+    return ProcessHandle.allProcesses().filter(process -> holds(process.pid(), socket));
   }
 
   private static boolean holds(long pid, String wanted) {

@@ -65,6 +65,15 @@ public final class Nftables implements AutoCloseable {
     return new Nftables(NetlinkSocket.open(NETLINK_NETFILTER));
   }
 
+  /**
+   * The nf_tables of the namespace a NETLINK_NETFILTER socket belongs to.
+   *
+   * @param socket closed together with the new object
+   */
+  public static Nftables over(NetlinkSocket socket) {
+    return new Nftables(socket);
+  }
+
   public static Nftables open(NetworkNamespace namespace) {
     return new Nftables(NetlinkSocket.open(NETLINK_NETFILTER, namespace));
   }

@@ -79,8 +79,9 @@ public final class SluiceTable implements AutoCloseable {
    */
   public static SluiceTable open(Nftables nftables, Ownership ownership) {
     Optional<Table> existing = nftables.table(ID);
-    if (existing.isPresent() && existing.get().isOwned()) {
-      throw taken(existing.get().ownerPortId());
+    Optional<Table> owned = existing.filter(Table::isOwned);
+    if (owned.isPresent() && owned.get().ownerPortId() != nftables.portId()) {
+      throw taken(owned.get().ownerPortId());
     }
     if (ownership == Ownership.OFF) {
       return open(nftables, existing, 0);
@@ -110,10 +111,11 @@ public final class SluiceTable implements AutoCloseable {
       return new SluiceTable(nftables, owned, Origin.CREATED);
     }
     Table found = existing.get();
-    // An owned table whose owner has died keeps only the persist flag.
-    int adoptable = flags & ~NFT_TABLE_F_OWNER;
+    // An owned table whose owner has died keeps only the persist flag. One that is still owned is
+    // ours: its owner is this socket, which was kept while the agent was dead.
+    int adoptable = found.isOwned() ? flags : flags & ~NFT_TABLE_F_OWNER;
     if (found.flags() == adoptable && found.userdata().equals(wanted.userdata())) {
-      if (owned) {
+      if (owned && !found.isOwned()) {
         nftables.commit(new Batch().add(wanted), "adopt the table " + ID);
       }
       return new SluiceTable(nftables, owned, Origin.ADOPTED);

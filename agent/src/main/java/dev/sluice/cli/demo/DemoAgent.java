@@ -56,6 +56,8 @@ final class DemoAgent implements AutoCloseable {
                 launcher, "--socket", socket.toString(), "agent", "--ownership", ownership)
             .redirectErrorStream(true)
             .redirectOutput(ProcessBuilder.Redirect.appendTo(log.toFile()));
+    // The story needs an agent that stays dead for a while.
+    command.environment().put("SLUICE_KEEPER", "off");
     long startedNanos = System.nanoTime();
     // A new process is in the namespace of the thread that starts it.
     Process process = host.namespace().call(command::start);
