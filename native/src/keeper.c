@@ -339,7 +339,7 @@ static int usage(void)
 int main(int argc, char **argv)
 {
 	static const char settled[] = "--settled=";
-	struct keeper keeper = { .settled_ms = SETTLED_MS };
+	static struct keeper keeper = { .settled_ms = SETTLED_MS };
 	int first = 1;
 
 	if (first < argc && strncmp(argv[first], settled, strlen(settled)) == 0) {

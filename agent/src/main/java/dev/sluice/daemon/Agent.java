@@ -80,6 +80,8 @@ public final class Agent implements AutoCloseable {
                 () -> {
                   toldToEnd.countDown();
                   awaitQuietly(ended);
+                  // Otherwise the virtual machine makes an exit code of the signal's number.
+                  Runtime.getRuntime().halt(0);
                 },
                 "shutdown"));
     awaitQuietly(toldToEnd);
