@@ -1,17 +1,20 @@
 package dev.sluice.netlink;
 
+import static dev.sluice.netlink.LinuxNetlink.NETLINK_NETFILTER;
 import static dev.sluice.netlink.LinuxNetlink.NETLINK_ROUTE;
 import static dev.sluice.netlink.LinuxNetlink.NLM_F_REQUEST;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sluice.ffi.NativeBuffer;
+import dev.sluice.ffi.Sys;
 import dev.sluice.testing.Netns;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -219,6 +222,59 @@ class NetlinkSocketIT {
       }
       socket.send(batch.address(), batch.length(), "send much");
       assertThat(links(socket)).contains("lo");
+    }
+  }
+
+  private NetlinkSocket adopt(int fd, int family) throws Exception {
+    try (NetworkNamespace namespace = NetworkNamespace.open(netns.path())) {
+      return namespace.call(() -> NetlinkSocket.adopt(fd, family));
+    }
+  }
+
+  /**
+   * Fails if what the former user left is not read to its end: an unfinished dump makes the kernel
+   * refuse the next (EBUSY). Fails as well if the socket gets another port, or is handed on to
+   * programs.
+   */
+  @Test
+  void anAdoptedSocketKeepsItsPortAndNothingElseOfItsFormerUser() throws Exception {
+    netns.ip(
+        IntStream.range(0, 200)
+            .mapToObj(i -> "link add many" + i + " type bridge")
+            .toArray(String[]::new));
+    try (NetlinkSocket former = open()) {
+      MessageWriter dump = getLinks();
+      dump.addFlags(0, LinuxNetlink.NLM_F_DUMP);
+      former.send(dump.address(), dump.length(), "begin a dump");
+      try (NetlinkSocket heir = adopt(Sys.dup(former.fd()), NETLINK_ROUTE)) {
+        assertThat(heir.portId()).isEqualTo(former.portId());
+        assertThat(heir.receive(NativeBuffer.allocate(65_536), 0))
+            .isEqualTo(NetlinkTransport.NOTHING);
+        assertThat(links(heir)).contains("many0", "many199").hasSizeGreaterThan(200);
+        assertThat(Files.readAllLines(Path.of("/proc/self/fdinfo/" + heir.fd())))
+            .as("O_CLOEXEC")
+            .anyMatch(line -> line.matches("flags:\\s+0?2[0-7]{6}"));
+      }
+    }
+  }
+
+  /** Fails if any of the three is not looked at; a refused descriptor stays the caller's. */
+  @Test
+  void adoptsOnlyWhatIsOfItsFamilyAndNamespace() throws Exception {
+    try (NetlinkSocket inside = open();
+        NetlinkSocket outside = NetlinkSocket.open(NETLINK_ROUTE);
+        NetworkNamespace file = NetworkNamespace.open(netns.path())) {
+      assertThatThrownBy(() -> adopt(outside.fd(), NETLINK_ROUTE))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessageEndingWith("is a netlink socket of another network namespace");
+      assertThatThrownBy(() -> adopt(inside.fd(), NETLINK_NETFILTER))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessageEndingWith("is a socket of domain 16, protocol 0, not of netlink family 12");
+      assertThatThrownBy(() -> adopt(file.fd(), NETLINK_ROUTE))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessageContaining("is no socket: ENOTSOCK");
+      assertThat(links(inside)).contains("lo");
+      assertThat(links(outside)).contains("lo");
     }
   }
 }

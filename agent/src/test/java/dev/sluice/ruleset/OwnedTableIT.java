@@ -1,10 +1,12 @@
 package dev.sluice.ruleset;
 
+import static dev.sluice.netlink.LinuxNetlink.NETLINK_NETFILTER;
 import static dev.sluice.nftables.uapi.LinuxNfTables.NFT_TABLE_F_OWNER;
 import static dev.sluice.nftables.uapi.LinuxNfTables.NFT_TABLE_F_PERSIST;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.sluice.ffi.Sys;
 import dev.sluice.model.Egress;
 import dev.sluice.model.InterfaceName;
 import dev.sluice.model.Mapping;
@@ -17,6 +19,7 @@ import dev.sluice.net.IpAddress;
 import dev.sluice.net.PortRange;
 import dev.sluice.net.Prefix;
 import dev.sluice.net.Protocol;
+import dev.sluice.netlink.NetlinkSocket;
 import dev.sluice.netlink.NetworkNamespace;
 import dev.sluice.nftables.Nftables;
 import dev.sluice.nftables.Table;
@@ -205,6 +208,59 @@ class OwnedTableIT {
     published().close();
     assertRebuilt(Ownership.OFF, 0, 0);
     assertRebuilt(Ownership.AUTO, NFT_TABLE_F_OWNER | NFT_TABLE_F_PERSIST, 0);
+  }
+
+  private static SluiceTable openOver(int keptFd, Ownership ownership) throws Exception {
+    return namespace.call(
+        () ->
+            SluiceTable.open(
+                Nftables.over(NetlinkSocket.adopt(Sys.dup(keptFd), NETLINK_NETFILTER)), ownership));
+  }
+
+  /**
+   * Fails if a table that our own socket owns is taken for another agent's, or for an orphan's; or
+   * if it is not rebuilt where it is of another version or shall be plain.
+   */
+  @Test
+  void aTableOwnedByTheInheritedSocketIsTakenOverAsItIsOrRebuilt() throws Exception {
+    try (NetlinkSocket kept = NetlinkSocket.open(NETLINK_NETFILTER, namespace)) {
+      SluiceTable first = openOver(kept.fd(), Ownership.AUTO);
+      first.apply(Change.publish(List.of(NETWORK), MAPPINGS));
+      first.close();
+      assertThat(nft.attempt("delete table inet sluice").succeeded()).isFalse();
+
+      int generation = generation();
+      try (SluiceTable second = openOver(kept.fd(), Ownership.AUTO)) {
+        assertThat(second.origin()).isEqualTo(SluiceTable.Origin.ADOPTED);
+        assertThat(generation()).as("nothing had to be changed").isEqualTo(generation);
+        assertThat(second.mappings()).hasSize(2);
+        second.apply(Change.withdraw(List.of(RANGE)));
+      }
+      try (SluiceTable plain = openOver(kept.fd(), Ownership.OFF)) {
+        assertThat(plain.origin()).isEqualTo(SluiceTable.Origin.REBUILT);
+        assertThat(plain.isOwned()).isFalse();
+        assertThat(plain.mappings()).extracting(PublishedMapping::mapping).containsExactly(WEB);
+      }
+      nft.apply("delete table inet sluice");
+      try (Nftables past =
+          namespace.call(
+              () -> Nftables.over(NetlinkSocket.adopt(Sys.dup(kept.fd()), NETLINK_NETFILTER)))) {
+        Tables.create(
+            past, 0, NFT_TABLE_F_OWNER | NFT_TABLE_F_PERSIST, List.of(NETWORK), MAPPINGS, 41);
+        try (SluiceTable rebuilt = openOver(kept.fd(), Ownership.AUTO)) {
+          assertThat(rebuilt.origin()).isEqualTo(SluiceTable.Origin.REBUILT);
+          assertThat(rebuilt.isOwned()).isTrue();
+          assertThat(connections(rebuilt.mappings(), WEB)).isEqualTo(41);
+          assertThat(nft.attempt("delete table inet sluice").succeeded()).isFalse();
+        }
+      }
+    }
+  }
+
+  private static int generation() {
+    try (Nftables reader = Nftables.open(namespace)) {
+      return reader.generation();
+    }
   }
 
   private static void assertRebuilt(Ownership ownership, int flags, long atLeastConnections) {

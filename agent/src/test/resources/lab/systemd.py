@@ -1,0 +1,66 @@
+"""Plays systemd for one service with FileDescriptorStoreMax=1, Restart=always and RestartSec=1:
+takes what the service says on NOTIFY_SOCKET, keeps the descriptor it leaves, starts it again when it
+dies and hands the descriptor back. Tells of everything on standard output, with the number of the start.
+
+    systemd.py DIRECTORY nothing|wrong COMMAND...      wrong: the first start is handed another socket
+"""
+import array
+import os
+import select
+import signal
+import socket
+import sys
+import time
+
+directory, first_handed, command = sys.argv[1], sys.argv[2], sys.argv[3:]
+path = directory + "/notify"
+notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+notify.bind(path)
+stored = None
+if first_handed == "wrong":
+    stored = socket.socketpair()[0].detach()
+
+
+def start():
+    pid = os.fork()
+    if pid:
+        return pid
+    environment = dict(os.environ, NOTIFY_SOCKET=path)
+    if stored is not None:
+        os.dup2(stored, 3)
+        os.set_inheritable(3, True)
+        environment.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1", LISTEN_FDNAMES="sluice-table")
+    os.execve(command[0], command, environment)
+
+
+def say(*words):
+    print("start", number, *words, flush=True)
+
+
+told = []
+signal.signal(signal.SIGTERM, lambda *_: told.append(True))
+number = 0
+while not told:
+    number += 1
+    pid = start()
+    say("process", pid)
+    ended = 0
+    while not ended:
+        if told:
+            os.kill(pid, signal.SIGTERM)
+            told.append(True)
+        if select.select([notify], [], [], 0.02)[0]:
+            text, control, _, _ = notify.recvmsg(4096, socket.CMSG_SPACE(4))
+            words = text.decode().split("\n")
+            say("notify", *words)
+            for level, kind, data in control:
+                assert (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS)
+                assert words == ["FDSTORE=1", "FDNAME=sluice-table"], words
+                stored = array.array("i", data)[0]
+            if "FDSTOREREMOVE=1" in words:
+                os.close(stored)
+                stored = None
+        ended, status = os.waitpid(pid, os.WNOHANG)
+    say("ended", os.waitstatus_to_exitcode(status))
+    if not told:
+        time.sleep(1)
