@@ -2,6 +2,9 @@ package dev.sluice.daemon;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.sluice.netlink.NetworkNamespace;
+import dev.sluice.nftables.Nftables;
+import dev.sluice.ruleset.SluiceTable;
 import dev.sluice.testing.Background;
 import dev.sluice.testing.Lab;
 import dev.sluice.testing.Nft;
@@ -26,11 +29,12 @@ import org.junit.jupiter.api.io.TempDir;
  * <p>{@code -Dsluice.kills=500} is the whole campaign; without it there are 20 kills.
  */
 class KeeperIT {
+  private static final boolean CAMPAIGN = Integer.getInteger("sluice.kills") != null;
   private static final int KILLS = Integer.getInteger("sluice.kills", 20);
   private static final int SESSIONS = 50;
 
-  /** To be ready again after a kill; of a start that the machine delays, three times that. */
-  private static final Duration CONVERGED = Duration.ofSeconds(2);
+  /** From a kill to the first answer; other tests may have the machine when it is no campaign. */
+  private static final Duration CONVERGED = Duration.ofSeconds(CAMPAIGN ? 2 : 10);
 
   private static final Duration LIMIT = Duration.ofSeconds(30);
 
@@ -45,6 +49,7 @@ class KeeperIT {
         nft flush map inet sluice any4 2>/dev/null && echo FLUSHED
         nft list table inet sluice >/dev/null 2>&1 || echo GONE
         echo tried
+        sleep 0.02
       done
       """;
 
@@ -108,7 +113,7 @@ class KeeperIT {
     assertThat(agent.sluice("doctor").stdout())
         .containsPattern("process \\d+ \\(.*/sluice-keeper\\) keeps it locked");
 
-    Ran rival = agent.sluice("--socket", directory.resolve("rival.sock").toString(), "agent");
+    Ran rival = agent.rival(directory.resolve("rival.sock"));
     assertThat(rival.exitCode()).isEqualTo(StartupException.CONFLICT);
     assertThat(rival.stderr()).contains("another agent serves this network namespace");
     assertServed();
@@ -133,7 +138,7 @@ class KeeperIT {
     // Stopped, the keeper cannot start the agent again before the rival has tried.
     Ran.run("kill", "-STOP", Long.toString(agent.keeper().pid())).orFail();
     Ran.run("kill", "-KILL", Long.toString(first)).orFail();
-    Ran rival = agent.sluice("--socket", directory.resolve("rival.sock").toString(), "agent");
+    Ran rival = agent.rival(directory.resolve("rival.sock"));
     Ran.run("kill", "-CONT", Long.toString(agent.keeper().pid())).orFail();
     assertThat(rival.exitCode()).as(rival.stderr()).isEqualTo(StartupException.CONFLICT);
     assertThat(rival.stderr())
@@ -184,10 +189,15 @@ class KeeperIT {
     assertNothingWasChanged(vandal);
     System.out.println(
         "killed " + KILLS + " times; back after (ms) " + convergedMillis + ", seed " + seed);
-    List<Long> sorted = convergedMillis.stream().sorted().toList();
-    assertThat(sorted.get(sorted.size() / 2)).isLessThanOrEqualTo(CONVERGED.toMillis());
-    assertThat(sorted.get(sorted.size() - 1)).isLessThanOrEqualTo(3 * CONVERGED.toMillis());
+    assertThat(convergedMillis).allMatch(millis -> millis <= CONVERGED.toMillis());
     assertThat(agent.keeper().stop()).isZero();
+  }
+
+  private int ownerPortId() {
+    try (NetworkNamespace namespace = NetworkNamespace.open(lab.host().path());
+        Nftables reader = Nftables.open(namespace)) {
+      return reader.table(SluiceTable.ID).orElseThrow().ownerPortId();
+    }
   }
 
   private KeptAgent startUnderSystemd(String firstHanded) throws IOException {
@@ -214,7 +224,7 @@ class KeeperIT {
     agent
         .keeper()
         .awaitLine("^start 1 notify FDSTORE=1 FDNAME=sluice-table$", Duration.ofSeconds(5));
-    String owner = nft.table("inet", "sluice").lines().findFirst().orElseThrow();
+    int owner = ownerPortId();
     Background vandal = lab.host().start("sh", "-c", VANDAL);
     vandal.awaitLine("tried", LIMIT);
 
@@ -228,7 +238,7 @@ class KeeperIT {
     awaitTries(vandal, 3);
     assertNothingWasChanged(vandal);
     assertServed();
-    assertThat(nft.table("inet", "sluice")).startsWith(owner);
+    assertThat(ownerPortId()).isEqualTo(owner);
     assertThat(agent.keeper().lines()).noneMatch(line -> line.startsWith("start 2 notify FDSTORE"));
     assertThat(agent.sluice("doctor").stdout())
         .containsPattern("process " + agent.keeper().pid() + " \\(.*python3.*\\) keeps it locked");

@@ -72,6 +72,12 @@ final class KeptAgent {
     return host.exec(command.toArray(String[]::new));
   }
 
+  /** Another agent in the same namespace, which must end by itself. */
+  Ran rival(Path otherSocket) {
+    return host.exec(
+        "env", "SLUICE_BUILD=never", launcher(), "--socket", otherSocket.toString(), "agent");
+  }
+
   /** The agent's own process, a child of its keeper; waits until there is one. */
   long pid() {
     return await("the agent's process", this::child).pid();
