@@ -119,8 +119,8 @@ class KeeperIT {
     assertServed();
 
     vandal.kill();
-    assertThat(agent.keeper().stop()).isZero();
-    assertThat(String.join("\n", agent.keeper().lines())).contains("published ports stay in force");
+    assertThat(agent.stop()).isZero();
+    agent.keeper().awaitLine("published ports stay in force", LIMIT);
     assertServed();
     // Nobody has the socket any more: the table is an orphan.
     nft.run("delete", "table", "inet", "sluice").orFail();
@@ -158,7 +158,7 @@ class KeeperIT {
     // Two thousand elements: so many that reading them takes several system calls.
     launched.sluice("publish", "-p", "20000-21999:30000-31999", "--to", Lab.C1).orFail();
     List<String> command = launched.command();
-    assertThat(launched.keeper().stop()).isZero();
+    assertThat(launched.stop()).isZero();
 
     KeptAgent agent = KeptAgent.again(launched, command, "--settled=0");
     assertThat(agent.awaitPublished()).hasSize(2);
@@ -190,7 +190,7 @@ class KeeperIT {
     System.out.println(
         "killed " + KILLS + " times; back after (ms) " + convergedMillis + ", seed " + seed);
     assertThat(convergedMillis).allMatch(millis -> millis <= CONVERGED.toMillis());
-    assertThat(agent.keeper().stop()).isZero();
+    assertThat(agent.stop()).isZero();
   }
 
   private int ownerPortId() {
@@ -243,7 +243,7 @@ class KeeperIT {
     assertThat(agent.sluice("doctor").stdout())
         .containsPattern("process " + agent.keeper().pid() + " \\(.*python3.*\\) keeps it locked");
 
-    agent.keeper().stop();
+    assertThat(agent.stop()).isZero();
     agent.keeper().awaitLine("^start 2 notify STOPPING=1$", LIMIT);
     agent.keeper().awaitLine("^start 2 ended 0$", LIMIT);
   }

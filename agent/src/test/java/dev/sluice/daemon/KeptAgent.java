@@ -117,6 +117,12 @@ final class KeptAgent {
         () -> agent.isAlive() ? Optional.empty() : Optional.of(agent));
   }
 
+  /** SIGTERM to the keeper: its exit code. What it says until the end is kept. */
+  int stop() {
+    Ran.run("kill", "-TERM", Long.toString(keeper.pid())).orFail();
+    return keeper.awaitEnd(LIMIT);
+  }
+
   /** Waits until the agent answers and tells what is published. */
   List<PublishedMapping> awaitPublished() {
     return await("an answer", this::published);
