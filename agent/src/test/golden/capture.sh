@@ -13,6 +13,7 @@ cd "$(dirname "$0")" || exit 1
 only=${1:-.}
 out=../resources/golden
 tmp=$(mktemp -d)
+: >"$tmp/printed" # what nft printed, where that is wanted
 : >"$tmp/debug" # what nft --debug=netlink says of a rule, one expression a line
 ns=slt-$$-0-golden
 peer=slt-$$-1-golden-peer
@@ -49,6 +50,7 @@ store() {
 		echo "# exit: $status"
 		sed 's/^/# says: /' "$tmp/stderr"
 		sed 's/^/# debug: /' "$tmp/debug"
+		sed 's/^/# printed: /' "$tmp/printed"
 		echo "# version: $(version_of "$1"), Linux $(uname -r)"
 		/usr/bin/python3 -IS decode.py "$tmp/trace" "$keep"
 	} >"$tmp/file" || {
@@ -68,18 +70,21 @@ capture() {
 	shift 2
 	wanted "$name" || return 0
 	printf '%s' "$input" >"$tmp/input"
-	trace "$@" <"$tmp/input" >/dev/null 2>"$tmp/stderr"
+	trace "$@" <"$tmp/input" >"$tmp/stdout" 2>"$tmp/stderr"
 	status=$?
+	[ -z "${keep_output:-}" ] || mv "$tmp/stdout" "$tmp/printed"
 	[ $status = 0 ] || [ -n "${may_fail:-}" ] || {
 		failed "$name: '$*' failed: $(cat "$tmp/stderr")"
 		return
 	}
 	store "$name" "$keep" $status "$@"
+	: >"$tmp/printed"
 }
 # batch NAME SCRIPT : the transaction that an nft script becomes
 batch() { input=$2 capture "nftables/$1" exchange:NFNL_MSG_BATCH_BEGIN nft -f -; }
 # rule NAME CHAIN RULE : one rule into table inet t, and how nft itself writes its expressions
 rule() {
+	printf 'add rule inet t %s %s\n' "$2" "$3" >>"$tmp/rules"
 	in_ns nft --check --debug=netlink "add rule inet t $2 $3" 2>/dev/null | sed -n 's/^  \[ \(.*\) \]$/\1/p' >"$tmp/debug"
 	batch "rule-$1" "add rule inet t $2 $3"
 	: >"$tmp/debug"
@@ -466,6 +471,102 @@ for map in any4 any6 exact4 range4_tcp inbound egress4 source4 guarded_any4 spre
 done
 input='' capture nftables/get-element exchange:NFT_MSG_GETSETELEM nft 'get element inet sluice any4 { tcp . 8080 }'
 may_fail=1 input='' capture nftables/get-element-missing exchange:NFT_MSG_GETSETELEM nft 'get element inet sluice any4 { tcp . 9999 }'
+
+# ==================================================================== nftables: whole tables, and how nft lists them
+# Everything 'nft list' asks the kernel for, with what it prints of the answers.
+listing() { # NAME TABLE
+	input='' keep_output=1 capture "nftables/list-$1" 'exchange:NFT_MSG_GET.*' nft list table inet "$2"
+}
+listing reference sluice
+nft_load <<'END'
+flush ruleset
+table inet t {
+	comment "every form of a set";
+	set seen { type ipv4_addr; flags dynamic,timeout; timeout 1m; size 100; }
+	set leases { type ipv4_addr; flags timeout; timeout 90061s; elements = { 192.0.2.1 timeout 1d5h, 192.0.2.2 }; }
+	set merged { type ipv4_addr; flags interval; auto-merge; elements = { 0.0.0.0/0 }; }
+	set ports { type inet_service; flags interval; elements = { 22, 1024-2047, 3000-65535 }; }
+	set sources { type inet_proto . inet_service . ipv4_addr; flags interval
+		elements = { tcp . 1024-2047 . 10.0.0.0/8, udp . 53 . 192.0.2.1-192.0.2.3 }; }
+	set marks { type mark; elements = { 0x3, 0x2a }; }
+	set mark_ranges { type mark; flags interval; elements = { 0x10-0x1f, 0x40-0x77 }; }
+	set ethers { type ether_addr; comment "who may"; elements = { 02:00:00:00:00:01 }; }
+	set fixed_ports { type inet_service; flags constant; elements = { 80, 443 }; }
+	set states { type ct_state; elements = { established, related }; }
+	set icmp_types { type icmp_type; elements = { echo-request }; }
+	set pairs { type ipv4_addr . mark; elements = { 192.0.2.1 . 0x5 }; }
+	set interfaces { type iface_index; elements = { lo }; }
+	set counted { type ipv4_addr; flags dynamic; counter limit rate 5/second; }
+	set connections { type inet_proto . inet_service; ct count over 100
+		elements = { tcp . 80 ct count over 5 comment "five" }; }
+	map subnets { type ipv4_addr : ipv4_addr . inet_service; flags interval; counter
+		elements = { 10.0.0.0/8 counter packets 5 bytes 6 comment "ten" : 192.0.2.1 . 80 }; }
+	map verdicts { type ipv6_addr : verdict; elements = { 2001:db8::1 : drop, 2001:db8::2 : jump next }; }
+	set rate4_20 { type ipv4_addr . inet_proto . inet_service; flags dynamic,timeout; timeout 2m; size 1000; }
+	chain early { type filter hook prerouting priority -155; }
+	chain guard { type filter hook output priority 60; policy drop; }
+	chain late { type nat hook output priority -95; }
+	chain between { type filter hook forward priority -139; }
+	chain routing { type route hook output priority mangle; }
+	chain sources_last { type nat hook postrouting priority srcnat + 1; }
+	chain next { update @rate4_20 { ip saddr . meta l4proto . th dport limit rate over 20/second burst 40 packets } drop; }
+}
+END
+listing sets t
+nft_load <<'END'
+flush ruleset
+table inet t {
+	map guests { type ipv4_addr : ipv4_addr; }
+	set seen { type ipv4_addr; flags dynamic, timeout; size 1024; }
+	set allowed { type ipv4_addr; }
+	set pairs { type ipv4_addr . mark; }
+	set counted { type ipv4_addr; flags dynamic; counter; size 16; }
+	map learned { type ipv4_addr : inet_service; flags dynamic; size 16; }
+	counter hits { }
+	quota month { over 100 mbytes }
+	chain other { }
+	chain forward { type filter hook forward priority filter; }
+	chain raw { type filter hook prerouting priority raw; }
+	chain prerouting { type nat hook prerouting priority dstnat; }
+	chain postrouting { type nat hook postrouting priority srcnat; }
+}
+END
+sed 's/^/add rule inet t forward /' >>"$tmp/rules" <<'END'
+ct status & dnat == 0 accept
+ct state != established accept
+ct state ! established accept
+tcp flags & (syn|ack) != 0 accept
+tcp flags & syn == 0 accept
+meta nfproto ipv4 counter ip saddr 192.0.2.1 drop
+meta l4proto udp counter udp dport 53 drop
+ip protocol tcp tcp dport 80
+icmpv6 type echo-request
+meta l4proto icmp @th,0,8 8
+@nh,96,32 0x01020304 accept
+ip saddr 192.0.2.1 ip daddr 192.0.2.2 tcp sport 5 tcp dport 9 accept
+meta mark & 0x3 != 0 accept
+ip saddr & 0.0.0.255 == 0.0.0.5
+ip6 saddr != fe80::/10
+meta mark { 1, 2 }
+ip saddr . meta mark @pairs
+meta mark set ip saddr map { 192.0.2.1 : 0x5 }
+limit rate 20/second burst 40 packets drop
+limit rate over 5 kbytes/second burst 3000 bytes
+iifname != { "lo", "br0" } accept
+iif 55 accept
+log group 0
+log flags tcp sequence,options flags skuid
+meta skuid 0
+meta protocol ip
+ether type ip
+ip ttl 5-9 accept
+tcp dport < 5
+END
+# The kernel may lack one or the other (nft_queue): those are not in the listing.
+while IFS= read -r line; do in_ns nft "$line" 2>/dev/null; done <"$tmp/rules"
+listing rules t
+nft_load <<<"flush ruleset
+$(cat reference.nft)"
 
 watch() { # NAME SCRIPT : the notifications a transaction causes
 	if wanted "nftables/event-$1"; then
