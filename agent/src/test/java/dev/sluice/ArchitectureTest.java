@@ -49,10 +49,12 @@ class ArchitectureTest {
           entry("nftables.uapi", "netlink"),
           entry("nftables.expr", "nftables.uapi netlink net"),
           entry("nftables", "nftables.expr nftables.uapi netlink net ffi"),
+          entry("nftables.text", "nftables nftables.expr nftables.uapi net"),
           entry("conntrack", "netlink net ffi"),
           entry("route", "netlink net ffi"),
           // how it is realised
-          entry("ruleset", "nftables nftables.expr nftables.uapi netlink model net ffi"),
+          entry(
+              "ruleset", "nftables nftables.expr nftables.text nftables.uapi netlink model net ffi"),
           // what is meant
           entry("flow", "conntrack model net"),
           entry("flow.export", "model net"),

@@ -258,6 +258,22 @@ public final class SluiceTable implements AutoCloseable {
     return read("read the attached networks", () -> new Reader(nftables, ID).networks());
   }
 
+  /**
+   * Prints the table as it is programmed, in the language of {@code nft -f}. It is read first, and
+   * then printed without holding anything up.
+   *
+   * @throws IOException if {@code out} throws it
+   */
+  public void print(Appendable out) throws IOException {
+    Optional<TableListing> listing =
+        read("read the table " + ID, () -> TableListing.read(nftables, ID));
+    if (listing.isPresent()) {
+      TablePrinter.print(listing.get(), out);
+    } else {
+      out.append("# there is no table ").append(ID.toString()).append('\n');
+    }
+  }
+
   private <T> T read(String operation, Supplier<T> reader) {
     if (owned) {
       // Only this object can change the table, so nobody does while the lock is held.

@@ -105,9 +105,11 @@ record FieldTypes(String keyword, String text, List<ValueType> fields, List<Inte
     return type.get();
   }
 
-  /** What nft noted of the expressions behind {@code typeof}; empty if the set has a plain type. */
-  private static Optional<FieldTypes> noted(Bytes userdata, int record)
-      throws InexpressibleException {
+  /**
+   * What nft noted of the expressions behind {@code typeof}; empty if the set has a plain type, or
+   * an expression that is not known here: then the number of its type has to do.
+   */
+  private static Optional<FieldTypes> noted(Bytes userdata, int record) {
     Optional<Bytes> found = Userdata.find(userdata, record);
     if (found.isEmpty()) {
       return Optional.empty();
@@ -115,52 +117,44 @@ record FieldTypes(String keyword, String text, List<ValueType> fields, List<Inte
     Bytes note = found.get();
     int expression = u32(note, 0);
     Bytes inside = Userdata.find(note, 1).orElse(Bytes.EMPTY);
-    List<Noted> fields = new ArrayList<>();
+    List<Optional<Noted>> fields = new ArrayList<>();
     if (expression == EXPR_CONCAT) {
-      if (inside.length() == 0) {
-        return Optional.empty(); // of a plain "type a . b"
-      }
-      for (int i = 0; ; i++) {
-        Optional<Bytes> field = Userdata.find(inside, i);
-        if (field.isEmpty()) {
-          break;
-        }
+      Optional<Bytes> field = Userdata.find(inside, 0);
+      for (int i = 1; field.isPresent(); i++) {
         Bytes details = Userdata.find(field.get(), 1).orElse(Bytes.EMPTY);
         fields.add(field(u32(field.get(), 0), details));
+        field = Userdata.find(inside, i);
       }
     } else {
       fields.add(field(expression, inside));
     }
+    // A plain "type a . b" is noted as a concatenation of nothing.
+    if (fields.isEmpty() || fields.stream().anyMatch(Optional::isEmpty)) {
+      return Optional.empty();
+    }
+    List<Noted> known = fields.stream().flatMap(Optional::stream).toList();
     return Optional.of(
         new FieldTypes(
             "typeof",
-            String.join(" . ", fields.stream().map(Noted::text).toList()),
-            fields.stream().map(Noted::type).toList(),
-            fields.stream().map(Noted::lengthBytes).toList()));
+            String.join(" . ", known.stream().map(Noted::text).toList()),
+            known.stream().map(Noted::type).toList(),
+            known.stream().map(Noted::lengthBytes).toList()));
   }
 
-  private static Noted field(int expression, Bytes details) throws InexpressibleException {
-    switch (expression) {
-      case EXPR_PAYLOAD -> {
-        String header = HEADERS.getOrDefault(u32(details, 0), "");
-        Optional<PayloadField> field = PayloadField.numbered(header, u32(details, 1));
-        if (field.isPresent()) {
-          return new Noted(field.get().text(), field.get().type(), field.get().lengthBytes());
-        }
-      }
-      case EXPR_META -> {
-        Optional<Operand.Selector> meta = Selectors.meta(u32(details, 0));
-        if (meta.isPresent()) {
-          return new Noted(meta.get().text(), meta.get().type(), meta.get().lengthBytes());
-        }
-      }
-      case EXPR_NUMGEN -> {
-        String text = Selectors.numgen(u32(details, 0), u32(details, 1), u32(details, 2));
-        return new Noted(text, ValueType.INTEGER, Integer.BYTES);
-      }
-      default -> {}
-    }
-    throw new InexpressibleException("typeof expression " + expression + " " + details);
+  private static Optional<Noted> field(int expression, Bytes details) {
+    return switch (expression) {
+      case EXPR_PAYLOAD -> PayloadField.numbered(
+              HEADERS.getOrDefault(u32(details, 0), ""), u32(details, 1))
+          .map(field -> new Noted(field.text(), field.type(), field.lengthBytes()));
+      case EXPR_META -> Selectors.meta(u32(details, 0))
+          .map(meta -> new Noted(meta.text(), meta.type(), meta.lengthBytes()));
+      case EXPR_NUMGEN -> Optional.of(
+          new Noted(
+              Selectors.numgen(u32(details, 0), u32(details, 1), u32(details, 2)),
+              ValueType.INTEGER,
+              Integer.BYTES));
+      default -> Optional.empty();
+    };
   }
 
   /** A number in this machine's byte order; 0 if it is missing. */

@@ -91,6 +91,10 @@ final class RuleText {
   // What the rule has asked for so far, and the statement that asked: nft would ask by itself.
   private int family;
   private int familyAsked = UNKNOWN;
+
+  /** Whether a field needs that check, with the one for the transport between them. */
+  private boolean familyUsed;
+
   private int transport = UNKNOWN;
   private int transportAsked = UNKNOWN;
   private boolean ethernet;
@@ -199,6 +203,7 @@ final class RuleText {
   }
 
   private void say(String statement) {
+    familyUsed = false;
     statements.add(statement);
   }
 
@@ -340,7 +345,10 @@ final class RuleText {
   private void dropAsked(String header) {
     switch (header) {
       case "ether" -> ethernetAsked = drop(ethernetAsked);
-      case "ip", "ip6" -> familyAsked = drop(familyAsked);
+      case "ip", "ip6" -> {
+        familyUsed = familyAsked != UNKNOWN && familyAsked == transportAsked - 1;
+        familyAsked = drop(familyAsked);
+      }
       case "th" -> {}
       case "icmp", "icmpv6" -> {
         if (drop(transportAsked) == UNKNOWN) {
@@ -348,7 +356,11 @@ final class RuleText {
           familyAsked = drop(familyAsked);
         }
       }
-      default -> transportAsked = drop(transportAsked);
+      default -> {
+        transportAsked = drop(transportAsked);
+        // Both checks stood before fields of both headers.
+        familyAsked = familyUsed ? drop(familyAsked) : familyAsked;
+      }
     }
   }
 
@@ -433,6 +445,9 @@ final class RuleText {
   private void byteorder(Byteorder byteorder) throws InexpressibleException {
     Selector turned = selector(byteorder.sreg(), byteorder);
     boolean toNetwork = byteorder.op() == NFT_BYTEORDER_HTON;
+    if (turned.lengthBytes() == 1) {
+      return; // nft turns single bytes of a concatenation, too
+    }
     if (turned.networkOrder() == toNetwork || byteorder.size() != turned.lengthBytes()) {
       throw new InexpressibleException(byteorder);
     }
