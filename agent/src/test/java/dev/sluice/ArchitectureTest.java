@@ -54,7 +54,8 @@ class ArchitectureTest {
           entry("route", "netlink net ffi"),
           // how it is realised
           entry(
-              "ruleset", "nftables nftables.expr nftables.text nftables.uapi netlink model net ffi"),
+              "ruleset",
+              "nftables nftables.expr nftables.text nftables.uapi netlink model net ffi"),
           // what is meant
           entry("flow", "conntrack model net"),
           entry("flow.export", "model net"),

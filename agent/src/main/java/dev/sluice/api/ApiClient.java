@@ -112,6 +112,19 @@ public final class ApiClient implements AutoCloseable {
     return new Answer<>(DiagnosticsJson.readFacts(body), text(body));
   }
 
+  /** What is programmed in the kernel, for {@code nft -f}; errors as in {@link #publish}. */
+  public Answer<String> ruleset() {
+    String text = new String(send("GET", "/v1/ruleset", null), StandardCharsets.UTF_8);
+    return new Answer<>(
+        text,
+        ApiJson.text(
+            json -> {
+              json.writeStartObject();
+              json.writeStringProperty("ruleset", text);
+              json.writeEndObject();
+            }));
+  }
+
   /** What the agent's checks of itself and the host found. */
   public Answer<List<Diagnostics.Finding>> findings() {
     byte[] body = send("GET", "/v1/doctor", null);

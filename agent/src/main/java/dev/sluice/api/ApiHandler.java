@@ -11,8 +11,11 @@ import dev.sluice.model.Mapping;
 import dev.sluice.model.Owner;
 import dev.sluice.net.MalformedValueException;
 import dev.sluice.publish.PublishException;
+import java.io.BufferedWriter;
 import java.io.IOException;
 import java.io.OutputStream;
+import java.io.OutputStreamWriter;
+import java.io.Writer;
 import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
 import java.util.HexFormat;
@@ -52,6 +55,7 @@ final class ApiHandler implements HttpServerRequestHandler {
   private static final ContentType JSON = ContentType.APPLICATION_JSON;
   private static final ContentType NDJSON =
       ContentType.create("application/x-ndjson", StandardCharsets.UTF_8);
+  private static final ContentType TEXT = ContentType.create("text/plain", StandardCharsets.UTF_8);
   private static final ContentType PROBLEM = ContentType.create(Problem.MEDIA_TYPE);
   private static final String MAPPINGS = "/v1/mappings";
 
@@ -85,6 +89,8 @@ final class ApiHandler implements HttpServerRequestHandler {
             Map.of("GET", this::listFlows),
             "/v1/events",
             Map.of("GET", this::followEvents),
+            "/v1/ruleset",
+            Map.of("GET", this::printRules),
             "/v1/version",
             Map.of("GET", this::version),
             "/v1/doctor",
@@ -201,6 +207,17 @@ final class ApiHandler implements HttpServerRequestHandler {
     exchange.query();
     List<Mapping> removed = services.publisher().unpublish(exchange.mapping());
     exchange.answer(200, json -> MappingJson.writeMappings(json, removed));
+  }
+
+  private void printRules(Exchange exchange) throws HttpException, IOException {
+    exchange.query();
+    exchange.stream(
+        TEXT,
+        out -> {
+          Writer text = new BufferedWriter(new OutputStreamWriter(out, StandardCharsets.UTF_8));
+          services.rules().print(text);
+          text.flush();
+        });
   }
 
   private void version(Exchange exchange) throws HttpException, IOException {

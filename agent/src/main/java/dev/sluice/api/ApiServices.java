@@ -6,4 +6,8 @@ import dev.sluice.publish.Publisher;
 
 /** What the API is a face of. */
 public record ApiServices(
-    Publisher publisher, Flows flows, EventStream events, Diagnostics diagnostics) {}
+    Publisher publisher,
+    Flows flows,
+    EventStream events,
+    Diagnostics diagnostics,
+    ProgrammedRules rules) {}

@@ -158,7 +158,8 @@ public final class Agent implements AutoCloseable {
             events::statistics,
             problems);
     ApiServices services =
-        new ApiServices(publisher, new TrackedFlows(Conntrack::open, index), log, diagnostics);
+        new ApiServices(
+            publisher, new TrackedFlows(Conntrack::open, index), log, diagnostics, table::print);
     keep(ApiServer.start(config.socket(), services, ApiOptions.DEFAULTS));
 
     long sinceStart =

@@ -167,6 +167,18 @@ class ApiServerTest {
     assertThat(agent.lastFilter()).isEqualTo(FlowFilter.ALL);
   }
 
+  /**
+   * Fails if the text is not sent as it is: in another encoding, without its empty lines, as JSON.
+   */
+  @Test
+  void prints_what_is_programmed() throws IOException {
+    assertThat(client.ruleset().value()).isEqualTo(FakeAgent.RULES);
+    assertThat(client.ruleset().json())
+        .isEqualTo("{\"ruleset\":\"table inet sluice {\\n\\n\\tchain \u00e9 {\\n\\t}\\n}\\n\"}");
+    assertThat(RawHttp.ask(socket, "GET", "/v1/ruleset", ""))
+        .containsIgnoringCase("content-type: text/plain; charset=utf-8");
+  }
+
   /** Fails if an absent remedy is written, or a severity is not read back. */
   @Test
   void tells_facts_findings_and_health() throws IOException {

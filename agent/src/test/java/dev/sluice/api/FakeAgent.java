@@ -24,6 +24,7 @@ import dev.sluice.publish.PublishException;
 import dev.sluice.publish.PublishException.Kind;
 import dev.sluice.publish.PublishRequest;
 import dev.sluice.publish.Publisher;
+import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -41,9 +42,13 @@ import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /** An agent that keeps everything in memory: what the API and the command line are tested with. */
-public final class FakeAgent implements Publisher, Flows, EventStream, Diagnostics {
+public final class FakeAgent
+    implements Publisher, Flows, EventStream, Diagnostics, ProgrammedRules {
   /** When everything is published here. */
   public static final Instant CREATED = Instant.parse("2026-11-21T09:00:00Z");
+
+  /** What is programmed. */
+  public static final String RULES = "table inet sluice {\n\n\tchain é {\n\t}\n}\n";
 
   private final List<Mapping> mappings = new ArrayList<>();
   private final List<AttributedFlow> flows = new ArrayList<>();
@@ -55,12 +60,18 @@ public final class FakeAgent implements Publisher, Flows, EventStream, Diagnosti
   private volatile long lastFrom = -1;
 
   public ApiServices services() {
-    return new ApiServices(this, this, this, this);
+    return new ApiServices(this, this, this, this, this);
   }
 
   /** The next calls fail like this. */
   public void failWith(Supplier<RuntimeException> failure) {
     this.failure = failure;
+  }
+
+  @Override
+  public void print(Appendable out) throws IOException {
+    throwFailure();
+    out.append(RULES);
   }
 
   /** Sends lines to everybody who follows. */

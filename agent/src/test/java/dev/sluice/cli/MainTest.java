@@ -332,6 +332,15 @@ class MainTest {
     assertThat(result.err()).isEmpty();
   }
 
+  /** Fails if anything is printed before or behind the ruleset, which nft would have to read. */
+  @Test
+  void ruleset_is_printed_as_it_is() {
+    assertThat(sluice("ruleset")).isEqualTo(new Result(0, FakeAgent.RULES, ""));
+    assertThat(sluice("ruleset", "--json").out())
+        .startsWith("{\"ruleset\":\"table inet")
+        .endsWith("\"}\n");
+  }
+
   @Test
   void version_tells_both() {
     Result result = sluice("version");
@@ -364,6 +373,7 @@ class MainTest {
         "flows",
         "events",
         "doctor",
+        "ruleset",
         "version",
         "completion",
         "agent",

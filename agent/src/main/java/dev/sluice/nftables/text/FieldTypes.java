@@ -16,7 +16,7 @@ import java.util.Optional;
  * The type of a set's keys or of a map's data, field by field.
  *
  * @param keyword {@code type} or {@code typeof}
- * @param text what stands behind it
+ * @param text what stands behind it; empty if a field's type has no name
  * @param fields what the values are
  * @param lengthsBytes of each field, without padding
  */
@@ -88,13 +88,15 @@ record FieldTypes(String keyword, String text, List<ValueType> fields, List<Inte
     int padded = 0;
     for (ValueType field : fields) {
       names.add(field.typeName());
-      lengths.add(field.lengthBytes());
+      lengths.add(
+          field == ValueType.INTEGER && fields.size() == 1 ? lengthBytes : field.lengthBytes());
       padded += field.lengthBytes() + 3 & ~3;
     }
     if (fields.size() > 1 ? padded != lengthBytes : lengths.get(0) != lengthBytes) {
       throw new InexpressibleException("type " + names + " of " + lengthBytes + " bytes");
     }
-    return new FieldTypes("type", String.join(" . ", names), fields, lengths);
+    String text = names.contains("") ? "" : String.join(" . ", names);
+    return new FieldTypes("type", text, fields, lengths);
   }
 
   private static ValueType type(int number) throws InexpressibleException {
@@ -143,16 +145,18 @@ record FieldTypes(String keyword, String text, List<ValueType> fields, List<Inte
 
   private static Optional<Noted> field(int expression, Bytes details) {
     return switch (expression) {
-      case EXPR_PAYLOAD -> PayloadField.numbered(
-              HEADERS.getOrDefault(u32(details, 0), ""), u32(details, 1))
-          .map(field -> new Noted(field.text(), field.type(), field.lengthBytes()));
-      case EXPR_META -> Selectors.meta(u32(details, 0))
-          .map(meta -> new Noted(meta.text(), meta.type(), meta.lengthBytes()));
-      case EXPR_NUMGEN -> Optional.of(
-          new Noted(
-              Selectors.numgen(u32(details, 0), u32(details, 1), u32(details, 2)),
-              ValueType.INTEGER,
-              Integer.BYTES));
+      case EXPR_PAYLOAD ->
+          PayloadField.numbered(HEADERS.getOrDefault(u32(details, 0), ""), u32(details, 1))
+              .map(field -> new Noted(field.text(), field.type(), field.lengthBytes()));
+      case EXPR_META ->
+          Selectors.meta(u32(details, 0))
+              .map(meta -> new Noted(meta.text(), meta.type(), meta.lengthBytes()));
+      case EXPR_NUMGEN ->
+          Optional.of(
+              new Noted(
+                  Selectors.numgen(u32(details, 0), u32(details, 1), u32(details, 2)),
+                  ValueType.INTEGER,
+                  Integer.BYTES));
       default -> Optional.empty();
     };
   }

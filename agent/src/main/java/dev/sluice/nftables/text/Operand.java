@@ -49,8 +49,14 @@ sealed interface Operand {
   /** The first bytes of an address, which is how nft compares with a prefix of whole bytes. */
   record Beginning(Selector address, int lengthBytes) implements Operand {}
 
-  /** Several neighbouring fields read at once. */
-  record Fields(List<Selector> fields) implements Operand {
+  /**
+   * Several neighbouring fields read at once.
+   *
+   * @param header they belong to
+   * @param fields in their order
+   * @param whole all of them by their position
+   */
+  record Fields(String header, List<Selector> fields, Selector whole) implements Operand {
     public Fields {
       fields = List.copyOf(fields);
     }

@@ -274,8 +274,7 @@ final class RuleText {
         }
         List<Selector> fields = neighbours(header, load);
         if (!fields.isEmpty()) {
-          dropAsked(header);
-          return new Fields(fields);
+          return new Fields(header, fields, raw(load));
         }
       }
     }
@@ -433,7 +432,11 @@ final class RuleText {
 
   private void bitwise(Bitwise bitwise) throws InexpressibleException {
     if (bitwise instanceof Bitwise.MaskXor mask) {
-      put(mask.dreg(), new Masked(selector(mask.sreg(), bitwise), mask.mask(), mask.xor()));
+      Selector of =
+          get(mask.sreg(), bitwise) instanceof Fields fields
+              ? fields.whole()
+              : selector(mask.sreg(), bitwise);
+      put(mask.dreg(), new Masked(of, mask.mask(), mask.xor()));
     } else if (bitwise instanceof Bitwise.Shift shift) {
       Selector shifted = selector(shift.sreg(), bitwise);
       String operator = shift.op() == NFT_BITWISE_LSHIFT ? " << " : " >> ";
@@ -479,6 +482,7 @@ final class RuleText {
       say(address.text() + " " + operator(cmp, "") + prefix + "/" + bits);
     } else if (left instanceof Fields fields && cmp.op() == NFT_CMP_EQ) {
       int at = 0;
+      dropAsked(fields.header());
       for (Selector field : fields.fields()) {
         if (at + field.lengthBytes() > cmp.value().length()) {
           throw new InexpressibleException(cmp);

@@ -93,6 +93,9 @@ record SetText(ElementSet set, FieldTypes key, Optional<FieldTypes> data) {
   }
 
   private void declare(StringBuilder out) throws InexpressibleException {
+    if (key.text().isEmpty() || data.filter(type -> type.text().isEmpty()).isPresent()) {
+      throw new InexpressibleException("a type without a name");
+    }
     out.append("\t\t").append(key.keyword()).append(' ').append(key.text());
     if (data.isPresent()) {
       out.append(" : ").append(data.get().text());

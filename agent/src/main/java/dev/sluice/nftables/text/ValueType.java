@@ -155,11 +155,8 @@ enum ValueType {
     return Optional.ofNullable(BY_NUMBER.get(number));
   }
 
-  /** As it stands behind {@code type} in a set. */
-  String typeName() throws InexpressibleException {
-    if (typeName.isEmpty()) {
-      throw new InexpressibleException("a set whose type is " + name());
-    }
+  /** As it stands behind {@code type} in a set; empty if it cannot. */
+  String typeName() {
     return typeName;
   }
 
