@@ -42,7 +42,7 @@ class ArchitectureTest {
           // values and the doors to the system
           entry("net", ""),
           entry("ffi", ""),
-          entry("sysctl", ""),
+          entry("sysctl", "net"),
           entry("model", "net"),
           // wire protocols: no domain word
           entry("netlink", "ffi"),
@@ -60,7 +60,7 @@ class ArchitectureTest {
           entry("flow", "conntrack model net"),
           entry("flow.export", "model net"),
           entry("network", "route netlink sysctl model net ffi"),
-          entry("publish", "ruleset network flow model net ffi"),
+          entry("publish", "ruleset network flow sysctl model net ffi"),
           // who asks
           entry("api", "publish flow flow.export model net ffi"),
           entry(

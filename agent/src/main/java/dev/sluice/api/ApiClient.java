@@ -2,7 +2,11 @@ package dev.sluice.api;
 
 import dev.sluice.api.AgentUnreachableException.Reason;
 import dev.sluice.flow.FlowFilter;
+import dev.sluice.model.DrainTime;
+import dev.sluice.model.MappingOptions;
+import dev.sluice.model.PublishRequest;
 import dev.sluice.model.PublishedMapping;
+import dev.sluice.model.UpdateRequest;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStream;
@@ -77,23 +81,37 @@ public final class ApiClient implements AutoCloseable {
   public record Answer<T>(T value, String json) {}
 
   /**
-   * Publishes ports.
+   * Publishes ports. The owner is what this client said it is.
    *
-   * @param ports as in {@code docker run -p}
-   * @param target the address of the container
-   * @param name what to call the mapping
    * @throws ProblemException if the agent refuses; nothing is published then
    * @throws AgentUnreachableException if it could not be asked, or did not answer: then it may have
    *     been done
    */
+  public Answer<List<PublishedMapping>> publish(PublishRequest request) {
+    return mappings(send("POST", "/v1/mappings", PublishBody.write(request)));
+  }
+
+  /** As {@link #publish(PublishRequest)}, with parts that the agent is the first to read. */
   public Answer<List<PublishedMapping>> publish(
       List<String> ports, String target, Optional<String> name) {
-    return mappings(send("POST", "/v1/mappings", PublishBody.write(ports, target, name)));
+    byte[] body = PublishBody.write(ports, List.of(target), name, MappingOptions.NONE);
+    return mappings(send("POST", "/v1/mappings", body));
+  }
+
+  /** Changes mappings in use; errors as in {@link #publish}. */
+  public Answer<List<PublishedMapping>> update(UpdateRequest request) {
+    return mappings(
+        send("PATCH", "/v1/mappings/" + encode(request.nameOrId()), UpdateBody.write(request)));
   }
 
   /** Takes back what a name or an id stands for; errors as in {@link #publish}. */
   public Answer<List<PublishedMapping>> unpublish(String nameOrId) {
     return mappings(send("DELETE", "/v1/mappings/" + encode(nameOrId), null));
+  }
+
+  /** As {@link #unpublish}, but connections live on for some time. */
+  public Answer<List<PublishedMapping>> drain(String nameOrId, DrainTime time) {
+    return mappings(send("DELETE", "/v1/mappings/" + encode(nameOrId) + "?drain=" + time, null));
   }
 
   /** Everything published; errors as in {@link #publish}. */

@@ -6,9 +6,11 @@ import dev.sluice.flow.AttributedFlow;
 import dev.sluice.flow.EventStream;
 import dev.sluice.flow.FlowFilter;
 import dev.sluice.flow.export.FlowJson;
+import dev.sluice.model.DrainTime;
 import dev.sluice.model.InvalidMappingException;
 import dev.sluice.model.Mapping;
 import dev.sluice.model.Owner;
+import dev.sluice.model.UpdateRequest;
 import dev.sluice.net.MalformedValueException;
 import dev.sluice.publish.PublishException;
 import java.io.BufferedWriter;
@@ -22,6 +24,7 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
 import java.util.TreeMap;
@@ -97,7 +100,8 @@ final class ApiHandler implements HttpServerRequestHandler {
             Map.of("GET", this::doctor),
             "/healthz",
             Map.of("GET", this::health));
-    this.oneMapping = Map.of("GET", this::findMapping, "DELETE", this::unpublish);
+    this.oneMapping =
+        Map.of("GET", this::findMapping, "PATCH", this::update, "DELETE", this::unpublish);
   }
 
   HttpService service() {
@@ -203,9 +207,20 @@ final class ApiHandler implements HttpServerRequestHandler {
     exchange.answer(200, json -> MappingJson.writePublished(json, found));
   }
 
-  private void unpublish(Exchange exchange) throws HttpException, IOException {
+  private void update(Exchange exchange) throws HttpException, IOException {
     exchange.query();
-    List<Mapping> removed = services.publisher().unpublish(exchange.mapping());
+    UpdateRequest request = UpdateBody.read(exchange.body(options), exchange.mapping());
+    List<Mapping> mappings = services.publisher().update(request);
+    exchange.answer(200, json -> MappingJson.writeMappings(json, mappings));
+  }
+
+  private void unpublish(Exchange exchange) throws HttpException, IOException {
+    Optional<DrainTime> drain = exchange.query("drain").drain("drain");
+    String nameOrId = exchange.mapping();
+    List<Mapping> removed =
+        drain.isPresent()
+            ? services.publisher().drain(nameOrId, drain.get())
+            : services.publisher().unpublish(nameOrId);
     exchange.answer(200, json -> MappingJson.writeMappings(json, removed));
   }
 

@@ -4,10 +4,13 @@ import dev.sluice.model.Mapping;
 import dev.sluice.model.MappingCounters;
 import dev.sluice.model.MappingId;
 import dev.sluice.model.MappingName;
+import dev.sluice.model.MappingOptions;
 import dev.sluice.model.Owner;
 import dev.sluice.model.PublishedMapping;
+import dev.sluice.model.SourceRate;
 import dev.sluice.net.IpAddress;
 import dev.sluice.net.PortRange;
+import dev.sluice.net.Prefix;
 import dev.sluice.net.Protocol;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -15,6 +18,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.OptionalLong;
 import tools.jackson.core.JsonGenerator;
 import tools.jackson.core.JsonParser;
@@ -57,6 +61,7 @@ final class MappingJson {
     json.writeStringProperty("targetAddress", mapping.targetAddress().toString());
     json.writeStringProperty("targetPorts", mapping.targetPorts().toString());
     json.writeStringProperty("createdAt", mapping.createdAt().toString());
+    OptionsJson.write(json, mapping.options());
     connections.ifPresent(count -> json.writeNumberProperty("connections", count));
     json.writeStringProperty("text", mapping.hostText());
     json.writeEndObject();
@@ -89,13 +94,24 @@ final class MappingJson {
 
   private static PublishedMapping readOne(JsonParser json) {
     Map<String, String> members = new HashMap<>();
+    List<Prefix> sources = new ArrayList<>();
     for (String name = json.nextName(); name != null; name = json.nextName()) {
       if (json.nextToken().isScalarValue()) {
         members.put(name, json.getString());
+      } else if (name.equals("allowedSources")) {
+        while (json.nextToken() == JsonToken.VALUE_STRING) {
+          sources.add(Prefix.parse(json.getString()));
+        }
       } else {
         json.skipChildren();
       }
     }
+    String limit = members.get("maxConnections");
+    MappingOptions options =
+        new MappingOptions(
+            sources,
+            limit == null ? OptionalInt.empty() : OptionalInt.of(Integer.parseInt(limit)),
+            Optional.ofNullable(members.get("sourceRate")).map(SourceRate::parse));
     Mapping mapping =
         new Mapping(
             MappingId.parse(member(members, "id")),
@@ -106,7 +122,8 @@ final class MappingJson {
             PortRange.parse(member(members, "hostPorts")),
             IpAddress.parse(member(members, "targetAddress")),
             PortRange.parse(member(members, "targetPorts")),
-            Instant.parse(member(members, "createdAt")));
+            Instant.parse(member(members, "createdAt")),
+            options);
     return new PublishedMapping(
         mapping, new MappingCounters(Long.parseLong(members.getOrDefault("connections", "0"))));
   }

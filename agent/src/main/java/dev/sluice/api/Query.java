@@ -3,6 +3,7 @@ package dev.sluice.api;
 import static dev.sluice.net.MalformedValueException.quote;
 
 import dev.sluice.flow.FlowFilter;
+import dev.sluice.model.DrainTime;
 import dev.sluice.net.IpAddress;
 import dev.sluice.net.Protocol;
 import java.net.URLDecoder;
@@ -65,6 +66,11 @@ final class Query {
           "parameter " + quote(name) + " must be a sequence number, not " + quote(value));
     }
     return OptionalLong.of(Long.parseLong(value));
+  }
+
+  /** A time, or "forever". */
+  Optional<DrainTime> drain(String name) {
+    return Optional.ofNullable(parameters.get(name)).map(DrainTime::parse);
   }
 
   private boolean flag(String name) {

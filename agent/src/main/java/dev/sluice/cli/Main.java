@@ -6,6 +6,7 @@ import dev.sluice.api.ApiOptions;
 import dev.sluice.api.Problem;
 import dev.sluice.api.ProblemException;
 import dev.sluice.cli.demo.DemoCommand;
+import dev.sluice.model.InvalidMappingException;
 import dev.sluice.net.MalformedValueException;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -110,6 +111,7 @@ public final class Main implements Runnable {
   private Map<String, Supplier<Object>> commands() {
     Map<String, Supplier<Object>> commands = new LinkedHashMap<>();
     commands.put("publish", () -> new PublishCommand(this));
+    commands.put("update", () -> new UpdateCommand(this));
     commands.put("unpublish", () -> new UnpublishCommand(this));
     commands.put("ps", () -> new PsCommand(this));
     commands.put("port", () -> new PortCommand(this));
@@ -200,6 +202,10 @@ public final class Main implements Runnable {
     }
     if (e instanceof MalformedValueException malformed) {
       report(Problem.of(malformed));
+      return ExitCode.USAGE;
+    }
+    if (e instanceof InvalidMappingException invalid) {
+      report(Problem.of(Problem.Kind.INVALID, String.valueOf(invalid.getMessage())));
       return ExitCode.USAGE;
     }
     if (e instanceof AgentUnreachableException unreachable) {

@@ -1,18 +1,26 @@
 package dev.sluice.cli;
 
 import dev.sluice.api.ApiClient;
+import dev.sluice.api.Problem;
+import dev.sluice.api.ProblemException;
+import dev.sluice.model.ExposeSpec;
 import dev.sluice.model.Mapping;
 import dev.sluice.model.MappingName;
+import dev.sluice.model.MappingOptions;
+import dev.sluice.model.Owner;
 import dev.sluice.model.PortSpec;
+import dev.sluice.model.PublishRequest;
 import dev.sluice.model.PublishedMapping;
 import dev.sluice.model.Target;
 import dev.sluice.net.IpAddress;
+import dev.sluice.net.PortRange;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** {@code sluice publish}. */
@@ -32,7 +40,9 @@ import picocli.CommandLine.Option;
       "Examples:",
       "  sluice publish -p 8080:80 --to 172.30.0.2 --name web",
       "  sluice publish -p 127.0.0.1:5353:53/udp -p 8000-8010:8000-8010 --to 172.30.0.3",
-      "  sluice publish -p [::1]:8080:80 --to fd00::2"
+      "  sluice publish -p [::1]:8080:80 --to fd00::2",
+      "  sluice publish -p 8080:80 --to 172.30.0.2 --to fd00::2 --allow 10.0.0.0/8 --allow fd00::/8",
+      "  sluice publish -P --expose 80 --expose 443 --to 172.30.0.2"
     })
 final class PublishCommand implements Callable<Integer> {
   private final Main main;
@@ -40,19 +50,31 @@ final class PublishCommand implements Callable<Integer> {
   @Option(
       names = {"-p", "--publish"},
       paramLabel = "PORT",
-      required = true,
       description = "What to publish; may be repeated.")
   private List<String> ports = new ArrayList<>();
+
+  @Option(
+      names = {"-P", "--publish-all"},
+      description = "Publish every port given with --expose on a free host port.")
+  private boolean publishAll;
+
+  @Option(
+      names = "--expose",
+      paramLabel = "PORT",
+      description = "A port or range the container listens on, for -P; may be repeated.")
+  private List<String> exposed = new ArrayList<>();
 
   @Option(
       names = "--to",
       paramLabel = "ADDRESS",
       required = true,
-      description = "The address of the container.")
-  private String target = "";
+      description = "The address of the container; give one of each family if it has both.")
+  private List<String> targets = new ArrayList<>();
 
   @Option(names = "--name", paramLabel = "NAME", description = "What to call it.")
   private @Nullable String name;
+
+  @Mixin private RestrictionOptions restrictions = new RestrictionOptions();
 
   PublishCommand(Main main) {
     this.main = main;
@@ -61,12 +83,15 @@ final class PublishCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     // Bad input is bad whether or not the agent runs; the agent checks it again.
-    ports.forEach(PortSpec::parse);
-    IpAddress.parse(target);
-    Optional<String> chosenName =
-        Optional.ofNullable(name).map(text -> new MappingName(text).text());
+    PublishRequest request =
+        new PublishRequest(
+            specs(),
+            targets.stream().map(IpAddress::parse).toList(),
+            Optional.ofNullable(name).map(MappingName::new),
+            Owner.CLI,
+            restrictions.change().applyTo(MappingOptions.NONE));
     try (ApiClient client = main.client()) {
-      var published = client.publish(ports, target, chosenName);
+      var published = client.publish(request);
       if (main.json()) {
         main.terminal().out().println(published.json());
         return ExitCode.OK;
@@ -76,6 +101,32 @@ final class PublishCommand implements Callable<Integer> {
       }
       return ExitCode.OK;
     }
+  }
+
+  private List<PortSpec> specs() {
+    List<PortSpec> specs = new ArrayList<>(ports.stream().map(PortSpec::parse).toList());
+    if (publishAll != !exposed.isEmpty()) {
+      throw new ProblemException(
+          Problem.of(
+              Problem.Kind.MALFORMED_REQUEST,
+              publishAll
+                  ? "-P publishes what --expose names: give at least one, such as --expose 80"
+                  : "--expose alone publishes nothing: add -P, or publish with -p"));
+    }
+    for (String text : exposed) {
+      ExposeSpec one = ExposeSpec.parse(text);
+      for (int port = one.ports().first(); port <= one.ports().last(); port++) {
+        specs.add(
+            new PortSpec(Optional.empty(), PortSpec.ANY_FREE, PortRange.of(port), one.protocol()));
+      }
+    }
+    if (specs.isEmpty()) {
+      throw new ProblemException(
+          Problem.of(
+              Problem.Kind.MALFORMED_REQUEST,
+              "nothing to publish: give at least one port, such as -p 8080:80"));
+    }
+    return specs;
   }
 
   /** {@code published web 0.0.0.0:8080->172.30.0.2:80/tcp (id a1b2c3d400000001)}. */

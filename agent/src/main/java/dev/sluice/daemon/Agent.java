@@ -29,6 +29,7 @@ import dev.sluice.route.Rtnetlink;
 import dev.sluice.ruleset.Ownership;
 import dev.sluice.ruleset.SluiceTable;
 import dev.sluice.ruleset.TableTakenException;
+import dev.sluice.sysctl.ReservedLocalPorts;
 import dev.sluice.sysctl.Sysctl;
 import java.io.UncheckedIOException;
 import java.lang.management.ManagementFactory;
@@ -128,13 +129,15 @@ public final class Agent implements AutoCloseable {
     Conntrack conntrack = keep(Conntrack.open());
     MappingIndex index = new MappingIndex();
     TablePublisher publisher =
-        new TablePublisher(
-            table,
-            hostNetworks,
-            reservations,
-            new FlowCutter(conntrack),
-            feeding(index),
-            Clock.systemUTC());
+        keep(
+            new TablePublisher(
+                table,
+                hostNetworks,
+                reservations,
+                new ReservedLocalPorts(sysctl),
+                new FlowCutter(conntrack, hostNetworks::isLocal),
+                feeding(index),
+                Clock.systemUTC()));
     List<String> problems = publisher.resume();
     problems.forEach(LOG::warn);
     for (String bridge : config.networks()) {

@@ -9,7 +9,7 @@ import dev.sluice.flow.TrackingSettings;
 import dev.sluice.netlink.SocketOwner;
 import dev.sluice.nftables.Chain;
 import dev.sluice.nftables.Nftables;
-import dev.sluice.publish.Publisher;
+import dev.sluice.publish.TablePublisher;
 import dev.sluice.ruleset.SluiceTable;
 import dev.sluice.sysctl.Sysctl;
 import java.io.IOException;
@@ -31,7 +31,7 @@ final class AgentDiagnostics implements Diagnostics {
   private final Nftables nftables;
   private final SluiceTable table;
   private final Supplier<Optional<SocketOwner>> keeper;
-  private final Publisher publisher;
+  private final TablePublisher publisher;
   private final Sysctl sysctl;
   private final TrackingSettings tracking;
   private final Supplier<EventStatistics> events;
@@ -41,7 +41,7 @@ final class AgentDiagnostics implements Diagnostics {
       Nftables nftables,
       SluiceTable table,
       Supplier<Optional<SocketOwner>> keeper,
-      Publisher publisher,
+      TablePublisher publisher,
       Sysctl sysctl,
       TrackingSettings tracking,
       Supplier<EventStatistics> events,
@@ -67,6 +67,9 @@ final class AgentDiagnostics implements Diagnostics {
     findings.add(connectionTable());
     findings.add(eventStream());
     for (String problem : startProblems) {
+      findings.add(new Finding("start", Severity.WARNING, problem, ""));
+    }
+    for (String problem : publisher.mend()) {
       findings.add(
           new Finding(
               "reservation",

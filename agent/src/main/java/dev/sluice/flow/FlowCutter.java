@@ -9,92 +9,216 @@ import dev.sluice.conntrack.TupleFilter;
 import dev.sluice.model.Mapping;
 import dev.sluice.net.IpAddress;
 import dev.sluice.net.Protocol;
+import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.function.Predicate;
 
 /**
  * Ends flows, so that what was decided about a port holds for packets of connections that exist
  * already: the kernel decides about a connection once, at its first packet, and remembers.
  *
- * <p>Each call walks the host's table of connections once, about 8 ms.
+ * <p>What is to end is collected first; {@link Cut#carryOut} then walks the host's table of
+ * connections once, about 8 ms. Thread-safe.
  */
 public final class FlowCutter {
+  private static final Comparator<ConntrackEntry> OLDEST_FIRST =
+      Comparator.comparingLong(entry -> entry.startNanos().orElse(Long.MAX_VALUE));
+
   private final Conntrack conntrack;
-
-  public FlowCutter(Conntrack conntrack) {
-    this.conntrack = conntrack;
-  }
-
-  /** Ends every flow that goes through one of the mappings; returns how many. */
-  public int cut(List<Mapping> mappings) {
-    if (mappings.isEmpty()) {
-      return 0;
-    }
-    ConntrackFilter translated =
-        narrow(mappings).status(LinuxNfConntrack.IPS_DST_NAT, LinuxNfConntrack.IPS_DST_NAT);
-    return deleteMatching(
-        translated, entry -> mappings.stream().anyMatch(mapping -> goesThrough(entry, mapping)));
-  }
+  private final Predicate<IpAddress> isLocal;
 
   /**
-   * Ends flows to the mappings' host ports that began before the mapping was published and
-   * therefore bypass it. Only udp has such: a client that goes on sending from the same port keeps
-   * its flow alive for ever, while a tcp connection needs somebody who accepted it, and the port
-   * was free.
-   *
-   * @param isLocal tells the host's own addresses; flows to the same port elsewhere are none of our
-   *     business
-   * @return how many
+   * @param isLocal tells the host's own addresses: flows to a published port number elsewhere are
+   *     none of our business, and what comes from the host itself is always admitted
    */
-  public int dropStale(List<Mapping> mappings, Predicate<IpAddress> isLocal) {
-    List<Mapping> udp =
-        mappings.stream().filter(mapping -> mapping.protocol() == Protocol.UDP).toList();
-    if (udp.isEmpty()) {
-      return 0;
+  public FlowCutter(Conntrack conntrack, Predicate<IpAddress> isLocal) {
+    this.conntrack = conntrack;
+    this.isLocal = isLocal;
+  }
+
+  /** Nothing to end yet. */
+  public Cut begin() {
+    return new Cut();
+  }
+
+  private enum What {
+    THROUGH,
+    THROUGH_IF_UDP,
+    FORBIDDEN,
+    PAST
+  }
+
+  private record Order(Mapping mapping, What what, long beganBeforeNanos) {}
+
+  /** A host port of a mapping, whose connections are limited together. */
+  private record LimitedPort(Mapping mapping, int port) {}
+
+  /** Which flows are to end. Not thread-safe. */
+  public final class Cut {
+    private final List<Order> orders = new ArrayList<>();
+    // By protocol and port, so that ending the flows of thousands of mappings is one lookup a flow.
+    private final Map<Integer, List<Order>> ofPort = new HashMap<>();
+    private final List<Order> ofRanges = new ArrayList<>();
+
+    /** Every flow that goes through one of the mappings. */
+    public Cut through(List<Mapping> mappings) {
+      mappings.forEach(one -> add(new Order(one, What.THROUGH, Long.MAX_VALUE)));
+      return this;
     }
-    return deleteMatching(
-        narrow(udp),
-        entry ->
-            udp.stream().anyMatch(mapping -> isStale(entry, mapping))
-                && isLocal.test(entry.original().destination()));
+
+    /** Every flow through a withdrawn mapping, where the port may be published again since then. */
+    public Cut throughSince(Mapping mapping, Instant instant) {
+      long nanos = instant.getEpochSecond() * 1_000_000_000L + instant.getNano();
+      add(new Order(mapping, What.THROUGH, nanos));
+      return this;
+    }
+
+    /** Flows that know no end of their own: those of udp; connections live on. */
+    public Cut throughIfUdp(List<Mapping> mappings) {
+      mappings.forEach(one -> add(new Order(one, What.THROUGH_IF_UDP, Long.MAX_VALUE)));
+      return this;
+    }
+
+    /**
+     * Flows through the mappings that their options would not admit: from other sources, and the
+     * youngest of those beyond the limit.
+     */
+    public Cut forbidden(List<Mapping> mappings) {
+      mappings.forEach(one -> add(new Order(one, What.FORBIDDEN, Long.MAX_VALUE)));
+      return this;
+    }
+
+    /**
+     * Flows to the mappings' host ports that began before the mapping was published and therefore
+     * bypass it. Only udp has such: a client that goes on sending from the same port keeps its flow
+     * alive for ever, while a tcp connection needs somebody who accepted it, and the port was free.
+     */
+    public Cut past(List<Mapping> mappings) {
+      mappings.stream()
+          .filter(mapping -> mapping.protocol() == Protocol.UDP)
+          .forEach(one -> add(new Order(one, What.PAST, Long.MAX_VALUE)));
+      return this;
+    }
+
+    private void add(Order order) {
+      orders.add(order);
+      Mapping mapping = order.mapping();
+      if (mapping.hostPorts().isSingle()) {
+        int key = key(mapping.protocol().number(), mapping.hostPorts().first());
+        ofPort.computeIfAbsent(key, port -> new ArrayList<>(1)).add(order);
+      } else {
+        ofRanges.add(order);
+      }
+    }
+
+    /**
+     * Ends them.
+     *
+     * @return how many
+     */
+    public int carryOut() {
+      if (orders.isEmpty()) {
+        return 0;
+      }
+      List<ConntrackEntry> doomed = new ArrayList<>();
+      Map<LimitedPort, List<ConntrackEntry>> limited = new HashMap<>();
+      conntrack.dump(
+          narrow(orders),
+          entry -> {
+            if (isDoomed(entry, limited)) {
+              doomed.add(entry);
+            }
+          });
+      limited.forEach((port, entries) -> doomed.addAll(youngest(port, entries)));
+      return conntrack.deleteAll(doomed);
+    }
+
+    private boolean isDoomed(ConntrackEntry entry, Map<LimitedPort, List<ConntrackEntry>> limited) {
+      if (!(entry.original().detail() instanceof Tuple.Ports ports)) {
+        return false;
+      }
+      int key = key(entry.protocol(), ports.destination());
+      for (Order order : ofPort.getOrDefault(key, List.of())) {
+        if (isDoomed(entry, order, limited)) {
+          return true;
+        }
+      }
+      for (Order order : ofRanges) {
+        if (isDoomed(entry, order, limited)) {
+          return true;
+        }
+      }
+      return false;
+    }
+
+    private boolean isDoomed(
+        ConntrackEntry entry, Order order, Map<LimitedPort, List<ConntrackEntry>> limited) {
+      Mapping mapping = order.mapping();
+      if (!isToHostPort(entry.original(), mapping)) {
+        return false;
+      }
+      boolean through = entry.isDnat() && isFromTarget(entry, mapping);
+      return switch (order.what()) {
+        case THROUGH -> through && entry.startNanos().orElse(0) < order.beganBeforeNanos();
+        case THROUGH_IF_UDP -> through && mapping.protocol() == Protocol.UDP;
+        case PAST -> !through && isLocal.test(entry.original().destination());
+        case FORBIDDEN -> through && isForbidden(entry, mapping, limited);
+      };
+    }
+
+    private boolean isForbidden(
+        ConntrackEntry entry, Mapping mapping, Map<LimitedPort, List<ConntrackEntry>> limited) {
+      if (!mapping.options().admits(entry.original().source())) {
+        return !isLocal.test(entry.original().source());
+      }
+      if (mapping.options().maxConnections().isPresent() && isOpen(entry)) {
+        int port = entry.original().destinationPort().orElseThrow();
+        limited.computeIfAbsent(new LimitedPort(mapping, port), k -> new ArrayList<>()).add(entry);
+      }
+      return false;
+    }
   }
 
-  private int deleteMatching(ConntrackFilter filter, Predicate<ConntrackEntry> wanted) {
-    List<ConntrackEntry> doomed = new ArrayList<>();
-    conntrack.dump(
-        filter,
-        entry -> {
-          if (wanted.test(entry)) {
-            doomed.add(entry);
-          }
-        });
-    return conntrack.deleteAll(doomed);
+  private static int key(int protocol, int port) {
+    return protocol << 16 | port;
   }
 
-  /** What all mappings have in common, for the kernel to filter by. */
-  private static ConntrackFilter narrow(List<Mapping> mappings) {
-    Mapping first = mappings.get(0);
+  private static List<ConntrackEntry> youngest(LimitedPort port, List<ConntrackEntry> entries) {
+    int limit = port.mapping().options().maxConnections().orElseThrow();
+    entries.sort(OLDEST_FIRST);
+    return entries.subList(Math.min(limit, entries.size()), entries.size());
+  }
+
+  /** Whether the kernel counts it as open (nf_conncount.c, already_closed). */
+  private static boolean isOpen(ConntrackEntry entry) {
+    int state = entry.tcpState().orElse(LinuxNfConntrack.TCP_CONNTRACK_NONE);
+    return state != LinuxNfConntrack.TCP_CONNTRACK_TIME_WAIT
+        && state != LinuxNfConntrack.TCP_CONNTRACK_CLOSE;
+  }
+
+  /** What all orders have in common, for the kernel to filter by. */
+  private static ConntrackFilter narrow(List<Order> orders) {
+    Mapping first = orders.get(0).mapping();
     TupleFilter original = TupleFilter.ANY;
     ConntrackFilter filter = ConntrackFilter.ALL;
-    if (mappings.stream().allMatch(mapping -> mapping.family() == first.family())) {
+    if (orders.stream().allMatch(order -> order.mapping().family() == first.family())) {
       filter = filter.family(first.family());
     }
-    if (mappings.stream().allMatch(mapping -> mapping.protocol() == first.protocol())) {
+    if (orders.stream().allMatch(order -> order.mapping().protocol() == first.protocol())) {
       original = original.protocol(first.protocol().number());
     }
-    if (mappings.size() == 1 && first.hostPorts().isSingle()) {
+    if (first.hostPorts().isSingle()
+        && orders.stream().allMatch(one -> one.mapping().hostPorts().equals(first.hostPorts()))) {
       original = original.destinationPort(first.hostPorts().first());
     }
+    if (orders.stream().noneMatch(order -> order.what() == What.PAST)) {
+      filter = filter.status(LinuxNfConntrack.IPS_DST_NAT, LinuxNfConntrack.IPS_DST_NAT);
+    }
     return filter.original(original);
-  }
-
-  private static boolean goesThrough(ConntrackEntry entry, Mapping mapping) {
-    return isToHostPort(entry.original(), mapping) && isFromTarget(entry, mapping);
-  }
-
-  private static boolean isStale(ConntrackEntry entry, Mapping mapping) {
-    return isToHostPort(entry.original(), mapping) && !isFromTarget(entry, mapping);
   }
 
   private static boolean isToHostPort(Tuple original, Mapping mapping) {

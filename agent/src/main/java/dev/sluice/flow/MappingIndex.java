@@ -60,12 +60,11 @@ public final class MappingIndex {
   private static final long MAPPED_PREFIX = 0xffffL << 32;
   private static final int BLOCK_SIZES = 16;
 
-  // In which order mappings are tried that share a port, as the packets are led: an exact address
-  // before every address, and ranges that keep the port's number after everything else.
+  // In which order mappings are tried that share a port: that of Precedence.
   private static final int ORDER_EXACT = 0;
   private static final int ORDER_ANY = 1;
-  private static final int ORDERS = 4;
-  private static final int ORDER_RANGES = 2;
+  private static final int ORDER_RANGE = 2;
+  private static final int ORDERS = 3;
 
   private static final VarHandle BUCKET = MethodHandles.arrayElementVarHandle(Node[].class);
 
@@ -261,7 +260,7 @@ public final class MappingIndex {
       long startNanos) {
     long sizes = sizesInUse;
     for (int order = 0; sizes != 0; order++, sizes >>>= BLOCK_SIZES) {
-      boolean exact = (order & 1) == ORDER_EXACT;
+      boolean exact = order == ORDER_EXACT;
       long high = exact ? destinationHigh : 0;
       long low = exact ? destinationLow : ipv6 ? 0 : MAPPED_PREFIX;
       for (long left = sizes & 0xffff; left != 0; left &= left - 1) {
@@ -334,10 +333,12 @@ public final class MappingIndex {
   /** Cuts the host ports into aligned blocks of powers of two, largest possible first. */
   private static void forEachBlock(Mapping mapping, BlockVisitor visitor) {
     PortRange ports = mapping.hostPorts();
-    boolean keepsPort = ports.equals(mapping.targetPorts());
     int order =
-        (mapping.hostAddress().isPresent() ? ORDER_EXACT : ORDER_ANY)
-            + (keepsPort && !ports.isSingle() ? ORDER_RANGES : 0);
+        switch (mapping.precedence()) {
+          case EXACT -> ORDER_EXACT;
+          case ANY -> ORDER_ANY;
+          case RANGE -> ORDER_RANGE;
+        };
     int port = ports.first();
     while (port <= ports.last()) {
       int size = Integer.numberOfTrailingZeros(port);

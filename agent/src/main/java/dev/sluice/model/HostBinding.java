@@ -7,18 +7,21 @@ import dev.sluice.net.Protocol;
 import java.util.Optional;
 
 /**
- * Ports of the host that can be given away only once.
- *
- * <p>A binding of one address and a binding of every address are different things and may share a
- * port: the one of the exact address takes the connections to it.
+ * Ports of the host that can be given away only once within a {@link Precedence}: a binding of one
+ * address, one of every address, and a range of every address may share a port.
  *
  * @param protocol tcp, udp or sctp
  * @param family the family of the connections it takes
  * @param address one local address of that family; empty for every one
  * @param ports the ports
+ * @param precedence {@link Precedence#EXACT} if and only if there is an address
  */
 public record HostBinding(
-    Protocol protocol, Family family, Optional<IpAddress> address, PortRange ports) {
+    Protocol protocol,
+    Family family,
+    Optional<IpAddress> address,
+    PortRange ports,
+    Precedence precedence) {
 
   /**
    * Checks the parts.
@@ -28,12 +31,31 @@ public record HostBinding(
    */
   public HostBinding {
     check(protocol, family, address);
+    if ((precedence == Precedence.EXACT) != address.isPresent()) {
+      throw new IllegalArgumentException(
+          "precedence "
+              + precedence
+              + " with address "
+              + address.map(Object::toString).orElse("any"));
+    }
+  }
+
+  /** A binding of one address, or of every address port by port. */
+  public HostBinding(
+      Protocol protocol, Family family, Optional<IpAddress> address, PortRange ports) {
+    this(protocol, family, address, ports, address.isPresent() ? Precedence.EXACT : Precedence.ANY);
+  }
+
+  /** The same for other ports. */
+  public HostBinding withPorts(PortRange other) {
+    return new HostBinding(protocol, family, address, other, precedence);
   }
 
   /** Whether both claim a port of the same address, or of every address. */
   public boolean overlaps(HostBinding other) {
     return protocol == other.protocol
         && family == other.family
+        && precedence == other.precedence
         && address.equals(other.address)
         && ports.overlaps(other.ports);
   }

@@ -4,6 +4,7 @@ import dev.sluice.net.Family;
 import dev.sluice.net.Ip6Address;
 import dev.sluice.net.IpAddress;
 import dev.sluice.net.PortRange;
+import dev.sluice.net.Prefix;
 import dev.sluice.net.Protocol;
 import java.time.Instant;
 import java.util.Optional;
@@ -25,6 +26,7 @@ import java.util.Optional;
  * @param targetAddress the address of the container
  * @param targetPorts the ports of the container, as many as host ports
  * @param createdAt when it was published
+ * @param options who may use it, and how much; allowed sources are of the mapping's family
  */
 public record Mapping(
     MappingId id,
@@ -35,7 +37,11 @@ public record Mapping(
     PortRange hostPorts,
     IpAddress targetAddress,
     PortRange targetPorts,
-    Instant createdAt) {
+    Instant createdAt,
+    MappingOptions options) {
+
+  /** Each host port of a mapping with options costs elements of its own. */
+  public static final int MAX_PORTS_WITH_OPTIONS = 1_024;
 
   /**
    * Checks that the parts fit each other.
@@ -72,6 +78,95 @@ public record Mapping(
     hostAddress = hostAddress.filter(address -> !address.isAny());
     HostBinding.check(protocol, targetAddress.family(), hostAddress);
     Target.check(targetAddress);
+    checkOptions(options, targetAddress.family(), hostPorts);
+  }
+
+  /** A mapping that anybody may use. */
+  public Mapping(
+      MappingId id,
+      Optional<MappingName> name,
+      Owner owner,
+      Protocol protocol,
+      Optional<IpAddress> hostAddress,
+      PortRange hostPorts,
+      IpAddress targetAddress,
+      PortRange targetPorts,
+      Instant createdAt) {
+    this(
+        id,
+        name,
+        owner,
+        protocol,
+        hostAddress,
+        hostPorts,
+        targetAddress,
+        targetPorts,
+        createdAt,
+        MappingOptions.NONE);
+  }
+
+  private static void checkOptions(MappingOptions options, Family family, PortRange hostPorts) {
+    if (!options.isNone() && hostPorts.size() > MAX_PORTS_WITH_OPTIONS) {
+      throw new InvalidMappingException(
+          "host ports "
+              + hostPorts
+              + " are "
+              + hostPorts.size()
+              + ", and a mapping with allowed sources or limits can have at most "
+              + MAX_PORTS_WITH_OPTIONS);
+    }
+    for (Prefix block : options.allowedSources()) {
+      if (block.family() != family) {
+        throw new InvalidMappingException(
+            "the allowed source "
+                + block
+                + " can never reach the "
+                + family.title()
+                + " target of this mapping: give "
+                + family.title()
+                + " sources");
+      }
+    }
+  }
+
+  /** Which mappings of the same port it stands behind. */
+  public Precedence precedence() {
+    if (hostAddress.isPresent()) {
+      return Precedence.EXACT;
+    }
+    boolean keepsItsPorts =
+        hostPorts.size() > 1
+            && hostPorts.equals(targetPorts)
+            && (protocol == Protocol.TCP || protocol == Protocol.UDP);
+    // Options are kept port by port.
+    return keepsItsPorts && options.isNone() ? Precedence.RANGE : Precedence.ANY;
+  }
+
+  public Mapping withName(Optional<MappingName> newName) {
+    return with(newName, targetAddress, options);
+  }
+
+  public Mapping withTarget(IpAddress newTarget) {
+    return with(name, newTarget, options);
+  }
+
+  public Mapping withOptions(MappingOptions newOptions) {
+    return with(name, targetAddress, newOptions);
+  }
+
+  private Mapping with(
+      Optional<MappingName> newName, IpAddress newTarget, MappingOptions newOptions) {
+    return new Mapping(
+        id,
+        newName,
+        owner,
+        protocol,
+        hostAddress,
+        hostPorts,
+        newTarget,
+        targetPorts,
+        createdAt,
+        newOptions);
   }
 
   /** The family of the connections, which is that of the target. */
@@ -81,7 +176,7 @@ public record Mapping(
 
   /** What may exist only once: two mappings whose keys overlap cannot both be published. */
   public HostBinding key() {
-    return new HostBinding(protocol, family(), hostAddress, hostPorts);
+    return new HostBinding(protocol, family(), hostAddress, hostPorts, precedence());
   }
 
   /** Where the connections end. */

@@ -83,6 +83,7 @@ public final class PortsColumn {
         new PortRange(entry.hostPorts().first(), next.hostPorts().last()),
         entry.targetAddress(),
         new PortRange(entry.targetPorts().first(), next.targetPorts().last()),
-        entry.createdAt());
+        entry.createdAt(),
+        MappingOptions.NONE);
   }
 }

@@ -2,6 +2,8 @@ package dev.sluice.net;
 
 import static dev.sluice.net.MalformedValueException.quote;
 
+import java.util.Optional;
+
 /**
  * A block of addresses that share their leading bits, such as {@code 10.0.0.0/8}.
  *
@@ -25,6 +27,17 @@ public record Prefix(IpAddress address, int lengthBits) implements Comparable<Pr
   /** The block of this length that contains the address, whose remaining bits may be anything. */
   public static Prefix containing(IpAddress address, int lengthBits) {
     return new Prefix(address.firstOfPrefix(lengthBits), lengthBits);
+  }
+
+  /** The block that begins and ends with these addresses; empty if there is none. */
+  public static Optional<Prefix> between(IpAddress first, IpAddress last) {
+    for (int lengthBits = first.family().bits(); lengthBits >= 0; lengthBits--) {
+      if (last.equals(first.lastOfPrefix(lengthBits))
+          && first.equals(first.firstOfPrefix(lengthBits))) {
+        return Optional.of(new Prefix(first, lengthBits));
+      }
+    }
+    return Optional.empty();
   }
 
   /** The block of one address. */
@@ -55,6 +68,15 @@ public record Prefix(IpAddress address, int lengthBits) implements Comparable<Pr
       throw new MalformedValueException(text, 0, hostBitsProblem(address, lengthBits));
     }
     return new Prefix(address, lengthBits);
+  }
+
+  /**
+   * Reads {@code address/length} as {@link #parse}, or one address, which is a block of its own.
+   *
+   * @throws MalformedValueException if the text is anything else
+   */
+  public static Prefix parseBlock(String text) {
+    return text.indexOf('/') < 0 ? of(IpAddress.parse(text)) : parse(text);
   }
 
   /** The family of all addresses in the block. */

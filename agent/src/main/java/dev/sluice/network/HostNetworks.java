@@ -14,6 +14,8 @@ import dev.sluice.route.LinuxRtnetlink;
 import dev.sluice.route.Route;
 import dev.sluice.route.Rtnetlink;
 import dev.sluice.sysctl.Sysctl;
+import java.util.ArrayDeque;
+import java.util.Deque;
 import java.util.List;
 import java.util.Optional;
 
@@ -137,18 +139,45 @@ public final class HostNetworks implements AutoCloseable {
   /**
    * Sets what the host needs to serve the network: forwarding, loopback-published ports, and no
    * router advertisements taken from containers. What was changed is in {@link #changes}.
+   *
+   * @return sets everything back that this call has changed
    */
-  public void prepare(Network network) {
+  public Runnable prepare(Network network) {
+    Deque<Runnable> undo = new ArrayDeque<>();
+    Runnable undoAll = () -> undo.forEach(Runnable::run);
+    try {
+      prepare(network, undo);
+    } catch (RuntimeException e) {
+      undoAll.run();
+      throw e;
+    }
+    return undoAll;
+  }
+
+  private void prepare(Network network, Deque<Runnable> undo) {
     String bridge = network.bridge().toString();
-    sysctl.set("net/ipv4/ip_forward", "1");
+    set(undo, "net/ipv4/ip_forward", "1");
     // 127.0.0.1:PORT of the host leads to a container only if the bridge may route 127/8; the first
-    // rules of our table
-    // keep everybody else from using that.
-    sysctl.set("net/ipv4/conf/" + bridge + "/route_localnet", "1");
-    sysctl.set("net/ipv4/conf/" + bridge + "/send_redirects", "0");
-    sysctl.setIfPresent("net/ipv6/conf/" + bridge + "/accept_ra", "0");
+    // rules of our table keep everybody else from using that.
+    set(undo, "net/ipv4/conf/" + bridge + "/route_localnet", "1");
+    set(undo, "net/ipv4/conf/" + bridge + "/send_redirects", "0");
+    setIfPresent(undo, "net/ipv6/conf/" + bridge + "/accept_ra", "0");
     if (network.subnets().stream().anyMatch(subnet -> subnet.family() == Family.IPV6)) {
-      prepareIpv6(bridge);
+      prepareIpv6(bridge, undo);
+    }
+  }
+
+  private void set(Deque<Runnable> undo, String name, String value) {
+    String before = sysctl.get(name).orElse(value);
+    if (sysctl.set(name, value)) {
+      undo.push(() -> sysctl.set(name, before));
+    }
+  }
+
+  /** Does nothing where the kernel has no such parameter (IPv6 switched off). */
+  private void setIfPresent(Deque<Runnable> undo, String name, String value) {
+    if (sysctl.get(name).isPresent()) {
+      set(undo, name, value);
     }
   }
 
@@ -172,11 +201,11 @@ public final class HostNetworks implements AutoCloseable {
     }
   }
 
-  private void prepareIpv6(String bridge) {
+  private void prepareIpv6(String bridge, Deque<Runnable> undo) {
     if (sysctl.get(IPV6_FORWARDING).filter(now -> now.equals("0")).isPresent()) {
-      keepRouterAdvertisements();
+      keepRouterAdvertisements(undo);
     }
-    sysctl.setIfPresent(IPV6_FORWARDING, "1");
+    setIfPresent(undo, IPV6_FORWARDING, "1");
     Link link = link(routes.link(bridge).map(Link::index).orElse(0));
     // ::1 is looked up strictly by interface: a local route on the bridge is what route_localnet is
     // for IPv4.
@@ -185,6 +214,7 @@ public final class HostNetworks implements AutoCloseable {
             .withMetric(LOOPBACK_ROUTE_METRIC + link.index());
     try {
       routes.addRoute(loopback);
+      undo.push(() -> routes.removeRoute(loopback));
     } catch (NetlinkException e) {
       if (e.errno() != Errno.EEXIST) {
         throw e;
@@ -196,14 +226,14 @@ public final class HostNetworks implements AutoCloseable {
    * A host that forwards takes router advertisements only with accept_ra=2: where its own routes
    * come from them it must go on doing so.
    */
-  private void keepRouterAdvertisements() {
+  private void keepRouterAdvertisements(Deque<Runnable> undo) {
     routes.routes(Family.IPV6).stream()
         .filter(route -> route.protocol() == LinuxRtnetlink.RTPROT_RA)
         .flatMapToInt(route -> route.linkIndex().stream())
         .distinct()
         .mapToObj(index -> "net/ipv6/conf/" + link(index).name() + "/accept_ra")
         .filter(name -> sysctl.get(name).filter(now -> now.equals("1")).isPresent())
-        .forEach(name -> sysctl.set(name, "2"));
+        .forEach(name -> set(undo, name, "2"));
   }
 
   /** What {@link #prepare} had to change. */

@@ -6,6 +6,7 @@ import dev.sluice.net.Bytes;
 import dev.sluice.nftables.expr.Bitwise;
 import dev.sluice.nftables.expr.Cmp;
 import dev.sluice.nftables.expr.Counter;
+import dev.sluice.nftables.expr.Dynset;
 import dev.sluice.nftables.expr.Expression;
 import dev.sluice.nftables.expr.Immediate;
 import dev.sluice.nftables.expr.Lookup;
@@ -104,6 +105,15 @@ public final class RuleBuilder {
   }
 
   // ---- statements
+
+  /**
+   * Keeps an element for the fields in the dynamic set, with an expression of its own; goes on if
+   * that does, or if the set is full.
+   */
+  public RuleBuilder update(String set, Expression perElement, Field... fields) {
+    load(fields);
+    return with(Dynset.update(set, Register.R1, 0, perElement));
+  }
 
   public RuleBuilder counter() {
     return with(new Counter(0, 0));

@@ -5,16 +5,19 @@ import dev.sluice.ffi.NativeBuffer;
 import dev.sluice.ffi.Sys;
 import dev.sluice.ffi.SystemCallException;
 import dev.sluice.model.HostBinding;
+import dev.sluice.model.Precedence;
 import dev.sluice.net.Family;
 import dev.sluice.net.IpAddress;
 import dev.sluice.net.PortRange;
 import dev.sluice.net.Protocol;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -27,9 +30,9 @@ import org.slf4j.LoggerFactory;
  * descriptors, and for ranges of more than {@value #LARGEST_HELD_RANGE} ports, a port is only
  * probed: bound and released again.
  *
- * <p>An exact address and every address of the same port exclude each other for the kernel, while
- * the table knows which goes first. Where both are ours one socket holds for both: the one of every
- * address.
+ * <p>An exact address and every address of the same port exclude each other for the kernel's
+ * sockets, while the table knows which goes first ({@link Precedence}). Where all are ours one
+ * socket holds for all: the one of every address.
  *
  * <p>Thread-safe.
  */
@@ -71,14 +74,14 @@ public final class PortReservations implements AutoCloseable {
     /** Descriptor for every address; -1 if there is none. */
     int any = -1;
 
-    /** How often every address was reserved: 0 or 1. */
-    boolean anyReserved;
+    /** What every address is reserved for: nothing, ANY, RANGE or both. */
+    final Set<Precedence> wide = EnumSet.noneOf(Precedence.class);
 
     /** Exact addresses and their descriptors; -1 where the socket of every address holds for it. */
     final Map<IpAddress, Integer> exact = new HashMap<>(2);
 
-    boolean isReserved(Optional<IpAddress> address) {
-      return address.map(exact::containsKey).orElse(anyReserved);
+    boolean isReserved(HostBinding binding) {
+      return binding.address().map(exact::containsKey).orElse(wide.contains(binding.precedence()));
     }
   }
 
@@ -104,12 +107,7 @@ public final class PortReservations implements AutoCloseable {
       }
     } catch (PortTakenException | PublishException | SystemCallException e) {
       if (port > binding.ports().first()) {
-        release(
-            new HostBinding(
-                binding.protocol(),
-                binding.family(),
-                binding.address(),
-                new PortRange(binding.ports().first(), port - 1)));
+        release(binding.withPorts(new PortRange(binding.ports().first(), port - 1)));
       }
       throw e;
     }
@@ -137,7 +135,7 @@ public final class PortReservations implements AutoCloseable {
         int port = boundPort(fd);
         PortKey key = new PortKey(protocol, family, port);
         Holders holders = held.get(key);
-        if (holders != null && holders.isReserved(address)) {
+        if (holders != null && holders.isReserved(probe)) {
           setAside.add(fd);
           continue;
         }
@@ -173,10 +171,10 @@ public final class PortReservations implements AutoCloseable {
         if (fd != null) {
           close(fd);
         }
-      } else if (holders.anyReserved) {
-        releaseAny(holders, binding, port);
+      } else if (holders.wide.remove(binding.precedence()) && holders.wide.isEmpty()) {
+        releaseWide(holders, binding, port);
       }
-      if (!holders.anyReserved && holders.exact.isEmpty()) {
+      if (holders.wide.isEmpty() && holders.exact.isEmpty()) {
         held.remove(key);
       }
     }
@@ -205,22 +203,27 @@ public final class PortReservations implements AutoCloseable {
       held.put(key, holders);
       return;
     }
-    if (holders.isReserved(binding.address())) {
+    if (holders.isReserved(binding)) {
       throw new PortTakenException(binding, port, true);
     }
     if (binding.address().isPresent()) {
       // Where the socket of every address is ours, it holds for this one too.
-      int fd = holders.anyReserved ? -1 : bind(binding, port);
+      int fd = holders.wide.isEmpty() ? bind(binding, port) : -1;
       keep(holders, binding, fd, hold);
       return;
     }
-    replaceExactByAny(holders, binding, port, hold);
+    if (holders.wide.isEmpty()) {
+      replaceExactByWide(holders, binding, port, hold);
+    } else {
+      // Our own socket holds the port already, for the mapping that goes first or comes after.
+      holders.wide.add(binding.precedence());
+    }
   }
 
   /**
    * Our own exact sockets are in the way of the one for every address, which then holds for them.
    */
-  private void replaceExactByAny(Holders holders, HostBinding binding, int port, boolean hold) {
+  private void replaceExactByWide(Holders holders, HostBinding binding, int port, boolean hold) {
     holders.exact.values().forEach(this::close);
     holders.exact.replaceAll((address, fd) -> -1);
     try {
@@ -231,10 +234,9 @@ public final class PortReservations implements AutoCloseable {
     }
   }
 
-  private void releaseAny(Holders holders, HostBinding binding, int port) {
+  private void releaseWide(Holders holders, HostBinding binding, int port) {
     close(holders.any);
     holders.any = -1;
-    holders.anyReserved = false;
     rebindExact(holders, binding, port);
   }
 
@@ -272,7 +274,7 @@ public final class PortReservations implements AutoCloseable {
       holders.exact.put(binding.address().get(), kept);
     } else {
       holders.any = kept;
-      holders.anyReserved = true;
+      holders.wide.add(binding.precedence());
     }
   }
 

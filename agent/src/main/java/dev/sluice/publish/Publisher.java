@@ -1,19 +1,26 @@
 package dev.sluice.publish;
 
+import dev.sluice.model.DrainTime;
 import dev.sluice.model.Mapping;
+import dev.sluice.model.Owner;
+import dev.sluice.model.PublishRequest;
 import dev.sluice.model.PublishedMapping;
+import dev.sluice.model.UpdateRequest;
 import java.util.List;
 
 /**
  * Publishes ports and takes them back. Every call is one transaction: it takes effect wholly or not
  * at all, and when it returns new connections follow the new state. Thread-safe.
+ *
+ * <p>A name or id stands for: the mapping of that id, or of a unique prefix of it of at least 4
+ * digits, or all mappings of that name.
  */
 public interface Publisher {
   /**
    * Publishes all ports of the request.
    *
-   * @return one mapping per port or identity range, in the order of the request, with the host
-   *     ports that were chosen
+   * @return one mapping per port or identity range and target, in the order of the request, with
+   *     the host ports that were chosen
    * @throws PublishException if a port is taken, no target is reachable, or the kernel refuses
    */
   List<Mapping> publish(PublishRequest request);
@@ -21,12 +28,48 @@ public interface Publisher {
   /**
    * Takes mappings back and ends the connections through them.
    *
-   * @param nameOrId a mapping's id, a unique prefix of it of at least 4 digits, or a name: then all
-   *     mappings of that name
    * @return what was published
    * @throws PublishException if nothing has that name or id
    */
   List<Mapping> unpublish(String nameOrId);
+
+  /**
+   * Takes mappings back and lets their connections live on; what has no connections, udp, ends at
+   * once.
+   *
+   * @param time how long at most: what is left then is ended, even if the agent is restarted
+   *     meanwhile
+   * @return what was published
+   * @throws PublishException if nothing has that name or id
+   */
+  List<Mapping> drain(String nameOrId, DrainTime time);
+
+  /**
+   * Changes mappings in use.
+   *
+   * @return the mappings that the name or id and the added ports stand for now
+   * @throws PublishException if nothing has that name or id, or as in {@link #publish}
+   */
+  List<Mapping> update(UpdateRequest request);
+
+  /**
+   * Makes the mappings of one owner what these requests ask for: publishes what is missing, takes
+   * back what is not asked for, and leaves alone what is there already.
+   *
+   * @param owner whose mappings; those of others are not touched
+   * @param requests of that owner, all of them
+   * @throws PublishException as in {@link #publish}
+   */
+  Applied apply(Owner owner, List<PublishRequest> requests);
+
+  /**
+   * What {@link #apply} did.
+   *
+   * @param published new or changed
+   * @param withdrawn no longer asked for
+   * @param unchanged there already
+   */
+  record Applied(List<Mapping> published, List<Mapping> withdrawn, List<Mapping> unchanged) {}
 
   /**
    * Everything published, read from the kernel, in the order of host port, address and protocol.
@@ -34,7 +77,7 @@ public interface Publisher {
   List<PublishedMapping> published();
 
   /**
-   * The mappings that {@code nameOrId} stands for, as in {@link #unpublish}.
+   * The mappings that {@code nameOrId} stands for.
    *
    * @throws PublishException if there are none
    */

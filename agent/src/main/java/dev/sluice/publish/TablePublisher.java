@@ -2,32 +2,48 @@ package dev.sluice.publish;
 
 import dev.sluice.ffi.SystemCallException;
 import dev.sluice.flow.FlowCutter;
+import dev.sluice.model.DrainTime;
+import dev.sluice.model.Draining;
 import dev.sluice.model.HostBinding;
 import dev.sluice.model.InvalidMappingException;
 import dev.sluice.model.Mapping;
 import dev.sluice.model.MappingId;
+import dev.sluice.model.MappingName;
+import dev.sluice.model.MappingOptions;
 import dev.sluice.model.Network;
+import dev.sluice.model.Owner;
 import dev.sluice.model.PortSpec;
+import dev.sluice.model.PublishRequest;
 import dev.sluice.model.PublishedMapping;
+import dev.sluice.model.Targets;
+import dev.sluice.model.UpdateRequest;
 import dev.sluice.net.Family;
 import dev.sluice.net.IpAddress;
 import dev.sluice.net.PortRange;
+import dev.sluice.net.Prefix;
 import dev.sluice.network.HostNetworks;
 import dev.sluice.network.UnknownTargetException;
 import dev.sluice.publish.PublishException.Kind;
 import dev.sluice.ruleset.AlreadyPublishedException;
 import dev.sluice.ruleset.Change;
 import dev.sluice.ruleset.SluiceTable;
+import dev.sluice.sysctl.ReservedLocalPorts;
 import java.io.UncheckedIOException;
 import java.time.Clock;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.Comparator;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Consumer;
+import java.util.function.Function;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -36,14 +52,11 @@ import org.slf4j.LoggerFactory;
  * transaction changes the table, then flows that the change concerns are ended, then the answer is
  * given. Whatever fails, what came before it is undone.
  *
- * <p>Nothing about mappings is kept here: reading asks the table. The one exception is the list of
- * attached networks, which only this object adds to.
+ * <p>Nothing about mappings is kept here: reading asks the table. The exceptions are the list of
+ * attached networks, which only this object adds to, and the ports that another process holds.
  */
-public final class TablePublisher implements Publisher {
+public final class TablePublisher implements Publisher, AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(TablePublisher.class);
-
-  /** Shortest part of an id that stands for it. */
-  private static final int SHORTEST_ID_PREFIX = 4;
 
   /** How often a port the kernel chose may turn out to be published before we give up. */
   private static final int CHOICE_ATTEMPTS = 16;
@@ -56,9 +69,11 @@ public final class TablePublisher implements Publisher {
   private final SluiceTable table;
   private final HostNetworks hostNetworks;
   private final PortReservations reservations;
+  private final ReservedLocalPorts localPorts;
   private final FlowCutter flows;
   private final MappingListener listener;
   private final Clock clock;
+  private final Drainer drainer;
   // Reservation, transaction and cutting belong together: two requests for one port must not
   // interleave.
   private final Object oneRequestAtATime = new Object();
@@ -66,29 +81,35 @@ public final class TablePublisher implements Publisher {
   // Targets whose bridge ports have been looked at, so that only the first mapping of one pays for
   // it.
   private final Set<IpAddress> knownTargets = new HashSet<>();
+  // Published, but another process has the port.
+  private final Map<MappingId, Mapping> unheld = new LinkedHashMap<>();
 
   public TablePublisher(
       SluiceTable table,
       HostNetworks hostNetworks,
       PortReservations reservations,
+      ReservedLocalPorts localPorts,
       FlowCutter flows,
       MappingListener listener,
       Clock clock) {
     this.table = table;
     this.hostNetworks = hostNetworks;
     this.reservations = reservations;
+    this.localPorts = localPorts;
     this.flows = flows;
     this.listener = listener;
     this.clock = clock;
+    this.drainer = new Drainer(clock, this::endDrained);
     this.attached = new ArrayList<>(table.networks());
   }
+
+  // ---- taking over
 
   /**
    * Takes over what the table holds after a start: sets the host up for its networks and reserves
    * the host ports again.
    *
-   * @return one sentence for each port that another process has taken meanwhile; its mapping stays
-   *     in force
+   * @return one sentence for each network that could not be set up
    */
   public List<String> resume() {
     synchronized (oneRequestAtATime) {
@@ -100,22 +121,52 @@ public final class TablePublisher implements Publisher {
           problems.add("network " + network.name() + ": " + e.getMessage());
         }
       }
+      List<PortRange> ports = new ArrayList<>();
       for (PublishedMapping published : table.mappings()) {
         Mapping mapping = published.mapping();
         listener.published(mapping);
-        try {
-          reservations.reserve(mapping.key());
-        } catch (PortTakenException | SystemCallException e) {
-          problems.add(
-              mapping.hostText()
-                  + " ("
-                  + mapping.label()
-                  + ") stays published, but "
-                  + e.getMessage()
-                  + " by another process of this host");
+        ports.add(mapping.hostPorts());
+        hold(mapping);
+      }
+      localPorts.adopt(ports);
+      table.draining().forEach(drainer::schedule);
+      return problems;
+    }
+  }
+
+  private boolean hold(Mapping mapping) {
+    try {
+      reservations.reserve(mapping.key());
+      return true;
+    } catch (PortTakenException | PublishException | SystemCallException e) {
+      if (unheld.put(mapping.id(), mapping) == null) {
+        LOG.warn("{}", unheldText(mapping));
+      }
+      return false;
+    }
+  }
+
+  private static String unheldText(Mapping mapping) {
+    return mapping.hostText()
+        + " ("
+        + mapping.label()
+        + ") stays published, but another process of this host has the port";
+  }
+
+  /**
+   * Looks whether ports that another process has are free again, and holds them then.
+   *
+   * @return one sentence for each that still is not
+   */
+  public List<String> mend() {
+    synchronized (oneRequestAtATime) {
+      for (Mapping mapping : List.copyOf(unheld.values())) {
+        if (hold(mapping)) {
+          unheld.remove(mapping.id());
+          LOG.info("{} ({}) is held again", mapping.hostText(), mapping.label());
         }
       }
-      return problems;
+      return unheld.values().stream().map(TablePublisher::unheldText).toList();
     }
   }
 
@@ -125,160 +176,345 @@ public final class TablePublisher implements Publisher {
       if (attached.stream().anyMatch(known -> known.bridge().equals(network.bridge()))) {
         return;
       }
-      hostNetworks.prepare(network);
-      table.apply(Change.attach(List.of(network)));
+      Runnable undo = hostNetworks.prepare(network);
+      try {
+        table.apply(Change.attach(List.of(network)));
+      } catch (RuntimeException e) {
+        undo.run();
+        throw e;
+      }
       attached.add(network);
     }
   }
 
+  // ---- publishing
+
   @Override
   public List<Mapping> publish(PublishRequest request) {
-    synchronized (oneRequestAtATime) {
-      for (int attempt = 1; ; attempt++) {
-        List<HostBinding> reserved = new ArrayList<>(request.ports().size());
-        try {
-          return publish(request, reserved);
-        } catch (AlreadyPublishedException e) {
-          reserved.forEach(reservations::release);
-          boolean chosenByUs = request.ports().stream().allMatch(TablePublisher::isChosen);
-          if (!chosenByUs || attempt == CHOICE_ATTEMPTS) {
-            throw alreadyPublished(reserved, e);
+    String what = "publish to " + targetsText(request.targets());
+    boolean chosenByUs =
+        request.ports().stream().allMatch(spec -> spec.hostPorts() instanceof PortSpec.Any);
+    return change(
+        what,
+        chosenByUs,
+        work -> {
+          for (PortSpec spec : request.ports()) {
+            work.publish(spec, request);
           }
-        } catch (RuntimeException e) {
-          reserved.forEach(reservations::release);
-          throw explain(request, e);
-        }
+        });
+  }
+
+  @Override
+  public List<Mapping> update(UpdateRequest request) {
+    return change(
+        "update " + request.nameOrId(),
+        false,
+        work -> {
+          List<PublishedMapping> selected = find(request.nameOrId());
+          for (PortSpec spec : request.remove()) {
+            if (selected.stream().noneMatch(one -> Selection.matches(spec, one.mapping()))) {
+              throw new PublishException(
+                  Kind.NOT_FOUND,
+                  spec + " of " + request.nameOrId() + " is not published; see sluice ps");
+            }
+          }
+          checkTargetsExist(request, selected);
+          for (PublishedMapping one : selected) {
+            if (request.remove().stream().anyMatch(s -> Selection.matches(s, one.mapping()))) {
+              work.withdraw(one.mapping());
+            } else {
+              work.replace(one, changed(one.mapping(), request));
+            }
+          }
+          if (!request.add().isEmpty()) {
+            PublishRequest more = further(request, selected);
+            more.ports().forEach(spec -> work.publish(spec, more));
+          }
+          work.cutOldTargets = request.cut();
+        });
+  }
+
+  private static void checkTargetsExist(UpdateRequest request, List<PublishedMapping> selected) {
+    for (IpAddress target : request.targets()) {
+      if (selected.stream().noneMatch(one -> one.mapping().family() == target.family())) {
+        throw new PublishException(
+            Kind.INVALID,
+            request.nameOrId()
+                + " has no "
+                + target.family().title()
+                + " ports that could lead to "
+                + target);
       }
     }
   }
 
-  private List<Mapping> publish(PublishRequest request, List<HostBinding> reserved) {
-    Optional<Network> missing = networkToAttach(request.target());
-    Instant now = clock.instant().truncatedTo(ChronoUnit.MILLIS);
-    List<Mapping> mappings = new ArrayList<>(request.ports().size());
-    for (PortSpec spec : request.ports()) {
-      PortRange hostPorts = reserve(spec, request.target(), reserved);
-      mappings.add(
-          new Mapping(
-              MappingId.random(),
-              request.name(),
-              request.owner(),
-              spec.protocol(),
-              spec.hostAddress(),
-              hostPorts,
-              request.target(),
-              spec.targetPorts(),
-              now));
-    }
-    missing.ifPresent(hostNetworks::prepare);
-    // Told first: the first packet may come the moment the table has it, and its event must find
-    // the mapping.
-    mappings.forEach(listener::published);
-    try {
-      table.apply(Change.publish(missing.stream().toList(), mappings));
-    } catch (RuntimeException e) {
-      mappings.forEach(listener::withdrawn);
-      throw e;
-    }
-    missing.ifPresent(attached::add);
-    allowHairpin(request.target());
-    dropStale(mappings);
-    return mappings;
+  private static Mapping changed(Mapping mapping, UpdateRequest request) {
+    MappingOptions options = request.options().applyTo(mapping.options());
+    IpAddress target =
+        Targets.of(request.targets(), mapping.family()).orElse(mapping.targetAddress());
+    return mapping
+        .withName(request.name().or(mapping::name))
+        .withTarget(target)
+        .withOptions(optionsFor(options, target));
   }
 
-  /** The network of the target if the table does not know it yet. */
-  private Optional<Network> networkToAttach(IpAddress target) {
-    boolean known =
-        attached.stream()
-            .flatMap(network -> network.subnets().stream())
-            .anyMatch(subnet -> subnet.contains(target));
-    if (known && !hostNetworks.isLocal(target)) {
-      return Optional.empty();
+  /** The request that would have published the added ports along with the others. */
+  private static PublishRequest further(UpdateRequest request, List<PublishedMapping> selected) {
+    Set<IpAddress> targets = new LinkedHashSet<>();
+    Set<Optional<MappingName>> names = new LinkedHashSet<>();
+    for (PublishedMapping one : selected) {
+      Mapping now = changed(one.mapping(), request);
+      targets.add(now.targetAddress());
+      names.add(now.name());
     }
-    return Optional.of(hostNetworks.behind(target));
+    MappingOptions options = request.options().applyTo(selected.get(0).mapping().options());
+    return new PublishRequest(
+        request.add(),
+        List.copyOf(targets),
+        names.iterator().next(),
+        selected.get(0).mapping().owner(),
+        options);
   }
 
-  private PortRange reserve(PortSpec spec, IpAddress target, List<HostBinding> reserved) {
-    Family family = target.family();
-    Optional<IpAddress> address = spec.hostAddress().filter(exact -> !exact.isAny());
-    spec.hostAddress().ifPresent(given -> checkFamily(given, target));
-    if (spec.hostPorts() instanceof PortSpec.Exactly exactly) {
-      HostBinding binding = new HostBinding(spec.protocol(), family, address, exactly.ports());
-      reservations.reserve(binding);
-      reserved.add(binding);
-      return exactly.ports();
-    }
-    if (spec.hostPorts() instanceof PortSpec.Pool pool) {
-      return reserveFrom(pool.ports(), spec, family, address, reserved);
-    }
-    if (spec.targetPorts().isSingle()) {
-      PortRange chosen = PortRange.of(reservations.reserveAny(spec.protocol(), family, address));
-      reserved.add(new HostBinding(spec.protocol(), family, address, chosen));
-      return chosen;
-    }
-    return reserveConsecutive(spec, family, address, reserved);
+  @Override
+  public Applied apply(Owner owner, List<PublishRequest> requests) {
+    List<Mapping> unchanged = new ArrayList<>();
+    List<Mapping> withdrawn = new ArrayList<>();
+    List<Mapping> published =
+        change(
+            "apply " + requests.size() + " entries",
+            false,
+            work -> {
+              unchanged.clear();
+              withdrawn.clear();
+              List<PublishedMapping> left =
+                  new ArrayList<>(
+                      published().stream().filter(p -> p.mapping().owner() == owner).toList());
+              List<Runnable> missing = new ArrayList<>();
+              for (PublishRequest request : requests) {
+                for (PortSpec spec : request.ports()) {
+                  List<IpAddress> without = keep(spec, request, left, work, unchanged);
+                  if (!without.isEmpty()) {
+                    missing.add(() -> work.publish(spec, request, without));
+                  }
+                }
+              }
+              // First what is no longer asked for: its ports may be what others ask for now.
+              for (PublishedMapping one : left) {
+                work.withdraw(one.mapping());
+                withdrawn.add(one.mapping());
+              }
+              missing.forEach(Runnable::run);
+            });
+    return new Applied(published, List.copyOf(withdrawn), List.copyOf(unchanged));
   }
 
-  private PortRange reserveFrom(
-      PortRange pool,
+  /**
+   * Takes what serves the specification out of {@code left}.
+   *
+   * @return the targets nothing leads to yet
+   */
+  private static List<IpAddress> keep(
       PortSpec spec,
-      Family family,
-      Optional<IpAddress> address,
-      List<HostBinding> reserved) {
-    for (int port = pool.first(); port <= pool.last(); port++) {
-      HostBinding binding = new HostBinding(spec.protocol(), family, address, PortRange.of(port));
-      try {
-        reservations.reserve(binding);
-      } catch (PortTakenException e) {
-        continue; // the next port of the pool
-      }
-      reserved.add(binding);
-      return binding.ports();
-    }
-    throw new PublishException(
-        Kind.CONFLICT, "every host port of the pool " + pool + "/" + spec.protocol() + " is taken");
-  }
-
-  /** As many consecutive ports as the target has, starting where the kernel has one free. */
-  private PortRange reserveConsecutive(
-      PortSpec spec, Family family, Optional<IpAddress> address, List<HostBinding> reserved) {
-    int count = spec.targetPorts().size();
-    for (int attempt = 0; attempt < CHOICE_ATTEMPTS; attempt++) {
-      int first = reservations.reserveAny(spec.protocol(), family, address);
-      reservations.release(new HostBinding(spec.protocol(), family, address, PortRange.of(first)));
-      if (first + count - 1 > 0xffff) {
+      PublishRequest request,
+      List<PublishedMapping> left,
+      Work work,
+      List<Mapping> unchanged) {
+    List<IpAddress> missing = new ArrayList<>();
+    for (IpAddress target : PortChoice.reachable(spec, request.targets())) {
+      Optional<PublishedMapping> found =
+          left.stream()
+              .filter(
+                  one ->
+                      one.mapping().targetAddress().equals(target)
+                          && one.mapping().name().equals(request.name())
+                          && Selection.wouldPublish(spec, one.mapping()))
+              .findFirst();
+      if (found.isEmpty()) {
+        missing.add(target);
         continue;
       }
-      HostBinding binding =
-          new HostBinding(spec.protocol(), family, address, PortRange.of(first, first + count - 1));
-      try {
-        reservations.reserve(binding);
-      } catch (PortTakenException e) {
-        continue; // another start
+      left.remove(found.get());
+      Mapping now = found.get().mapping().withOptions(optionsFor(request.options(), target));
+      if (now.equals(found.get().mapping())) {
+        unchanged.add(now);
+      } else {
+        work.replace(found.get(), now);
       }
-      reserved.add(binding);
-      return binding.ports();
     }
-    throw new PublishException(
-        Kind.CONFLICT, "no " + count + " consecutive host ports are free for " + spec);
+    return missing;
   }
 
-  private static boolean isChosen(PortSpec spec) {
-    return spec.hostPorts() instanceof PortSpec.Any;
-  }
-
-  private static void checkFamily(IpAddress hostAddress, IpAddress target) {
-    if (hostAddress.family() != target.family()) {
+  /** What of the options counts for a target. */
+  private static MappingOptions optionsFor(MappingOptions options, IpAddress target) {
+    List<Prefix> sources =
+        options.allowedSources().stream()
+            .filter(block -> block.family() == target.family())
+            .toList();
+    if (sources.isEmpty() && !options.allowedSources().isEmpty()) {
+      Family other = options.allowedSources().get(0).family();
       throw new PublishException(
           Kind.INVALID,
-          hostAddress.family().title()
-              + " host address "
-              + hostAddress
-              + " cannot lead to the "
-              + target.family().title()
-              + " target "
+          "the allowed sources are "
+              + other.title()
+              + " only, and the target "
               + target
-              + ": both must be of one family");
+              + " is "
+              + target.family().title()
+              + ": give sources of both families, or publish to the "
+              + other.title()
+              + " target alone");
+    }
+    return options.withAllowedSources(sources);
+  }
+
+  // ---- one request
+
+  /** What one request does: collected first, then carried out wholly or not at all. */
+  private final class Work {
+    private final Undo undo = new Undo();
+    private final Instant now = clock.instant().truncatedTo(ChronoUnit.MILLIS);
+    private final Set<HostBinding> freed = new HashSet<>();
+    private final PortChoice choice = new PortChoice(reservations, freed, undo);
+    private final List<Network> attach = new ArrayList<>();
+    private final List<Mapping> withdrawn = new ArrayList<>();
+    private final List<Mapping> added = new ArrayList<>();
+    private final List<PublishedMapping> before = new ArrayList<>();
+    private final List<PublishedMapping> after = new ArrayList<>();
+    private final List<Mapping> results = new ArrayList<>();
+    private boolean cutOldTargets;
+
+    void publish(PortSpec spec, PublishRequest request) {
+      publish(spec, request, request.targets());
+    }
+
+    void publish(PortSpec spec, PublishRequest request, List<IpAddress> targets) {
+      targets.forEach(this::needNetworkOf);
+      List<Mapping> mappings =
+          choice.reserve(
+              spec,
+              targets,
+              (target, hostPorts) ->
+                  new Mapping(
+                      MappingId.random(),
+                      request.name(),
+                      request.owner(),
+                      spec.protocol(),
+                      spec.hostAddress(),
+                      hostPorts,
+                      target,
+                      spec.targetPorts(),
+                      now,
+                      optionsFor(request.options(), target)));
+      added.addAll(mappings);
+      results.addAll(mappings);
+    }
+
+    void withdraw(Mapping mapping) {
+      withdrawn.add(mapping);
+      freed.add(mapping.key());
+    }
+
+    void replace(PublishedMapping published, Mapping changed) {
+      Mapping old = published.mapping();
+      results.add(changed);
+      if (changed.equals(old)) {
+        return;
+      }
+      if (!changed.targetAddress().equals(old.targetAddress())) {
+        needNetworkOf(changed.targetAddress());
+      }
+      if (!changed.key().equals(old.key())) {
+        // A range that gets options, or loses them, changes its precedence.
+        reservations.reserve(changed.key());
+        undo.push(() -> reservations.release(changed.key()));
+        freed.add(old.key());
+      }
+      before.add(published);
+      after.add(new PublishedMapping(changed, published.counters()));
+    }
+
+    private void needNetworkOf(IpAddress target) {
+      boolean known =
+          attached.stream()
+              .flatMap(network -> network.subnets().stream())
+              .anyMatch(subnet -> subnet.contains(target));
+      boolean coming =
+          attach.stream()
+              .flatMap(network -> network.subnets().stream())
+              .anyMatch(subnet -> subnet.contains(target));
+      if (!coming && (!known || hostNetworks.isLocal(target))) {
+        attach.add(hostNetworks.behind(target));
+      }
+    }
+
+    /** Up to the transaction everything can be undone; behind it nothing may fail any more. */
+    void carryOut() {
+      for (Network network : attach) {
+        undo.push(hostNetworks.prepare(network));
+      }
+      List<PortRange> addedPorts = added.stream().map(Mapping::hostPorts).toList();
+      localPorts.add(addedPorts);
+      undo.push(() -> localPorts.remove(addedPorts));
+      List<PublishedMapping> publish = new ArrayList<>(Change.startingAtZero(added));
+      publish.addAll(after);
+      // Told first: the first packet may come the moment the table has it, and its event must find
+      // the mapping.
+      publish.forEach(one -> listener.published(one.mapping()));
+      undo.push(() -> before.forEach(one -> listener.published(one.mapping())));
+      undo.push(() -> added.forEach(listener::withdrawn));
+      List<Mapping> old = new ArrayList<>(before.stream().map(PublishedMapping::mapping).toList());
+      old.addAll(withdrawn);
+      table.apply(Change.replace(attach, old, publish));
+      attached.addAll(attach);
+      settle();
+    }
+
+    private void settle() {
+      withdrawn.forEach(listener::withdrawn);
+      freed.forEach(reservations::release);
+      forget(withdrawn);
+      Set<IpAddress> targets = new HashSet<>();
+      added.forEach(one -> targets.add(one.targetAddress()));
+      after.forEach(one -> targets.add(one.mapping().targetAddress()));
+      targets.forEach(TablePublisher.this::allowHairpin);
+      endFlows();
+    }
+
+    private void endFlows() {
+      FlowCutter.Cut cut = flows.begin().past(added).through(withdrawn);
+      for (int i = 0; i < before.size(); i++) {
+        Mapping old = before.get(i).mapping();
+        Mapping changed = after.get(i).mapping();
+        if (!changed.target().equals(old.target())) {
+          cut = cutOldTargets ? cut.through(List.of(old)) : cut.throughIfUdp(List.of(old));
+        }
+        if (!changed.options().equals(old.options())) {
+          cut = cut.forbidden(List.of(changed));
+        }
+      }
+      endQuietly(cut, "the change is in force");
+    }
+  }
+
+  private List<Mapping> change(String what, boolean retry, Consumer<Work> plan) {
+    synchronized (oneRequestAtATime) {
+      for (int attempt = 1; ; attempt++) {
+        Work work = new Work();
+        try {
+          plan.accept(work);
+          work.carryOut();
+          return work.results;
+        } catch (AlreadyPublishedException e) {
+          work.undo.run();
+          if (!retry || attempt == CHOICE_ATTEMPTS) {
+            throw alreadyPublished(work.choice.asked(), e);
+          }
+        } catch (RuntimeException e) {
+          work.undo.run();
+          throw explain(what, e);
+        }
+      }
     }
   }
 
@@ -297,14 +533,19 @@ public final class TablePublisher implements Publisher {
     }
   }
 
-  private void dropStale(List<Mapping> mappings) {
+  /** What the table says is in force already; only flows from before may go on. */
+  private void endQuietly(FlowCutter.Cut cut, String inForce) {
     try {
-      flows.dropStale(mappings, hostNetworks::isLocal);
+      cut.carryOut();
     } catch (RuntimeException e) {
-      // The ports are published; only an old udp conversation may go on past them.
-      LOG.warn(
-          "published, but old udp flows to the same ports could not be ended: {}", e.getMessage());
+      LOG.warn("{}, but flows from before could not be ended: {}", inForce, e.getMessage());
     }
+  }
+
+  // ---- explaining
+
+  private static String targetsText(List<IpAddress> targets) {
+    return String.join(" and ", targets.stream().map(IpAddress::toString).toList());
   }
 
   private PublishException alreadyPublished(
@@ -333,7 +574,7 @@ public final class TablePublisher implements Publisher {
         cause);
   }
 
-  private RuntimeException explain(PublishRequest request, RuntimeException e) {
+  private RuntimeException explain(String what, RuntimeException e) {
     if (e instanceof PortTakenException taken) {
       return new PublishException(Kind.CONFLICT, takenText(taken), e);
     }
@@ -347,20 +588,13 @@ public final class TablePublisher implements Publisher {
       return e;
     }
     return new PublishException(
-        Kind.UNAVAILABLE,
-        "cannot publish to " + request.target() + ", nothing was changed: " + e.getMessage(),
-        e);
+        Kind.UNAVAILABLE, "cannot " + what + ", nothing was changed: " + e.getMessage(), e);
   }
 
   private String takenText(PortTakenException taken) {
     String port = taken.getMessage();
     if (taken.byUs()) {
-      HostBinding one =
-          new HostBinding(
-              taken.binding().protocol(),
-              taken.binding().family(),
-              taken.binding().address(),
-              PortRange.of(taken.port()));
+      HostBinding one = taken.binding().withPorts(PortRange.of(taken.port()));
       for (PublishedMapping published : table.mappings()) {
         Mapping mapping = published.mapping();
         if (mapping.key().overlaps(one)) {
@@ -377,79 +611,101 @@ public final class TablePublisher implements Publisher {
     return port + " by a process of this host: stop it, or choose another host port";
   }
 
+  // ---- taking back
+
   @Override
   public List<Mapping> unpublish(String nameOrId) {
     synchronized (oneRequestAtATime) {
-      List<PublishedMapping> all = published();
-      List<Mapping> mappings = find(all, nameOrId).stream().map(PublishedMapping::mapping).toList();
-      try {
-        table.apply(Change.withdraw(mappings));
-      } catch (RuntimeException e) {
-        throw new PublishException(
-            Kind.UNAVAILABLE,
-            "cannot unpublish " + nameOrId + ", nothing was changed: " + e.getMessage(),
-            e);
-      }
-      mappings.forEach(listener::withdrawn);
-      try {
-        flows.cut(mappings);
-      } catch (RuntimeException e) {
-        LOG.warn(
-            "unpublished {}, but its connections could not be ended: {}", nameOrId, e.getMessage());
-      }
-      mappings.forEach(mapping -> reservations.release(mapping.key()));
-      forgetTargets(all, mappings);
+      List<Mapping> mappings = withdraw(nameOrId, Change::withdraw);
+      endQuietly(flows.begin().through(mappings), "unpublished " + nameOrId);
       return mappings;
     }
   }
+
+  @Override
+  public List<Mapping> drain(String nameOrId, DrainTime time) {
+    synchronized (oneRequestAtATime) {
+      Instant now = clock.instant().truncatedTo(ChronoUnit.MILLIS);
+      List<Draining> draining = new ArrayList<>();
+      List<Mapping> mappings =
+          withdraw(
+              nameOrId,
+              all -> {
+                time.limit()
+                    .ifPresent(
+                        limit ->
+                            all.forEach(
+                                one -> draining.add(new Draining(one, now, now.plus(limit)))));
+                return Change.withdraw(all, draining);
+              });
+      endQuietly(flows.begin().throughIfUdp(mappings), "unpublished " + nameOrId);
+      draining.forEach(drainer::schedule);
+      return mappings;
+    }
+  }
+
+  private List<Mapping> withdraw(String nameOrId, Function<List<Mapping>, Change> change) {
+    List<Mapping> mappings = find(nameOrId).stream().map(PublishedMapping::mapping).toList();
+    try {
+      table.apply(change.apply(mappings));
+    } catch (RuntimeException e) {
+      throw new PublishException(
+          Kind.UNAVAILABLE,
+          "cannot unpublish " + nameOrId + ", nothing was changed: " + e.getMessage(),
+          e);
+    }
+    mappings.forEach(listener::withdrawn);
+    mappings.forEach(mapping -> reservations.release(mapping.key()));
+    forget(mappings);
+    return mappings;
+  }
+
+  /** What is known of mappings that are no more. */
+  private void forget(Collection<Mapping> withdrawn) {
+    if (withdrawn.isEmpty()) {
+      return;
+    }
+    for (Mapping mapping : withdrawn) {
+      // A target may come back with another bridge port.
+      knownTargets.remove(mapping.targetAddress());
+      unheld.remove(mapping.id());
+    }
+    try {
+      localPorts.remove(withdrawn.stream().map(Mapping::hostPorts).toList());
+    } catch (RuntimeException e) {
+      LOG.warn("unpublished, but {}", e.getMessage());
+    }
+  }
+
+  private void endDrained(List<Draining> ended) {
+    synchronized (oneRequestAtATime) {
+      FlowCutter.Cut cut = flows.begin();
+      ended.forEach(one -> cut.throughSince(one.mapping(), one.since()));
+      endQuietly(cut, "the time to drain is over");
+      table.apply(Change.drained(ended));
+    }
+  }
+
+  // ---- looking
 
   @Override
   public List<PublishedMapping> published() {
     return table.mappings().stream().sorted(IN_PORT_ORDER).toList();
   }
 
-  /** A target without mappings may come back with another bridge port. */
-  private void forgetTargets(List<PublishedMapping> before, List<Mapping> withdrawn) {
-    Set<IpAddress> gone = new HashSet<>();
-    Set<MappingId> ids = new HashSet<>();
-    for (Mapping mapping : withdrawn) {
-      gone.add(mapping.targetAddress());
-      ids.add(mapping.id());
-    }
-    for (PublishedMapping published : before) {
-      if (!ids.contains(published.mapping().id())) {
-        gone.remove(published.mapping().targetAddress());
-      }
-    }
-    knownTargets.removeAll(gone);
-  }
-
   @Override
   public List<PublishedMapping> find(String nameOrId) {
-    return find(published(), nameOrId);
+    return Selection.find(published(), nameOrId);
   }
 
-  private static List<PublishedMapping> find(List<PublishedMapping> all, String nameOrId) {
-    List<PublishedMapping> byName =
-        all.stream()
-            .filter(p -> p.mapping().name().filter(n -> n.text().equals(nameOrId)).isPresent())
-            .toList();
-    if (!byName.isEmpty()) {
-      return byName;
-    }
-    List<PublishedMapping> byId =
-        nameOrId.length() < SHORTEST_ID_PREFIX
-            ? List.of()
-            : all.stream().filter(p -> p.mapping().id().toString().startsWith(nameOrId)).toList();
-    if (byId.size() > 1) {
-      throw new PublishException(
-          Kind.CONFLICT,
-          nameOrId + " stands for " + byId.size() + " mappings: give more of the id");
-    }
-    if (byId.isEmpty()) {
-      throw new PublishException(
-          Kind.NOT_FOUND, "nothing published is called " + nameOrId + ": sluice ps lists what is");
-    }
-    return byId;
+  /** Mappings that were taken back and whose connections live on for a limited time. */
+  public List<Draining> draining() {
+    return table.draining();
+  }
+
+  /** Ends what happens in the background; what is published stays in force. */
+  @Override
+  public void close() {
+    drainer.close();
   }
 }

@@ -1,7 +1,10 @@
 package dev.sluice.ruleset;
 
+import dev.sluice.model.Draining;
 import dev.sluice.model.Mapping;
+import dev.sluice.model.MappingCounters;
 import dev.sluice.model.Network;
+import dev.sluice.model.PublishedMapping;
 import java.util.List;
 
 /**
@@ -10,28 +13,84 @@ import java.util.List;
  *
  * @param networks networks to attach that are not attached yet
  * @param withdraw mappings to take out
- * @param publish mappings to put in
+ * @param publish mappings to put in, with what their counters begin at
+ * @param drain withdrawn mappings whose connections are to be cut later
+ * @param drained those for which that has been done
  */
-public record Change(List<Network> networks, List<Mapping> withdraw, List<Mapping> publish) {
+public record Change(
+    List<Network> networks,
+    List<Mapping> withdraw,
+    List<PublishedMapping> publish,
+    List<Draining> drain,
+    List<Draining> drained) {
   public Change {
     networks = List.copyOf(networks);
     withdraw = List.copyOf(withdraw);
     publish = List.copyOf(publish);
+    drain = List.copyOf(drain);
+    drained = List.copyOf(drained);
   }
 
   public static Change publish(List<Network> networks, List<Mapping> mappings) {
-    return new Change(networks, List.of(), mappings);
+    return replace(networks, List.of(), startingAtZero(mappings));
   }
 
   public static Change withdraw(List<Mapping> mappings) {
-    return new Change(List.of(), mappings, List.of());
+    return new Change(List.of(), mappings, List.of(), List.of(), List.of());
+  }
+
+  /** Takes mappings back and notes that their connections are to be cut later. */
+  public static Change withdraw(List<Mapping> mappings, List<Draining> drain) {
+    return new Change(List.of(), mappings, List.of(), drain, List.of());
+  }
+
+  public static Change drained(List<Draining> drained) {
+    return new Change(List.of(), List.of(), List.of(), List.of(), drained);
   }
 
   public static Change attach(List<Network> networks) {
-    return new Change(networks, List.of(), List.of());
+    return new Change(networks, List.of(), List.of(), List.of(), List.of());
+  }
+
+  /** Takes out and puts in at once: no packet sees anything in between. */
+  public static Change replace(
+      List<Network> networks, List<Mapping> before, List<PublishedMapping> now) {
+    return new Change(networks, before, now, List.of(), List.of());
+  }
+
+  /** These, published anew. */
+  public static List<PublishedMapping> startingAtZero(List<Mapping> mappings) {
+    return mappings.stream()
+        .map(mapping -> new PublishedMapping(mapping, MappingCounters.ZERO))
+        .toList();
   }
 
   public boolean isEmpty() {
-    return networks.isEmpty() && withdraw.isEmpty() && publish.isEmpty();
+    return networks.isEmpty()
+        && withdraw.isEmpty()
+        && publish.isEmpty()
+        && drain.isEmpty()
+        && drained.isEmpty();
+  }
+
+  /** What it does, as it reads behind "cannot". */
+  @Override
+  public String toString() {
+    if (!publish.isEmpty()) {
+      String what =
+          publish.size() == 1
+              ? publish.get(0).mapping().key().toString()
+              : publish.size() + " mappings";
+      return (withdraw.isEmpty() ? "publish " : "change ") + what;
+    }
+    if (!withdraw.isEmpty()) {
+      return "withdraw "
+          + (withdraw.size() == 1
+              ? withdraw.get(0).key().toString()
+              : withdraw.size() + " mappings");
+    }
+    return networks.isEmpty()
+        ? "note " + Math.max(drain.size(), drained.size()) + " drained mappings"
+        : "attach " + networks.size() + " networks";
   }
 }

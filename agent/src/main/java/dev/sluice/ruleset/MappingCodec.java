@@ -2,6 +2,8 @@ package dev.sluice.ruleset;
 
 import dev.sluice.model.Mapping;
 import dev.sluice.model.MappingCounters;
+import dev.sluice.model.MappingOptions;
+import dev.sluice.model.Precedence;
 import dev.sluice.model.PublishedMapping;
 import dev.sluice.net.Bytes;
 import dev.sluice.net.Family;
@@ -19,6 +21,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Function;
 
 /**
  * Mappings as elements and back.
@@ -42,7 +45,7 @@ final class MappingCodec {
   /** As {@link #elements(Mapping)}, with a counter that starts at {@code connections}. */
   static List<SetElement> elements(Mapping mapping, long connections) {
     Bytes metadata = MappingMetadata.of(mapping).encode();
-    if (SetNames.isInterval(mapping)) {
+    if (mapping.precedence() == Precedence.RANGE) {
       Bytes target = Key.of().address(mapping.targetAddress()).bytes();
       return interval(
           mapping.hostPorts(),
@@ -72,7 +75,7 @@ final class MappingCodec {
 
   /** The elements' keys, for deleting them. */
   static List<SetElement> keys(Mapping mapping) {
-    if (SetNames.isInterval(mapping)) {
+    if (mapping.precedence() == Precedence.RANGE) {
       return interval(mapping.hostPorts(), SetElement.of(port(mapping.hostPorts().first())));
     }
     List<SetElement> keys = new ArrayList<>(mapping.hostPorts().size());
@@ -82,7 +85,8 @@ final class MappingCodec {
     return keys;
   }
 
-  private static Bytes key(Mapping mapping, int port) {
+  /** The key of one host port in exact4, exact6, any4 or any6. */
+  static Bytes key(Mapping mapping, int port) {
     Key key = Key.of();
     mapping.hostAddress().ifPresent(key::address);
     return key.u8(mapping.protocol().number()).u16(port).bytes();
@@ -174,8 +178,11 @@ final class MappingCodec {
   /**
    * Joins the elements of each mapping: those with the same id, each a port further than the one
    * before.
+   *
+   * @param options gives those of a mapping that was joined without
    */
-  static List<PublishedMapping> join(List<Published> elements) {
+  static List<PublishedMapping> join(
+      List<Published> elements, Function<Mapping, MappingOptions> options) {
     Map<Long, List<Published>> byId = new LinkedHashMap<>();
     for (Published element : elements) {
       byId.computeIfAbsent(element.metadata().id().bits(), id -> new ArrayList<>(1)).add(element);
@@ -197,7 +204,9 @@ final class MappingCodec {
               first.target(),
               new PortRange(first.targetPorts().first(), last.targetPorts().last()),
               first.metadata().createdAt());
-      mappings.add(new PublishedMapping(mapping, new MappingCounters(connections)));
+      mappings.add(
+          new PublishedMapping(
+              mapping.withOptions(options.apply(mapping)), new MappingCounters(connections)));
     }
     return mappings;
   }

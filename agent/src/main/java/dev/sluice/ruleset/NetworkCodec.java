@@ -159,11 +159,7 @@ final class NetworkCodec {
     IpAddress first =
         IpAddress.fromBytes(element.key().slice(16, element.key().length() - 16).toArray());
     IpAddress last = IpAddress.fromBytes(end.slice(16, end.length() - 16).toArray());
-    int length = first.family().bits();
-    while (length > 0 && !Prefix.containing(first, length).last().equals(last)) {
-      length--;
-    }
-    return Prefix.containing(first, length);
+    return Prefix.between(first, last).orElseGet(() -> Prefix.of(first));
   }
 
   private static Bytes interfaceName(InterfaceName name) {

@@ -1,8 +1,11 @@
 package dev.sluice.ruleset;
 
 import dev.sluice.model.Mapping;
+import dev.sluice.model.SourceRate;
 import dev.sluice.net.Family;
+import dev.sluice.net.MalformedValueException;
 import dev.sluice.net.Protocol;
+import java.util.Optional;
 
 /**
  * Names inside the table. A suffix 4 or 6 is the family; exact: one host address; any: every local
@@ -12,6 +15,8 @@ final class SetNames {
   static final String BRIDGES = "bridges";
   static final String INTRA = "intra";
   static final String INBOUND = "inbound";
+  static final String DRAINING = "draining";
+  static final String TRAFFIC = "traffic";
   static final String OUTBOUND = "outbound";
 
   private SetNames() {}
@@ -44,24 +49,63 @@ final class SetNames {
     return family == Family.IPV4 ? '4' : '6';
   }
 
-  /** The map a mapping's elements go into. */
-  static String of(Mapping mapping) {
-    if (mapping.hostAddress().isPresent()) {
-      return exact(mapping.family());
-    }
-    return isInterval(mapping)
-        ? range(mapping.family(), mapping.protocol())
-        : any(mapping.family());
+  static String guarded(Family family, String kind) {
+    return "guarded_" + kind + suffix(family);
   }
 
-  /**
-   * Whether the mapping is one interval: several ports, the same on both sides, every local
-   * address, tcp or udp.
-   */
-  static boolean isInterval(Mapping mapping) {
-    return mapping.hostAddress().isEmpty()
-        && mapping.hostPorts().size() > 1
-        && mapping.hostPorts().equals(mapping.targetPorts())
-        && (mapping.protocol() == Protocol.TCP || mapping.protocol() == Protocol.UDP);
+  static String restricted(Family family, String kind) {
+    return "restricted_" + kind + suffix(family);
+  }
+
+  static String allow(Family family, String kind) {
+    return "allow_" + kind + suffix(family);
+  }
+
+  static String limited(Family family, String kind) {
+    return "limited_" + kind + suffix(family);
+  }
+
+  static String rated(Family family, String kind) {
+    return "rated_" + kind + suffix(family);
+  }
+
+  static String guardChain(Family family, String kind) {
+    return "guard_" + kind + suffix(family);
+  }
+
+  /** The chain of a rate, and the set of the sources it has seen. */
+  static String rate(Family family, String kind, SourceRate rate) {
+    return ratePrefix(family, kind) + rate.connections() + "_" + rate.per();
+  }
+
+  /** The rate a chain is for; empty for any other chain. */
+  static Optional<SourceRate> rateOf(String chain, Family family, String kind) {
+    String prefix = ratePrefix(family, kind);
+    if (!chain.startsWith(prefix)) {
+      return Optional.empty();
+    }
+    try {
+      return Optional.of(SourceRate.parse(chain.substring(prefix.length()).replace('_', '/')));
+    } catch (MalformedValueException e) {
+      return Optional.empty(); // somebody else's chain, where the table has no owner
+    }
+  }
+
+  private static String ratePrefix(Family family, String kind) {
+    return "rate_" + kind + suffix(family) + "_";
+  }
+
+  /** In the names of sets: one host address, or every one. */
+  static String kind(Mapping mapping) {
+    return mapping.hostAddress().isPresent() ? "exact" : "any";
+  }
+
+  /** The map a mapping's elements go into. */
+  static String of(Mapping mapping) {
+    return switch (mapping.precedence()) {
+      case EXACT -> exact(mapping.family());
+      case ANY -> any(mapping.family());
+      case RANGE -> range(mapping.family(), mapping.protocol());
+    };
   }
 }

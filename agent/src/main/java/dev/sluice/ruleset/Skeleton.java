@@ -8,6 +8,7 @@ import static dev.sluice.nftables.DataType.INET_SERVICE;
 import static dev.sluice.nftables.DataType.INTEGER;
 import static dev.sluice.nftables.DataType.IPV4_ADDR;
 import static dev.sluice.nftables.DataType.IPV6_ADDR;
+import static dev.sluice.nftables.DataType.MARK;
 import static dev.sluice.nftables.DataType.NFPROTO;
 import static dev.sluice.nftables.DataType.VERDICT;
 import static dev.sluice.nftables.Field.IIF;
@@ -23,7 +24,9 @@ import static dev.sluice.nftables.Field.OIFNAME;
 import static dev.sluice.nftables.Field.TH_DPORT;
 import static dev.sluice.nftables.uapi.LinuxNfTables.*;
 
+import dev.sluice.model.SourceRate;
 import dev.sluice.net.Bytes;
+import dev.sluice.net.Family;
 import dev.sluice.net.IpAddress;
 import dev.sluice.nftables.Batch;
 import dev.sluice.nftables.Chain;
@@ -39,6 +42,7 @@ import dev.sluice.nftables.TableId;
 import dev.sluice.nftables.expr.Connlimit;
 import dev.sluice.nftables.expr.Counter;
 import dev.sluice.nftables.expr.Data;
+import dev.sluice.nftables.expr.Limit;
 import dev.sluice.nftables.expr.Verdict;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -54,7 +58,7 @@ final class Skeleton {
    * Changes whenever chains, rules or sets change, so that a table of another version is recognised
    * and rebuilt.
    */
-  static final int VERSION = 1;
+  static final int VERSION = 2;
 
   private static final int PRIORITY_RAW = -300;
   private static final int PRIORITY_DNAT = -100;
@@ -101,6 +105,9 @@ final class Skeleton {
       optionSets(of, sets);
       networkSets(of, sets);
     }
+    // No rule looks these two up: they are the agent's own notes, kept where they survive it.
+    sets.add(ElementSet.set(table, SetNames.DRAINING, SetType.of(MARK, MARK)));
+    sets.add(counted(ElementSet.set(table, SetNames.TRAFFIC, SetType.of(MARK, MARK, MARK))));
     SetType bridge = SetType.of(IFNAME);
     sets.add(ElementSet.set(table, SetNames.BRIDGES, bridge));
     sets.add(ElementSet.set(table, SetNames.INTRA, SetType.of(IFNAME, IFNAME)));
@@ -145,20 +152,22 @@ final class Skeleton {
     sets.add(ElementSet.map(table, of.named("guarded_any"), ANY_KEY, verdict));
     sets.add(ElementSet.set(table, of.named("restricted_exact"), of.exactKey()));
     sets.add(ElementSet.set(table, of.named("restricted_any"), ANY_KEY));
-    SetType exactAndSource = SetType.of(of.address, INET_PROTO, INET_SERVICE, of.address);
-    SetType anyAndSource = SetType.of(INET_PROTO, INET_SERVICE, of.address);
-    sets.add(
-        ElementSet.set(table, of.named("allow_exact"), exactAndSource)
-            .withIntervals(exactAndSource));
-    sets.add(
-        ElementSet.set(table, of.named("allow_any"), anyAndSource).withIntervals(anyAndSource));
+    for (String kind : List.of("exact", "any")) {
+      SetType keyAndSource = of.sourceKey(kind);
+      sets.add(
+          ElementSet.set(table, of.named("allow_" + kind), keyAndSource)
+              .withIntervals(keyAndSource));
+    }
     // An element carries its own "ct count over N", and a lookup runs it. Not a dynamic set: the
-    // collector of those
-    // deletes elements that count nothing.
-    sets.add(
-        ElementSet.set(table, of.named("limited_any"), ANY_KEY)
-            .withExpressions(List.of(new Connlimit(NO_LIMIT, NFT_CONNLIMIT_F_INV))));
-    sets.add(ElementSet.map(table, of.named("persource_any"), ANY_KEY, verdict));
+    // collector of those deletes elements that count nothing.
+    for (String kind : List.of("exact", "any")) {
+      SetType key = kind.equals("exact") ? of.exactKey() : ANY_KEY;
+      sets.add(
+          ElementSet.set(table, of.named("limited_" + kind), key)
+              .withExpressions(List.of(Connlimit.over(NO_LIMIT))));
+      sets.add(ElementSet.map(table, of.named("rated_" + kind), key, verdict));
+    }
+    sets.add(ElementSet.set(table, of.named("exposed"), of.exactKey()));
   }
 
   private void networkSets(PerFamily of, List<ElementSet> sets) {
@@ -173,6 +182,12 @@ final class Skeleton {
   }
 
   private static final SetType ANY_KEY = SetType.of(INET_PROTO, INET_SERVICE);
+
+  /** Beyond this many source addresses at a time, further ones are admitted at any rate. */
+  private static final int MAX_RATED_SOURCES = 65_535;
+
+  /** A source that was quiet for this many of the rate's units of time starts anew. */
+  private static final int RATED_SOURCE_UNITS = 10;
 
   /** The set of connection limits needs one to be declared with; every element brings its own. */
   private static final int NO_LIMIT = 1_000_000;
@@ -322,22 +337,51 @@ final class Skeleton {
    * Options of a mapping; only mappings that have one get here. The host itself is always admitted.
    */
   private void guards(Batch batch, PerFamily of) {
-    String exact = of.named("guard_exact");
-    batch.add(rule(exact).sourceIsLocal().returns());
+    for (String kind : List.of("exact", "any")) {
+      String chain = of.named("guard_" + kind);
+      Field[] key = of.key(kind);
+      batch.add(rule(chain).sourceIsLocal().returns());
+      batch.add(
+          rule(chain)
+              .inSet(of.named("restricted_" + kind), key)
+              .notInSet(of.named("allow_" + kind), and(key, of.saddr))
+              .drop());
+      // The rate comes first: what it refuses is not counted as open.
+      batch.add(rule(chain).vmap(of.named("rated_" + kind), key));
+      batch.add(rule(chain).inSet(of.named("limited_" + kind), key).drop());
+    }
+  }
+
+  /**
+   * What admits a connection at a rate: a chain for each distinct rate, made when the first mapping
+   * asks for it and written again by every further one, which changes nothing.
+   *
+   * @param kind "exact" or "any"
+   */
+  void writeRate(Batch batch, Family family, String kind, SourceRate rate) {
+    PerFamily of = PerFamily.of(family);
+    String name = SetNames.rate(family, kind, rate);
+    Field[] key = and(of.key(kind), of.saddr);
     batch.add(
-        rule(exact)
-            .inSet(of.named("restricted_exact"), of.daddr, L4PROTO, TH_DPORT)
-            .notInSet(of.named("allow_exact"), of.daddr, L4PROTO, TH_DPORT, of.saddr)
-            .drop());
-    String any = of.named("guard_any");
-    batch.add(rule(any).sourceIsLocal().returns());
-    batch.add(
-        rule(any)
-            .inSet(of.named("restricted_any"), L4PROTO, TH_DPORT)
-            .notInSet(of.named("allow_any"), L4PROTO, TH_DPORT, of.saddr)
-            .drop());
-    batch.add(rule(any).inSet(of.named("limited_any"), L4PROTO, TH_DPORT).drop());
-    batch.add(rule(any).vmap(of.named("persource_any"), L4PROTO, TH_DPORT));
+        ElementSet.set(table, name, of.sourceKey(kind))
+            .asDynamic(MAX_RATED_SOURCES)
+            .withTimeout(RATED_SOURCE_UNITS * 1_000L * rate.per().seconds())
+            .withTransactionId(batch.newSetId()));
+    batch.add(Chain.regular(table, name)).flushChain(table, name);
+    Limit over =
+        new Limit(
+            rate.connections(),
+            rate.per().seconds(),
+            rate.burst(),
+            NFT_LIMIT_PKTS,
+            NFT_LIMIT_F_INV);
+    batch.add(rule(name).update(name, over, key).drop());
+  }
+
+  private static Field[] and(Field[] key, Field last) {
+    Field[] longer = Arrays.copyOf(key, key.length + 1);
+    longer[key.length] = last;
+    return longer;
   }
 
   private void postrouting(Batch batch) {
@@ -402,6 +446,24 @@ final class Skeleton {
   /** What differs between the two families. */
   private record PerFamily(
       char suffix, int nfproto, DataType address, Field saddr, Field daddr, String spreadNotes) {
+    static PerFamily of(Family family) {
+      return BOTH.get(family == Family.IPV4 ? 0 : 1);
+    }
+
+    /** The fields of a packet that make the key of an exact or an any mapping. */
+    Field[] key(String kind) {
+      return kind.equals("exact")
+          ? new Field[] {daddr, L4PROTO, TH_DPORT}
+          : new Field[] {L4PROTO, TH_DPORT};
+    }
+
+    /** That key and a source address. */
+    SetType sourceKey(String kind) {
+      return kind.equals("exact")
+          ? SetType.of(address, INET_PROTO, INET_SERVICE, address)
+          : SetType.of(INET_PROTO, INET_SERVICE, address);
+    }
+
     static final List<PerFamily> BOTH =
         List.of(
             new PerFamily('4', NFPROTO_IPV4, IPV4_ADDR, IP_SADDR, IP_DADDR, SPREAD4_NOTES),

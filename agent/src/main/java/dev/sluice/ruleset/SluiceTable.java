@@ -5,6 +5,7 @@ import static dev.sluice.nftables.uapi.LinuxNfTables.NFT_TABLE_F_OWNER;
 import static dev.sluice.nftables.uapi.LinuxNfTables.NFT_TABLE_F_PERSIST;
 
 import dev.sluice.ffi.Errno;
+import dev.sluice.model.Draining;
 import dev.sluice.model.Mapping;
 import dev.sluice.model.Network;
 import dev.sluice.model.PublishedMapping;
@@ -24,11 +25,10 @@ import dev.sluice.nftables.text.TablePrinter;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.HashSet;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Function;
 import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -132,22 +132,16 @@ public final class SluiceTable implements AutoCloseable {
    * between.
    */
   private static void rebuild(Nftables nftables, Table wanted) {
-    Reader reader = new Reader(nftables, ID);
+    // A table of another version may lack sets of this one.
+    Set<String> there = new HashSet<>();
+    nftables.sets(ID).forEach(set -> there.add(set.name()));
+    Reader reader = new Reader(set -> there.contains(set) ? nftables.elements(ID, set) : List.of());
     List<Network> networks = reader.networks();
     List<PublishedMapping> mappings = reader.mappings();
+    List<Draining> draining = reader.draining();
     Batch batch = new Batch(256 << 10).delete(ID).create(wanted);
     new Skeleton(ID).write(batch);
-    Map<String, List<SetElement>> bySet = new LinkedHashMap<>();
-    networks.forEach(network -> merge(bySet, NetworkCodec.elements(network)));
-    mappings.forEach(
-        published ->
-            merge(
-                bySet,
-                Map.of(
-                    SetNames.of(published.mapping()),
-                    MappingCodec.elements(
-                        published.mapping(), published.counters().connections()))));
-    bySet.forEach((set, elements) -> batch.createElements(ID, set, elements));
+    new ChangeWriter(ID, batch).writeContents(networks, mappings, draining);
     nftables.commit(batch, "rebuild the table " + ID);
   }
 
@@ -187,32 +181,14 @@ public final class SluiceTable implements AutoCloseable {
     }
     synchronized (writeLock) {
       batch.reset();
-      Map<String, List<SetElement>> bySet = new LinkedHashMap<>();
-      for (Mapping mapping : change.withdraw()) {
-        bySet
-            .computeIfAbsent(SetNames.of(mapping), set -> new ArrayList<>())
-            .addAll(MappingCodec.keys(mapping));
-      }
-      bySet.forEach((set, keys) -> batch.deleteElements(ID, set, keys));
-      bySet.clear();
-      change.networks().forEach(network -> merge(bySet, NetworkCodec.elements(network)));
-      // "add": a network that is attached already is the same elements again.
-      bySet.forEach((set, elements) -> batch.addElements(ID, set, elements));
-      bySet.clear();
-      for (Mapping mapping : change.publish()) {
-        bySet
-            .computeIfAbsent(SetNames.of(mapping), set -> new ArrayList<>())
-            .addAll(MappingCodec.elements(mapping));
-      }
-      bySet.forEach((set, elements) -> batch.createElements(ID, set, elements));
+      new ChangeWriter(ID, batch).write(change, set -> nftables.elements(ID, set));
       commit(change);
     }
   }
 
   private void commit(Change change) {
-    String operation = describe(change);
     try {
-      nftables.commit(batch, operation);
+      nftables.commit(batch, change.toString());
     } catch (NetlinkException e) {
       if (e.errno() == Errno.EEXIST) {
         throw new AlreadyPublishedException(e);
@@ -228,37 +204,44 @@ public final class SluiceTable implements AutoCloseable {
   }
 
   private boolean isInForce(Change change) {
-    Set<Long> present = new HashSet<>();
-    mappings().forEach(published -> present.add(published.mapping().id().bits()));
     Set<String> bridges = new HashSet<>();
     networks().forEach(network -> bridges.add(network.bridge().toString()));
-    return change.publish().stream().allMatch(mapping -> present.contains(mapping.id().bits()))
-        && change.withdraw().stream().noneMatch(mapping -> present.contains(mapping.id().bits()))
+    Set<Mapping> inForce = mappingsOf(mappings());
+    return change.publish().stream().allMatch(published -> inForce.contains(published.mapping()))
+        && change.withdraw().stream()
+            .noneMatch(mapping -> inForce.contains(mapping) && !isPublishedAgain(change, mapping))
+        && draining().containsAll(change.drain())
         && change.networks().stream()
             .allMatch(network -> bridges.contains(network.bridge().toString()));
   }
 
-  private static String describe(Change change) {
-    if (change.publish().size() == 1) {
-      return "publish " + change.publish().get(0).key();
-    }
-    if (!change.publish().isEmpty()) {
-      return "publish " + change.publish().size() + " mappings";
-    }
-    if (!change.withdraw().isEmpty()) {
-      return "withdraw " + change.withdraw().size() + " mappings";
-    }
-    return "attach " + change.networks().size() + " networks";
+  private static boolean isPublishedAgain(Change change, Mapping mapping) {
+    return change.publish().stream().anyMatch(one -> one.mapping().equals(mapping));
   }
 
   /** Everything published, with its counters, as the kernel has it. */
   public List<PublishedMapping> mappings() {
-    return read("read the published mappings", () -> new Reader(nftables, ID).mappings());
+    return read("read the published mappings", () -> reader().mappings());
+  }
+
+  private static Set<Mapping> mappingsOf(List<PublishedMapping> published) {
+    Set<Mapping> mappings = new HashSet<>();
+    published.forEach(each -> mappings.add(each.mapping()));
+    return mappings;
+  }
+
+  /** Mappings that were taken back and whose connections are to be cut later. */
+  public List<Draining> draining() {
+    return read("read the draining mappings", () -> reader().draining());
   }
 
   /** The networks that are attached. */
   public List<Network> networks() {
-    return read("read the attached networks", () -> new Reader(nftables, ID).networks());
+    return read("read the attached networks", () -> reader().networks());
+  }
+
+  private Reader reader() {
+    return new Reader(set -> nftables.elements(ID, set));
   }
 
   /**
@@ -293,35 +276,34 @@ public final class SluiceTable implements AutoCloseable {
     nftables.close();
   }
 
-  private static void merge(
-      Map<String, List<SetElement>> into, Map<String, List<SetElement>> from) {
-    from.forEach(
-        (set, elements) -> into.computeIfAbsent(set, name -> new ArrayList<>()).addAll(elements));
-  }
-
   /** Reads the table's elements back into what they mean. */
-  private record Reader(Nftables nftables, TableId table) {
+  private record Reader(Function<String, List<SetElement>> elementsOf) {
     List<PublishedMapping> mappings() {
       List<MappingCodec.Published> found = new ArrayList<>();
       for (Family family : Family.values()) {
         for (boolean exact : List.of(true, false)) {
           String set = exact ? SetNames.exact(family) : SetNames.any(family);
-          nftables.forEachElement(
-              table,
-              set,
-              element -> MappingCodec.read(element, family, exact).ifPresent(found::add));
+          for (SetElement element : elementsOf.apply(set)) {
+            MappingCodec.read(element, family, exact).ifPresent(found::add);
+          }
         }
         for (Protocol protocol : List.of(Protocol.TCP, Protocol.UDP)) {
           found.addAll(
               MappingCodec.readIntervals(
-                  nftables.elements(table, SetNames.range(family, protocol)), protocol));
+                  elementsOf.apply(SetNames.range(family, protocol)), protocol));
         }
       }
-      return MappingCodec.join(found);
+      return MappingCodec.join(found, OptionsCodec.read(elementsOf));
+    }
+
+    List<Draining> draining() {
+      return elementsOf.apply(SetNames.DRAINING).stream()
+          .flatMap(element -> DrainingCodec.read(element).stream())
+          .toList();
     }
 
     List<Network> networks() {
-      return NetworkCodec.read(set -> nftables.elements(table, set));
+      return NetworkCodec.read(elementsOf);
     }
   }
 }

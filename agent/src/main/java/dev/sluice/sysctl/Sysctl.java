@@ -3,10 +3,12 @@ package dev.sluice.sysctl;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
+import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -89,14 +91,35 @@ public final class Sysctl {
       throw new UncheckedIOException(
           "cannot set the kernel parameter " + name + " to " + value + ": " + reason(e), e);
     }
-    Changed earlier = changes.get(name);
-    changes.put(name, new Changed(name, earlier == null ? before : earlier.before(), value));
+    Changed earlier = changes.remove(name);
+    String first = earlier == null ? before : earlier.before();
+    if (!first.equals(value)) {
+      changes.put(name, new Changed(name, first, value));
+    }
     return true;
   }
 
-  /** As {@link #set}; does nothing where the kernel has no such parameter (IPv6 switched off). */
-  public boolean setIfPresent(String name, String value) {
-    return get(name).isPresent() && set(name, value);
+  /**
+   * Adds to a parameter that is a list: what is written behind its beginning is united with what it
+   * has (proc_do_large_bitmap in kernel/sysctl.c). Not noted among the {@link #changes}.
+   */
+  public void append(String name, String list) {
+    try (FileChannel file = FileChannel.open(root.resolve(name), StandardOpenOption.WRITE)) {
+      file.write(StandardCharsets.US_ASCII.encode(list + "\n"), 1);
+    } catch (IOException e) {
+      throw new UncheckedIOException(
+          "cannot add " + list + " to the kernel parameter " + name + ": " + reason(e), e);
+    }
+  }
+
+  /** Sets a parameter that is a list of ours and others, not noted among the {@link #changes}. */
+  public void replace(String name, String list) {
+    try (FileChannel file = FileChannel.open(root.resolve(name), StandardOpenOption.WRITE)) {
+      file.write(StandardCharsets.US_ASCII.encode(list + "\n"));
+    } catch (IOException e) {
+      throw new UncheckedIOException(
+          "cannot set the kernel parameter " + name + ": " + reason(e), e);
+    }
   }
 
   /** What was changed since this object was made, in the order of the changes. */

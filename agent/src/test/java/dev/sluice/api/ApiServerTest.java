@@ -399,7 +399,7 @@ class ApiServerTest {
           GET     | /v1/mappings/%zz        | 400 | percent-encoded
           PUT     | /v1/mappings            | 405 | only GET, POST, OPTIONS
           DELETE  | /v1/mappings            | 405 | only GET, POST, OPTIONS
-          POST    | /v1/mappings/web        | 405 | only DELETE, GET, OPTIONS
+          POST    | /v1/mappings/web        | 405 | only DELETE, GET, PATCH, OPTIONS
           HEAD    | /healthz                | 405 | Allow: GET, OPTIONS
           OPTIONS | /healthz                | 204 | Allow: GET, OPTIONS
           GET     | /v1/flows?protocol=x    | 400 | is none of tcp, udp

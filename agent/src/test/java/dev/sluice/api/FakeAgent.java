@@ -6,6 +6,7 @@ import dev.sluice.flow.AttributedFlow;
 import dev.sluice.flow.EventStream;
 import dev.sluice.flow.FlowFilter;
 import dev.sluice.flow.Flows;
+import dev.sluice.model.DrainTime;
 import dev.sluice.model.Flow;
 import dev.sluice.model.FlowCounters;
 import dev.sluice.model.FlowStatus;
@@ -15,14 +16,15 @@ import dev.sluice.model.MappingCounters;
 import dev.sluice.model.MappingId;
 import dev.sluice.model.Owner;
 import dev.sluice.model.PortSpec;
+import dev.sluice.model.PublishRequest;
 import dev.sluice.model.PublishedMapping;
 import dev.sluice.model.TcpState;
+import dev.sluice.model.UpdateRequest;
 import dev.sluice.net.IpAddress;
 import dev.sluice.net.PortRange;
 import dev.sluice.net.Protocol;
 import dev.sluice.publish.PublishException;
 import dev.sluice.publish.PublishException.Kind;
-import dev.sluice.publish.PublishRequest;
 import dev.sluice.publish.Publisher;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -58,6 +60,8 @@ public final class FakeAgent
   private @Nullable Supplier<RuntimeException> failure;
   private volatile @Nullable FlowFilter lastFilter;
   private volatile long lastFrom = -1;
+  private @Nullable UpdateRequest lastUpdate;
+  private @Nullable DrainTime lastDrain;
 
   public ApiServices services() {
     return new ApiServices(this, this, this, this, this);
@@ -154,9 +158,10 @@ public final class FakeAgent
               spec.protocol(),
               spec.hostAddress(),
               hostPorts,
-              request.target(),
+              request.targets().get(0),
               spec.targetPorts(),
-              CREATED);
+              CREATED,
+              request.options());
       for (Mapping other : mappings) {
         if (other.key().overlaps(mapping.key())) {
           throw new PublishException(
@@ -176,6 +181,46 @@ public final class FakeAgent
     List<Mapping> found = find(nameOrId).stream().map(PublishedMapping::mapping).toList();
     mappings.removeAll(found);
     return found;
+  }
+
+  @Override
+  public synchronized List<Mapping> drain(String nameOrId, DrainTime time) {
+    lastDrain = time;
+    return unpublish(nameOrId);
+  }
+
+  @Override
+  public synchronized List<Mapping> update(UpdateRequest request) {
+    throwFailure();
+    lastUpdate = request;
+    List<Mapping> found = new ArrayList<>();
+    for (PublishedMapping one : find(request.nameOrId())) {
+      Mapping changed =
+          one.mapping().withOptions(request.options().applyTo(one.mapping().options()));
+      mappings.replaceAll(each -> each.equals(one.mapping()) ? changed : each);
+      found.add(changed);
+    }
+    return found;
+  }
+
+  @Override
+  public synchronized Applied apply(Owner owner, List<PublishRequest> requests) {
+    throwFailure();
+    List<Mapping> before = mappings.stream().filter(one -> one.owner() == owner).toList();
+    mappings.removeAll(before);
+    List<Mapping> published = new ArrayList<>();
+    requests.forEach(request -> published.addAll(publish(request)));
+    return new Applied(published, before, List.of());
+  }
+
+  /** What was asked for last with {@link #update}. */
+  public synchronized @Nullable UpdateRequest lastUpdate() {
+    return lastUpdate;
+  }
+
+  /** What was asked for last with {@link #drain}. */
+  public synchronized @Nullable DrainTime lastDrain() {
+    return lastDrain;
   }
 
   @Override

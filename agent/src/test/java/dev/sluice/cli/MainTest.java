@@ -471,7 +471,15 @@ class MainTest {
       delimiter = '|',
       textBlock =
           """
-          publish                              | sluice: missing required options: '--publish=PORT', '--to=ADDRESS'; see sluice publish --help
+          publish                              | sluice: missing required option: '--to=ADDRESS'; see sluice publish --help
+          publish --to 10.0.0.1                | sluice: nothing to publish: give at least one port, such as -p 8080:80
+          publish -P --to 10.0.0.1             | sluice: -P publishes what --expose names.*
+          publish --expose 80 --to 10.0.0.1    | sluice: --expose alone publishes nothing.*
+          publish -p 80 --to 10.0.0.1 --to 10.0.0.2 | sluice: 10.0.0.1 and 10.0.0.2 are both IPv4 addresses.*
+          publish -p 80 --to 10.0.0.1 --allow 10.0.0.1/8 | sluice: 10.0.0.1/8 has bits set behind its length.*
+          publish -p 80 --to 10.0.0.1 --max-connections 0 | sluice: "0" is not a number from 1 to 10000000 or none
+          publish -p 80 --to 10.0.0.1 --source-rate 5 | sluice: "5" is not a rate such as 20/second.*
+          unpublish --drain=soon web           | sluice: "soon" is not a time such as 30s.*
           publish -p 80:80 --to web            | sluice: .*web.*
           publish -p 80:80 --to 10.0.0.1 --name -x | sluice: name "-x" must begin with.*
           unpublish                            | sluice: missing required parameter: 'NAME.ID'; see sluice unpublish --help

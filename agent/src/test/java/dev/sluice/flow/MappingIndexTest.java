@@ -129,12 +129,15 @@ class MappingIndexTest {
   /** Fails if a range that keeps its ports wins over a single port, against the packets' way. */
   @Test
   void rangesComeAfterSinglePorts() {
-    Mapping range = mapping("range", "198.18.0.1:5000-5010:5000-5010", "172.30.0.2");
+    Mapping range = mapping("range", "5000-5010:5000-5010", "172.30.0.2");
     Mapping single = mapping("single", "5004:5004", "172.30.0.2");
     index.add(range);
     index.add(single);
     assertThat(tcp("198.18.0.1", 5004, "172.30.0.2", 5004)).contains(single);
     assertThat(tcp("198.18.0.1", 5005, "172.30.0.2", 5005)).contains(range);
+    Mapping exact = mapping("exact", "198.18.0.1:5000-5010:5000-5010", "172.30.0.2");
+    index.add(exact);
+    assertThat(tcp("198.18.0.1", 5004, "172.30.0.2", 5004)).contains(exact);
   }
 
   /** Fails if a range is cut into blocks that leave out a port or take one too many. */

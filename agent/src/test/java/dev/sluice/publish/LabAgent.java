@@ -6,6 +6,7 @@ import dev.sluice.model.Mapping;
 import dev.sluice.model.MappingName;
 import dev.sluice.model.Owner;
 import dev.sluice.model.PortSpec;
+import dev.sluice.model.PublishRequest;
 import dev.sluice.net.IpAddress;
 import dev.sluice.netlink.NetworkNamespace;
 import dev.sluice.network.HostNetworks;
@@ -13,6 +14,7 @@ import dev.sluice.nftables.Nftables;
 import dev.sluice.route.Rtnetlink;
 import dev.sluice.ruleset.Ownership;
 import dev.sluice.ruleset.SluiceTable;
+import dev.sluice.sysctl.ReservedLocalPorts;
 import dev.sluice.sysctl.Sysctl;
 import dev.sluice.testing.Netns;
 import java.time.Clock;
@@ -47,7 +49,8 @@ public final class LabAgent implements AutoCloseable {
             table,
             networks,
             reservations,
-            new FlowCutter(conntrack),
+            new ReservedLocalPorts(sysctl),
+            new FlowCutter(conntrack, networks::isLocal),
             new MappingListener() {
               @Override
               public void published(Mapping mapping) {}
@@ -124,6 +127,7 @@ public final class LabAgent implements AutoCloseable {
 
   @Override
   public void close() {
+    publisher.close();
     reservations.close();
     table.close();
     networks.close();

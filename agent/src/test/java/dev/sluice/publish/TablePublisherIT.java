@@ -222,7 +222,7 @@ class TablePublisherIT {
     assertUnchangedBy(
         Kind.CONFLICT,
         "port 7005/tcp on 0.0.0.0 is taken: published as range (0.0.0.0:7000-7009->7000-7009/tcp); unpublish that first, or choose another host port",
-        () -> agent.publish(Lab.C2, "7005:80"));
+        () -> agent.publish(Lab.C2, "7005-7006:7005-7006"));
     assertUnchangedBy(
         Kind.CONFLICT,
         "port 8081/tcp on 0.0.0.0 is taken by this very request, which asks for it twice",
@@ -418,14 +418,18 @@ class TablePublisherIT {
     try (ServerSocket thief = listen(8081)) {
       assertThat(thief.isBound()).isTrue();
       agent = LabAgent.start(lab.host(), Ownership.OFF);
-      assertThat(agent.inside(() -> agent.publisher().resume()))
+      assertThat(agent.inside(() -> agent.publisher().resume())).isEmpty();
+      assertThat(agent.inside(() -> agent.publisher().mend()))
           .containsExactly(
-              "0.0.0.0:8081->80/tcp (web) stays published, but port 8081/tcp on 0.0.0.0 is taken by another process of this host");
+              "0.0.0.0:8081->80/tcp (web) stays published, but another process of this host has the port");
       assertThat(agent.publisher().published()).isEqualTo(before);
       assertThat(agent.reservations().descriptors()).isEqualTo(5);
       assertThatThrownBy(() -> listen(8080).close()).isInstanceOf(UncheckedIOException.class);
       assertThat(lab.client().traffic().tcp(Lab.HOST, 8081).server()).isEqualTo("c1:80");
     }
+    // The thief has gone.
+    assertThat(agent.inside(() -> agent.publisher().mend())).isEmpty();
+    assertThatThrownBy(() -> listen(8081).close()).isInstanceOf(UncheckedIOException.class);
     assertThat(agent.unpublish("web")).hasSize(3);
     assertThat(agent.reservations().descriptors()).isZero();
   }

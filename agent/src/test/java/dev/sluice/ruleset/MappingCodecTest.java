@@ -6,7 +6,9 @@ import dev.sluice.model.Mapping;
 import dev.sluice.model.MappingCounters;
 import dev.sluice.model.MappingId;
 import dev.sluice.model.MappingName;
+import dev.sluice.model.MappingOptions;
 import dev.sluice.model.Owner;
+import dev.sluice.model.Precedence;
 import dev.sluice.model.PublishedMapping;
 import dev.sluice.net.Bytes;
 import dev.sluice.net.Family;
@@ -94,14 +96,14 @@ class MappingCodecTest {
       List<SetElement> elements = new ArrayList<>(MappingCodec.elements(mapping, connections));
       // The kernel hands them out in an order of its own.
       Collections.shuffle(elements, samples.random());
-      assertThat(MappingCodec.join(read(mapping, elements)))
+      assertThat(MappingCodec.join(read(mapping, elements), one -> MappingOptions.NONE))
           .as("seed %d: %s", seed, mapping)
           .containsExactly(new PublishedMapping(mapping, new MappingCounters(connections)));
     }
   }
 
   private static List<MappingCodec.Published> read(Mapping mapping, List<SetElement> elements) {
-    if (SetNames.isInterval(mapping)) {
+    if (mapping.precedence() == Precedence.RANGE) {
       return MappingCodec.readIntervals(elements, mapping.protocol());
     }
     boolean exact = mapping.hostAddress().isPresent();

@@ -56,10 +56,10 @@ class ReferenceIT {
       add element inet sluice restricted_any4 { tcp . 8100, tcp . 8080 }
       add element inet sluice allow_any4 { tcp . 8100 . 198.18.0.2/31, tcp . 8080 . 198.18.0.0/16, tcp . 8080 . 172.16.0.0/12 }
       add element inet sluice limited_any4 { tcp . 8101 ct count over 3, tcp . 8102 ct count over 5 }
-      add chain inet sluice persource_any4_2
-      add set inet sluice persource4_2 { type ipv4_addr . inet_proto . inet_service; flags dynamic; size 65535; }
-      add rule inet sluice persource_any4_2 add @persource4_2 { ip saddr . meta l4proto . th dport ct count over 2 } drop
-      add element inet sluice persource_any4 { tcp . 8103 : jump persource_any4_2 }
+      add chain inet sluice rate_any4_2x
+      add set inet sluice rate_any4_2x { type ipv4_addr . inet_proto . inet_service; flags dynamic; size 65535; }
+      add rule inet sluice rate_any4_2x add @rate_any4_2x { ip saddr . meta l4proto . th dport ct count over 2 } drop
+      add element inet sluice rated_any4 { tcp . 8103 : jump rate_any4_2x }
       add element inet sluice guarded_any6 { tcp . 8100 : jump guard_any6 }
       add element inet sluice restricted_any6 { tcp . 8100 }
       add element inet sluice allow_any6 { tcp . 8100 . 2001:db8:18::/64 }
@@ -624,7 +624,7 @@ class ReferenceIT {
             () -> tcp(client, Lab.HOST_2, 8080)));
   }
 
-  /** Fails without the rules of limited_any4 or persource_any4 in the guard. */
+  /** Fails without the rules of limited_any4 or rated_any4 in the guard. */
   @TestFactory
   Stream<DynamicTest> limits() {
     return Stream.of(

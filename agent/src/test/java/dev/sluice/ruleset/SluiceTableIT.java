@@ -118,7 +118,8 @@ class SluiceTableIT {
     table.apply(Change.publish(List.of(), List.of(old)));
     assertThatThrownBy(() -> table.apply(Change.publish(List.of(), List.of(replacement))))
         .isInstanceOf(AlreadyPublishedException.class);
-    table.apply(new Change(List.of(), List.of(old), List.of(replacement)));
+    table.apply(
+        Change.replace(List.of(), List.of(old), Change.startingAtZero(List.of(replacement))));
     assertThat(table.mappings()).extracting(PublishedMapping::mapping).containsExactly(replacement);
   }
 }

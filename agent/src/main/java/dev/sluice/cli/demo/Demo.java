@@ -7,6 +7,10 @@ import dev.sluice.flow.export.FlowJson;
 import dev.sluice.model.Flow;
 import dev.sluice.model.FlowEvent;
 import dev.sluice.model.FlowTuple;
+import dev.sluice.model.MappingName;
+import dev.sluice.model.Owner;
+import dev.sluice.model.PortSpec;
+import dev.sluice.model.PublishRequest;
 import dev.sluice.model.PublishedMapping;
 import dev.sluice.model.TcpState;
 import dev.sluice.net.IpAddress;
@@ -135,7 +139,12 @@ final class Demo {
     narrator.step("sluice publish -p 8080:80 --to 172.30.0.2 --name web");
     try (ApiClient client = agent.client()) {
       long began = System.nanoTime();
-      client.publish(List.of(PORT + ":" + WebServer.PORT), DemoNetwork.WEB, Optional.of(NAME));
+      client.publish(
+          new PublishRequest(
+              List.of(PortSpec.parse(PORT + ":" + WebServer.PORT)),
+              IpAddress.parse(DemoNetwork.WEB),
+              Optional.of(new MappingName(NAME)),
+              Owner.CLI));
       Duration took = Duration.ofNanos(System.nanoTime() - began);
       narrator.good(
           "published in "

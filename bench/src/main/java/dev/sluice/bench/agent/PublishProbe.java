@@ -20,12 +20,13 @@ import dev.sluice.network.HostNetworks;
 import dev.sluice.nftables.Nftables;
 import dev.sluice.publish.MappingListener;
 import dev.sluice.publish.PortReservations;
-import dev.sluice.publish.PublishRequest;
+import dev.sluice.model.PublishRequest;
 import dev.sluice.publish.TablePublisher;
 import dev.sluice.route.Rtnetlink;
 import dev.sluice.ruleset.Change;
 import dev.sluice.ruleset.Ownership;
 import dev.sluice.ruleset.SluiceTable;
+import dev.sluice.sysctl.ReservedLocalPorts;
 import dev.sluice.sysctl.Sysctl;
 import java.io.BufferedReader;
 import java.io.IOException;
@@ -75,7 +76,8 @@ final class PublishProbe {
           table,
           hostNetworks,
           reservations,
-          new FlowCutter(Conntrack.open()),
+          new ReservedLocalPorts(new Sysctl()),
+          new FlowCutter(Conntrack.open(), hostNetworks::isLocal),
           feeding(new MappingIndex()),
           Clock.systemUTC());
   private int filled;

@@ -1,0 +1,87 @@
+package dev.sluice.api;
+
+import dev.sluice.model.MappingOptions;
+import dev.sluice.model.OptionsChange;
+import dev.sluice.model.SourceRate;
+import dev.sluice.net.IpAddress;
+import dev.sluice.net.Prefix;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalInt;
+import tools.jackson.core.JsonGenerator;
+
+/** The members that say who may use a mapping, and where it leads. */
+final class OptionsJson {
+  private OptionsJson() {}
+
+  static void writeTargets(JsonGenerator json, List<String> targets) {
+    if (targets.size() == 1) {
+      json.writeStringProperty("target", targets.get(0));
+    } else if (!targets.isEmpty()) {
+      json.writeArrayPropertyStart("targets");
+      targets.forEach(json::writeString);
+      json.writeEndArray();
+    }
+  }
+
+  static List<IpAddress> readTargets(JsonBody json, String member) {
+    return json.array(member, "[\"172.30.0.2\",\"fd00::2\"]", 2, IpAddress::parse);
+  }
+
+  /** Writes what is restricted. */
+  static void write(JsonGenerator json, MappingOptions options) {
+    if (!options.allowedSources().isEmpty()) {
+      writeSources(json, options.allowedSources());
+    }
+    options.maxConnections().ifPresent(n -> json.writeNumberProperty("maxConnections", n));
+    options.sourceRate().ifPresent(rate -> json.writeStringProperty("sourceRate", rate.toString()));
+  }
+
+  static void writeSources(JsonGenerator json, List<Prefix> sources) {
+    json.writeArrayPropertyStart("allowedSources");
+    sources.forEach(block -> json.writeString(block.toString()));
+    json.writeEndArray();
+  }
+
+  /** Writes what is to be different; null takes a restriction away. */
+  static void write(JsonGenerator json, OptionsChange change) {
+    change.allowedSources().ifPresent(sources -> writeSources(json, sources));
+    change
+        .maxConnections()
+        .ifPresent(
+            limit -> {
+              json.writeName("maxConnections");
+              limit.ifPresentOrElse(json::writeNumber, json::writeNull);
+            });
+    change
+        .sourceRate()
+        .ifPresent(
+            rate -> {
+              json.writeName("sourceRate");
+              rate.ifPresentOrElse(r -> json.writeString(r.toString()), json::writeNull);
+            });
+  }
+
+  /**
+   * Reads one of {@code allowedSources}, {@code maxConnections}, {@code sourceRate}; null: none.
+   */
+  static OptionsChange read(JsonBody json, String member, OptionsChange change) {
+    return switch (member) {
+      case "allowedSources" ->
+          change.withAllowedSources(
+              json.isNull()
+                  ? List.of()
+                  : json.array(
+                      member, "[\"10.0.0.0/8\"]", MappingOptions.MAX_SOURCES, Prefix::parseBlock));
+      case "maxConnections" ->
+          change.withMaxConnections(
+              json.isNull() ? OptionalInt.empty() : OptionalInt.of(json.integer(member)));
+      case "sourceRate" ->
+          change.withSourceRate(
+              json.isNull()
+                  ? Optional.empty()
+                  : Optional.of(SourceRate.parse(json.string(member))));
+      default -> throw new IllegalArgumentException("member=" + member);
+    };
+  }
+}

@@ -1,0 +1,91 @@
+package dev.sluice.api;
+
+import dev.sluice.model.MappingName;
+import dev.sluice.model.OptionsChange;
+import dev.sluice.model.PortSpec;
+import dev.sluice.model.UpdateRequest;
+import dev.sluice.net.IpAddress;
+import java.util.List;
+import java.util.Optional;
+import tools.jackson.core.JsonGenerator;
+
+/**
+ * The body of {@code PATCH /v1/mappings/NAME}: what is not mentioned stays as it is, null takes a
+ * restriction away. {@code {"target":"172.30.0.3","maxConnections":null,"add":["8443:443"]}}.
+ */
+final class UpdateBody {
+  private static final String EXAMPLE = "{\"target\":\"172.30.0.3\"}";
+
+  private UpdateBody() {}
+
+  static byte[] write(UpdateRequest request) {
+    return ApiJson.bytes(
+        json -> {
+          json.writeStartObject();
+          request.name().ifPresent(name -> json.writeStringProperty("name", name.text()));
+          OptionsJson.writeTargets(
+              json, request.targets().stream().map(IpAddress::toString).toList());
+          OptionsJson.write(json, request.options());
+          writePorts(json, "add", request.add());
+          writePorts(json, "remove", request.remove());
+          if (request.cut()) {
+            json.writeBooleanProperty("cut", true);
+          }
+          json.writeEndObject();
+        });
+  }
+
+  private static void writePorts(JsonGenerator json, String member, List<PortSpec> ports) {
+    if (!ports.isEmpty()) {
+      json.writeArrayPropertyStart(member);
+      ports.forEach(port -> json.writeString(port.text()));
+      json.writeEndArray();
+    }
+  }
+
+  /**
+   * Reads a body.
+   *
+   * @throws ProblemException if it is no JSON, or not this object, or changes nothing
+   */
+  static UpdateRequest read(byte[] body, String nameOrId) {
+    return JsonBody.read(body, EXAMPLE, json -> readObject(json, nameOrId));
+  }
+
+  private static UpdateRequest readObject(JsonBody json, String nameOrId) {
+    Optional<MappingName> name = Optional.empty();
+    List<IpAddress> targets = List.of();
+    OptionsChange options = OptionsChange.NONE;
+    List<PortSpec> add = List.of();
+    List<PortSpec> remove = List.of();
+    boolean cut = false;
+    int members = 0;
+    for (String member = json.nextMember(); member != null; member = json.nextMember()) {
+      members++;
+      switch (member) {
+        case "name" -> name = Optional.of(new MappingName(json.string(member)));
+        case "target" -> targets = List.of(IpAddress.parse(json.string(member)));
+        case "targets" -> targets = OptionsJson.readTargets(json, member);
+        case "add" -> add = ports(json, member);
+        case "remove" -> remove = ports(json, member);
+        case "cut" -> cut = json.bool(member);
+        case "allowedSources", "maxConnections", "sourceRate" ->
+            options = OptionsJson.read(json, member, options);
+        default ->
+            throw json.unknown(
+                member,
+                "\"name\", \"target\", \"targets\", \"allowedSources\", \"maxConnections\","
+                    + " \"sourceRate\", \"add\", \"remove\" and \"cut\"");
+      }
+    }
+    if (members == 0) {
+      throw JsonBody.malformed(
+          "nothing is to be changed; give at least one member, such as " + EXAMPLE);
+    }
+    return new UpdateRequest(nameOrId, name, targets, options, add, remove, cut);
+  }
+
+  private static List<PortSpec> ports(JsonBody json, String member) {
+    return json.array(member, "[\"8443:443\"]", PublishBody.MAX_PORTS, PortSpec::parse);
+  }
+}

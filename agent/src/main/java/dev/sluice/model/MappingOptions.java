@@ -1,0 +1,90 @@
+package dev.sluice.model;
+
+import dev.sluice.net.IpAddress;
+import dev.sluice.net.Prefix;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.TreeSet;
+
+/**
+ * Who may use a mapping, and how much. The host itself is always admitted.
+ *
+ * @param allowedSources the blocks of addresses that may connect; empty for everybody. Sorted, and
+ *     none inside another
+ * @param maxConnections how many connections may be open at a time on each host port, 1 to {@value
+ *     #MAX_CONNECTIONS}; empty for any number
+ * @param sourceRate how often one source address may begin a connection to each host port; empty
+ *     for as often as it likes
+ */
+public record MappingOptions(
+    List<Prefix> allowedSources, OptionalInt maxConnections, Optional<SourceRate> sourceRate) {
+  /** The most blocks of addresses of one mapping. */
+  public static final int MAX_SOURCES = 1_024;
+
+  /** The most connections a limit can be. */
+  public static final int MAX_CONNECTIONS = 10_000_000;
+
+  /** Everybody, any number, as often as they like. */
+  public static final MappingOptions NONE =
+      new MappingOptions(List.of(), OptionalInt.empty(), Optional.empty());
+
+  /**
+   * Sorts the blocks and leaves out those inside others.
+   *
+   * @throws InvalidMappingException if there are too many, or the limit is out of range
+   */
+  public MappingOptions {
+    allowedSources = merged(allowedSources);
+    if (allowedSources.size() > MAX_SOURCES) {
+      throw new InvalidMappingException(
+          "at most "
+              + MAX_SOURCES
+              + " blocks of allowed sources are possible, not "
+              + allowedSources.size());
+    }
+    if (maxConnections.isPresent()
+        && (maxConnections.getAsInt() < 1 || maxConnections.getAsInt() > MAX_CONNECTIONS)) {
+      throw new InvalidMappingException(
+          "the limit of connections must be 1 to "
+              + MAX_CONNECTIONS
+              + ", not "
+              + maxConnections.getAsInt());
+    }
+  }
+
+  private static List<Prefix> merged(List<Prefix> blocks) {
+    List<Prefix> kept = new ArrayList<>(blocks.size());
+    // Wider blocks sort before what is inside them.
+    for (Prefix block : new TreeSet<>(blocks)) {
+      if (kept.isEmpty() || !kept.get(kept.size() - 1).contains(block)) {
+        kept.add(block);
+      }
+    }
+    return List.copyOf(kept);
+  }
+
+  /** Whether nothing is restricted. */
+  public boolean isNone() {
+    return allowedSources.isEmpty() && maxConnections.isEmpty() && sourceRate.isEmpty();
+  }
+
+  /** Whether an address may connect, as far as addresses go. */
+  public boolean admits(IpAddress source) {
+    return allowedSources.isEmpty()
+        || allowedSources.stream().anyMatch(block -> block.contains(source));
+  }
+
+  public MappingOptions withAllowedSources(List<Prefix> blocks) {
+    return new MappingOptions(blocks, maxConnections, sourceRate);
+  }
+
+  public MappingOptions withMaxConnections(OptionalInt limit) {
+    return new MappingOptions(allowedSources, limit, sourceRate);
+  }
+
+  public MappingOptions withSourceRate(Optional<SourceRate> rate) {
+    return new MappingOptions(allowedSources, maxConnections, rate);
+  }
+}

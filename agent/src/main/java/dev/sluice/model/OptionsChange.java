@@ -1,0 +1,42 @@
+package dev.sluice.model;
+
+import dev.sluice.net.Prefix;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalInt;
+
+/**
+ * What is to be different about the options of mappings. What is empty stays as it is.
+ *
+ * @param allowedSources the new blocks; an empty list admits everybody
+ * @param maxConnections the new limit; the empty one allows any number
+ * @param sourceRate the new rate; the empty one allows any
+ */
+public record OptionsChange(
+    Optional<List<Prefix>> allowedSources,
+    Optional<OptionalInt> maxConnections,
+    Optional<Optional<SourceRate>> sourceRate) {
+  /** Leaves everything as it is. */
+  public static final OptionsChange NONE =
+      new OptionsChange(Optional.empty(), Optional.empty(), Optional.empty());
+
+  public OptionsChange withAllowedSources(List<Prefix> blocks) {
+    return new OptionsChange(Optional.of(blocks), maxConnections, sourceRate);
+  }
+
+  public OptionsChange withMaxConnections(OptionalInt limit) {
+    return new OptionsChange(allowedSources, Optional.of(limit), sourceRate);
+  }
+
+  public OptionsChange withSourceRate(Optional<SourceRate> rate) {
+    return new OptionsChange(allowedSources, maxConnections, Optional.of(rate));
+  }
+
+  /** The options after the change. */
+  public MappingOptions applyTo(MappingOptions options) {
+    return new MappingOptions(
+        allowedSources.orElse(options.allowedSources()),
+        maxConnections.orElse(options.maxConnections()),
+        sourceRate.orElse(options.sourceRate()));
+  }
+}

@@ -1,0 +1,65 @@
+package dev.sluice.model;
+
+import dev.sluice.net.IpAddress;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * Changes what is published while it is in use: all of it takes effect at once, or nothing does.
+ * Connections that exist live on with the target they have, unless the new options forbid them; udp
+ * follows at once.
+ *
+ * @param nameOrId what to change, as in {@code Publisher}
+ * @param name the new name; empty to keep what each mapping has
+ * @param targets the new addresses of the container; of a family without one, mappings keep theirs
+ * @param options what is to be different about who may use it, and how much
+ * @param add further ports, to the same container
+ * @param remove ports to take back, written as they were published, or as container ports
+ * @param cut whether connections to the old target are ended as well
+ */
+public record UpdateRequest(
+    String nameOrId,
+    Optional<MappingName> name,
+    List<IpAddress> targets,
+    OptionsChange options,
+    List<PortSpec> add,
+    List<PortSpec> remove,
+    boolean cut) {
+  public UpdateRequest {
+    targets = Targets.check(targets);
+    add = List.copyOf(add);
+    remove = List.copyOf(remove);
+  }
+
+  /** Changes nothing yet. */
+  public static UpdateRequest of(String nameOrId) {
+    return new UpdateRequest(
+        nameOrId, Optional.empty(), List.of(), OptionsChange.NONE, List.of(), List.of(), false);
+  }
+
+  /** Leads to another container. */
+  public UpdateRequest to(IpAddress... newTargets) {
+    return new UpdateRequest(nameOrId, name, List.of(newTargets), options, add, remove, cut);
+  }
+
+  public UpdateRequest named(String newName) {
+    return new UpdateRequest(
+        nameOrId, Optional.of(new MappingName(newName)), targets, options, add, remove, cut);
+  }
+
+  public UpdateRequest withOptions(OptionsChange change) {
+    return new UpdateRequest(nameOrId, name, targets, change, add, remove, cut);
+  }
+
+  public UpdateRequest adding(PortSpec... ports) {
+    return new UpdateRequest(nameOrId, name, targets, options, List.of(ports), remove, cut);
+  }
+
+  public UpdateRequest removing(PortSpec... ports) {
+    return new UpdateRequest(nameOrId, name, targets, options, add, List.of(ports), cut);
+  }
+
+  public UpdateRequest cutting() {
+    return new UpdateRequest(nameOrId, name, targets, options, add, remove, true);
+  }
+}

@@ -1,0 +1,28 @@
+package dev.sluice.publish;
+
+import java.util.ArrayDeque;
+import java.util.Deque;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** What has to be taken back if a later step of a request fails, in the opposite order. */
+final class Undo {
+  private static final Logger LOG = LoggerFactory.getLogger(Undo.class);
+
+  private final Deque<Runnable> steps = new ArrayDeque<>();
+
+  void push(Runnable step) {
+    steps.push(step);
+  }
+
+  /** Takes everything back; a step that fails does not keep the others from being tried. */
+  void run() {
+    while (!steps.isEmpty()) {
+      try {
+        steps.pop().run();
+      } catch (RuntimeException e) {
+        LOG.warn("a failed request could not be undone completely: {}", e.getMessage());
+      }
+    }
+  }
+}

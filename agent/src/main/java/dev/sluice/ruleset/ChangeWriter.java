@@ -1,0 +1,142 @@
+package dev.sluice.ruleset;
+
+import dev.sluice.model.Draining;
+import dev.sluice.model.Mapping;
+import dev.sluice.model.Network;
+import dev.sluice.model.PublishedMapping;
+import dev.sluice.model.SourceRate;
+import dev.sluice.net.Family;
+import dev.sluice.nftables.Batch;
+import dev.sluice.nftables.SetElement;
+import dev.sluice.nftables.TableId;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.function.Function;
+
+/** Writes a change as the operations of one transaction, whose number grows with the change. */
+final class ChangeWriter {
+  private final TableId table;
+  private final Skeleton skeleton;
+  private final Batch batch;
+
+  ChangeWriter(TableId table, Batch batch) {
+    this.table = table;
+    this.skeleton = new Skeleton(table);
+    this.batch = batch;
+  }
+
+  /** The chain and set of one distinct rate. */
+  private record RateChain(Family family, String kind, SourceRate rate) {
+    String name() {
+      return SetNames.rate(family, kind, rate);
+    }
+
+    static Set<RateChain> of(List<Mapping> mappings) {
+      Set<RateChain> chains = new LinkedHashSet<>();
+      for (Mapping mapping : mappings) {
+        mapping
+            .options()
+            .sourceRate()
+            .ifPresent(
+                rate -> chains.add(new RateChain(mapping.family(), SetNames.kind(mapping), rate)));
+      }
+      return chains;
+    }
+  }
+
+  /**
+   * Writes the change.
+   *
+   * @param elementsOf reads a set's elements; asked only where a mapping with a rate is withdrawn
+   */
+  void write(Change change, Function<String, List<SetElement>> elementsOf) {
+    Map<String, List<SetElement>> bySet = new LinkedHashMap<>();
+    for (Mapping mapping : change.withdraw()) {
+      merge(bySet, keys(mapping));
+    }
+    for (Draining drained : change.drained()) {
+      merge(bySet, Map.of(SetNames.DRAINING, List.of(DrainingCodec.key(drained))));
+    }
+    bySet.forEach((set, keys) -> batch.deleteElements(table, set, keys));
+
+    List<Mapping> published = change.publish().stream().map(PublishedMapping::mapping).toList();
+    Set<RateChain> wanted = RateChain.of(published);
+    Set<RateChain> unused = RateChain.of(change.withdraw());
+    unused.removeAll(wanted);
+    dropUnused(unused, change.withdraw(), elementsOf);
+    writeContents(change.networks(), change.publish(), change.drain());
+  }
+
+  /** Puts these into a table that has room for them. */
+  void writeContents(
+      List<Network> networks, List<PublishedMapping> mappings, List<Draining> draining) {
+    RateChain.of(mappings.stream().map(PublishedMapping::mapping).toList())
+        .forEach(one -> skeleton.writeRate(batch, one.family(), one.kind(), one.rate()));
+    Map<String, List<SetElement>> bySet = new LinkedHashMap<>();
+    networks.forEach(network -> merge(bySet, NetworkCodec.elements(network)));
+    // "add": a network that is attached already is the same elements again.
+    bySet.forEach((set, elements) -> batch.addElements(table, set, elements));
+    bySet.clear();
+    mappings.forEach(one -> merge(bySet, elements(one.mapping(), one.counters().connections())));
+    draining.forEach(
+        one -> merge(bySet, Map.of(SetNames.DRAINING, List.of(DrainingCodec.element(one)))));
+    bySet.forEach((set, elements) -> batch.createElements(table, set, elements));
+  }
+
+  /** A rate nobody has any more takes its chain and its set along. */
+  private void dropUnused(
+      Set<RateChain> candidates,
+      List<Mapping> withdrawn,
+      Function<String, List<SetElement>> elementsOf) {
+    for (RateChain one : candidates) {
+      long users =
+          elementsOf.apply(SetNames.rated(one.family(), one.kind())).stream()
+              .filter(
+                  element ->
+                      OptionsCodec.rateOf(element, one.family(), one.kind())
+                          .filter(one.rate()::equals)
+                          .isPresent())
+              .count();
+      long leaving =
+          withdrawn.stream()
+              .filter(mapping -> RateChain.of(List.of(mapping)).contains(one))
+              .mapToLong(mapping -> mapping.hostPorts().size())
+              .sum();
+      if (users == leaving) {
+        batch.deleteChain(table, one.name()).deleteSet(table, one.name());
+      }
+    }
+  }
+
+  /** Set name to elements, the first of them the map that leads to the target. */
+  static Map<String, List<SetElement>> elements(Mapping mapping, long connections) {
+    Map<String, List<SetElement>> bySet = new LinkedHashMap<>();
+    bySet.put(SetNames.of(mapping), MappingCodec.elements(mapping, connections));
+    bySet.putAll(OptionsCodec.elements(mapping));
+    return bySet;
+  }
+
+  private static Map<String, List<SetElement>> keys(Mapping mapping) {
+    Map<String, List<SetElement>> bySet = new LinkedHashMap<>();
+    bySet.put(SetNames.of(mapping), MappingCodec.keys(mapping));
+    OptionsCodec.elements(mapping)
+        .forEach(
+            (set, elements) -> bySet.put(set, elements.stream().map(ChangeWriter::keyOf).toList()));
+    return bySet;
+  }
+
+  private static SetElement keyOf(SetElement element) {
+    SetElement key = SetElement.of(element.key());
+    return element.keyEnd() == null ? key : key.upTo(element.keyEnd());
+  }
+
+  private static void merge(
+      Map<String, List<SetElement>> into, Map<String, List<SetElement>> from) {
+    from.forEach(
+        (set, elements) -> into.computeIfAbsent(set, name -> new ArrayList<>()).addAll(elements));
+  }
+}
