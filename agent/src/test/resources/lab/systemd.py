@@ -37,30 +37,42 @@ def say(*words):
     print("start", number, *words, flush=True)
 
 
+def hear(timeout_seconds):
+    """One notification; false if none comes in time."""
+    global stored
+    if not select.select([notify], [], [], timeout_seconds)[0]:
+        return False
+    text, control, _, _ = notify.recvmsg(4096, socket.CMSG_SPACE(4))
+    words = text.decode().split("\n")
+    say("notify", *words)
+    for level, kind, data in control:
+        assert (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS)
+        assert words == ["FDSTORE=1", "FDNAME=sluice-table"], words
+        stored = array.array("i", data)[0]
+    if "FDSTOREREMOVE=1" in words:
+        os.close(stored)
+        stored = None
+    return True
+
+
 told = []
-signal.signal(signal.SIGTERM, lambda *_: told.append(True))
+signal.signal(signal.SIGTERM, lambda *_: told.append(signal.SIGTERM))
 number = 0
-while not told:
+while True:
     number += 1
     pid = start()
     say("process", pid)
+    passed_on = False
     ended = 0
     while not ended:
-        if told:
+        if told and not passed_on:
             os.kill(pid, signal.SIGTERM)
-            told.append(True)
-        if select.select([notify], [], [], 0.02)[0]:
-            text, control, _, _ = notify.recvmsg(4096, socket.CMSG_SPACE(4))
-            words = text.decode().split("\n")
-            say("notify", *words)
-            for level, kind, data in control:
-                assert (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS)
-                assert words == ["FDSTORE=1", "FDNAME=sluice-table"], words
-                stored = array.array("i", data)[0]
-            if "FDSTOREREMOVE=1" in words:
-                os.close(stored)
-                stored = None
+            passed_on = True
+        hear(0.02)
         ended, status = os.waitpid(pid, os.WNOHANG)
+    while hear(0):
+        pass
     say("ended", os.waitstatus_to_exitcode(status))
-    if not told:
-        time.sleep(1)
+    if told:
+        break
+    time.sleep(1)
