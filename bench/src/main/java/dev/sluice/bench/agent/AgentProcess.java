@@ -32,7 +32,8 @@ final class AgentProcess implements AutoCloseable {
   /** The command line of Sluice in this source tree, on the given JDK. */
   static List<String> sluice(Workbench workbench, JavaRuntime runtime, String... arguments) {
     List<String> command = new ArrayList<>();
-    command.addAll(List.of("env", "JAVA_HOME=" + runtime.home()));
+    // The agent itself is measured, and killed: no keeper.
+    command.addAll(List.of("env", "SLUICE_KEEPER=off", "JAVA_HOME=" + runtime.home()));
     command.add(workbench.home().resolve("../sluice").normalize().toString());
     command.addAll(List.of(arguments));
     return command;
