@@ -21,6 +21,7 @@ import dev.sluice.model.Mapping;
 import dev.sluice.netlink.NetlinkException;
 import dev.sluice.netlink.SocketOwner;
 import dev.sluice.network.HostNetworks;
+import dev.sluice.nftables.Monitor;
 import dev.sluice.nftables.Nftables;
 import dev.sluice.publish.MappingListener;
 import dev.sluice.publish.PortReservations;
@@ -120,6 +121,8 @@ public final class Agent implements AutoCloseable {
     SluiceTable table = keep(SluiceTable.open(nftables, ownership));
     if (table.isOwned()) {
       tableSocket.entrust();
+    } else {
+      keep(table.guard(Monitor.open()));
     }
 
     TrackingSettings tracking = TrackingSettings.apply();

@@ -10,12 +10,14 @@ import dev.sluice.netlink.SocketOwner;
 import dev.sluice.nftables.Chain;
 import dev.sluice.nftables.Nftables;
 import dev.sluice.publish.TablePublisher;
+import dev.sluice.ruleset.Repairs;
 import dev.sluice.ruleset.SluiceTable;
 import dev.sluice.sysctl.Sysctl;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -82,13 +84,7 @@ final class AgentDiagnostics implements Diagnostics {
 
   private Finding ownership() {
     if (!table.isOwned()) {
-      return new Finding(
-          "table-ownership",
-          Severity.NOTE,
-          "the table "
-              + SluiceTable.ID
-              + " is a plain one: nft flush ruleset by anybody takes all ports away",
-          "run with --ownership=auto on Linux 6.9 or newer");
+      return plain(table.repairs().orElseThrow());
     }
     String ours =
         "the table "
@@ -119,6 +115,40 @@ final class AgentDiagnostics implements Diagnostics {
                     "under systemd, FileDescriptorStoreMax=1 in the unit; otherwise start it with"
                         + " sluice agent, which runs it under sluice-keeper unless"
                         + " SLUICE_KEEPER=off"));
+  }
+
+  private static Finding plain(Repairs repairs) {
+    String plain = "the table " + SluiceTable.ID + " is a plain one, which anybody may change";
+    String remedy = "run with --ownership=auto on Linux 6.9 or newer";
+    if (repairs.failure().isPresent()) {
+      return new Finding(
+          "table-ownership",
+          Severity.FAILURE,
+          plain + ", and it cannot be repaired: " + repairs.failure().get(),
+          remedy);
+    }
+    return repairs
+        .last()
+        .map(
+            last ->
+                new Finding(
+                    "table-ownership",
+                    Severity.WARNING,
+                    plain
+                        + " and somebody does: repaired "
+                        + repairs.count()
+                        + " times, last at "
+                        + last.at().truncatedTo(ChronoUnit.SECONDS)
+                        + ": "
+                        + last,
+                    "keep that program from changing our table, or " + remedy))
+        .orElseGet(
+            () ->
+                new Finding(
+                    "table-ownership",
+                    Severity.NOTE,
+                    plain + "; what others change is put back, which nobody has made necessary yet",
+                    remedy));
   }
 
   private Finding forwarding() {
@@ -246,6 +276,15 @@ final class AgentDiagnostics implements Diagnostics {
     facts.put("java", Runtime.version().toString());
     facts.put("table", SluiceTable.ID.toString());
     facts.put("ownership", table.isOwned() ? "owner, persist" : "off");
+    table
+        .repairs()
+        .ifPresent(
+            repairs -> {
+              facts.put("repairs", Long.toString(repairs.count()));
+              repairs
+                  .last()
+                  .ifPresent(last -> facts.put("lastRepair", last.at() + ": " + last));
+            });
     facts.put("mappings", Integer.toString(publisher.published().size()));
     long uptimeMillis = ManagementFactory.getRuntimeMXBean().getUptime();
     facts.put("uptimeSeconds", Long.toString(uptimeMillis / 1000));

@@ -244,6 +244,20 @@ public final class NetlinkSocket implements NetlinkTransport {
     check(sent, operation);
   }
 
+  /**
+   * Waits until there is something to receive, and leaves it there.
+   *
+   * @param timeoutMillis 0: does not wait; negative: waits for ever
+   * @return whether there is; a pending error, such as an overrun, counts
+   */
+  public boolean awaitReadable(int timeoutMillis) {
+    int ready;
+    do {
+      ready = Sys.poll(fd, LinuxNetlink.POLLIN, timeoutMillis);
+    } while (ready == -Errno.EINTR);
+    return check(ready, "wait for a netlink message") != 0;
+  }
+
   @Override
   public int receive(NativeBuffer buffer, int timeoutMillis) {
     while (true) {

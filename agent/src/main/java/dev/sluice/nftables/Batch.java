@@ -11,7 +11,12 @@ import static dev.sluice.netlink.LinuxNetlink.NLM_F_EXCL;
 import static dev.sluice.netlink.LinuxNetlink.NLM_F_REQUEST;
 import static dev.sluice.nftables.uapi.LinuxNfTables.*;
 
+import dev.sluice.net.Bytes;
+import dev.sluice.netlink.MessageCursor;
 import dev.sluice.netlink.MessageWriter;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.ArrayList;
 import java.util.List;
 
 /**
@@ -216,6 +221,40 @@ public final class Batch {
       end();
     }
     return this;
+  }
+
+  // ---- operations, of this batch and of others
+
+  /** The operations written so far, in their order. */
+  public List<Operation> operations() {
+    List<Operation> operations = new ArrayList<>();
+    MessageCursor message = new MessageCursor(out.bytes(), 0, out.length());
+    while (message.next()) {
+      if (message.subsystem() == NFNL_SUBSYS_NFTABLES) {
+        byte[] bytes = new byte[message.length()];
+        message.buffer().get(message.offset(), bytes);
+        operations.add(new Operation(Monitor.decode(message), Bytes.of(bytes)));
+      }
+    }
+    return operations;
+  }
+
+  /**
+   * Adds an operation of another batch as it was written there. Ids of sets are those of the other
+   * batch, and must not mean anything else in this one.
+   */
+  public Batch add(Operation operation) {
+    byte[] bytes = operation.message().toArray();
+    ByteBuffer header = ByteBuffer.wrap(bytes).order(ByteOrder.nativeOrder());
+    MessageCursor message = new MessageCursor(header, 0, bytes.length);
+    message.next();
+    lastOperation = out.length();
+    // Which one asks for the ACK is this batch's own choice.
+    out.begin(message.type(), message.flags() & ~NLM_F_ACK, out.messages());
+    for (int i = message.payloadOffset(); i < bytes.length; i++) {
+      out.u8(bytes[i]);
+    }
+    return end();
   }
 
   // ---- framing

@@ -1,11 +1,13 @@
 package dev.sluice.nftables;
 
+import static dev.sluice.netlink.LinuxNetlink.NLM_F_REQUEST;
 import static dev.sluice.nftables.uapi.LinuxNfTables.*;
 
 import dev.sluice.ffi.NativeBuffer;
 import dev.sluice.netlink.AttributeCursor;
 import dev.sluice.netlink.LinuxNetlink;
 import dev.sluice.netlink.MessageCursor;
+import dev.sluice.netlink.MessageWriter;
 import dev.sluice.netlink.NetlinkSocket;
 import dev.sluice.netlink.NetlinkTransport;
 import dev.sluice.netlink.NetworkNamespace;
@@ -19,7 +21,7 @@ import java.util.function.Consumer;
  * kernel sends the events of a transaction when it is committed, followed by {@link
  * RulesetEvent.Committed}.
  *
- * <p>Not thread-safe; {@link #close} ends it from another thread after the current {@link #poll}.
+ * <p>Not thread-safe, except for {@link #await} and {@link #wake}.
  */
 public final class Monitor implements AutoCloseable {
   /** sizeof(struct nfgenmsg). */
@@ -32,6 +34,9 @@ public final class Monitor implements AutoCloseable {
 
   private final NetlinkSocket socket;
   private final NativeBuffer datagram = NativeBuffer.allocate(DATAGRAM_BYTES);
+  private final MessageWriter request = new MessageWriter(64);
+  // Port 0 is the kernel, which does nothing of its own accord.
+  private int ignoredPort;
 
   private Monitor(NetlinkSocket socket) {
     this.socket = socket;
@@ -49,10 +54,43 @@ public final class Monitor implements AutoCloseable {
   }
 
   /**
+   * Leaves out what the client with this netlink port does, undecoded.
+   *
+   * @param portId {@link Nftables#portId}
+   */
+  public void ignore(int portId) {
+    ignoredPort = portId;
+  }
+
+  /**
+   * Waits until {@link #poll} would have something to look at, or somebody calls {@link #wake}.
+   * Another thread may poll meanwhile.
+   *
+   * @param timeoutMillis negative: for ever
+   * @return false if nothing came in time
+   */
+  public boolean await(int timeoutMillis) {
+    return socket.awaitReadable(timeoutMillis);
+  }
+
+  /** Ends an {@link #await} of another thread. */
+  public void wake() {
+    // Whatever the kernel answers makes the socket readable; the answer itself is not an event.
+    request
+        .reset()
+        .begin(LinuxNetlink.NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETGEN, NLM_F_REQUEST, 0)
+        .u8(NFPROTO_UNSPEC)
+        .u8(0)
+        .u16be(0)
+        .end();
+    socket.send(request.address(), request.length(), "wake the monitor");
+  }
+
+  /**
    * Waits for events and hands them over in their order.
    *
    * @param timeoutMillis how long to wait for the first; 0: not at all; negative: for ever
-   * @return whether there were any
+   * @return whether there was anything, of which all may have been left out
    */
   public boolean poll(int timeoutMillis, Consumer<RulesetEvent> consumer) {
     int length = socket.receive(datagram, timeoutMillis);
@@ -65,7 +103,11 @@ public final class Monitor implements AutoCloseable {
     }
     MessageCursor message = new MessageCursor(datagram.bytes(), 0, length);
     while (message.next()) {
-      consumer.accept(decode(message));
+      int cause = message.portId();
+      // An answer carries the port of its receiver.
+      if (cause != socket.portId() && (ignoredPort == 0 || cause != ignoredPort)) {
+        consumer.accept(decode(message));
+      }
     }
     return true;
   }

@@ -25,8 +25,9 @@ public sealed interface RulesetEvent {
    * A transaction is complete; the events before it belong to it.
    *
    * @param generation the ruleset's generation from now on
-   * @param processId who did it, as the kernel saw it
-   * @param processName its name, up to 15 bytes
+   * @param processId who did it: the thread's number in the initial process namespace, which for
+   *     programs of one thread is the process's
+   * @param processName the thread's name, up to 15 bytes; for most programs that of the program
    */
   record Committed(int generation, int processId, String processName) implements RulesetEvent {}
 

@@ -15,6 +15,7 @@ import dev.sluice.netlink.NetlinkException;
 import dev.sluice.netlink.OutcomeUnknownException;
 import dev.sluice.netlink.SocketOwner;
 import dev.sluice.nftables.Batch;
+import dev.sluice.nftables.Monitor;
 import dev.sluice.nftables.Nftables;
 import dev.sluice.nftables.SetElement;
 import dev.sluice.nftables.Table;
@@ -30,6 +31,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.function.Function;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -67,6 +69,8 @@ public final class SluiceTable implements AutoCloseable {
   // One writer: the kernel takes one batch at a time anyway, and the batch's memory is reused.
   private final Object writeLock = new Object();
   private final Batch batch = new Batch(64 << 10);
+  // Guarded by writeLock.
+  private @Nullable PlainTableGuard guard;
 
   private SluiceTable(Nftables nftables, boolean owned, Origin origin) {
     this.nftables = nftables;
@@ -106,7 +110,7 @@ public final class SluiceTable implements AutoCloseable {
 
   private static SluiceTable open(Nftables nftables, Optional<Table> existing, int flags) {
     boolean owned = flags == OWNED;
-    Table wanted = new Table(ID, flags, Userdata.comment("sluice " + Skeleton.VERSION), 0, 0, 0);
+    Table wanted = wanted(flags);
     if (existing.isEmpty()) {
       Batch batch = new Batch(64 << 10).create(wanted);
       new Skeleton(ID).write(batch);
@@ -127,11 +131,21 @@ public final class SluiceTable implements AutoCloseable {
     return new SluiceTable(nftables, owned, Origin.REBUILT);
   }
 
+  private static Table wanted(int flags) {
+    return new Table(ID, flags, Userdata.comment("sluice " + Skeleton.VERSION), 0, 0, 0);
+  }
+
   /**
    * Replaces the table by one of this version with the same contents; no packet sees anything in
    * between.
    */
   private static void rebuild(Nftables nftables, Table wanted) {
+    Batch batch = writeAll(nftables, wanted, new Batch(256 << 10).delete(ID));
+    nftables.commit(batch, "rebuild the table " + ID);
+  }
+
+  /** Writes what creates the table with everything it holds now. */
+  private static Batch writeAll(Nftables nftables, Table wanted, Batch batch) {
     // A table of another version may lack sets of this one.
     Set<String> there = new HashSet<>();
     nftables.sets(ID).forEach(set -> there.add(set.name()));
@@ -139,10 +153,10 @@ public final class SluiceTable implements AutoCloseable {
     List<Network> networks = reader.networks();
     List<PublishedMapping> mappings = reader.mappings();
     List<Draining> draining = reader.draining();
-    Batch batch = new Batch(256 << 10).delete(ID).create(wanted);
+    batch.create(wanted);
     new Skeleton(ID).write(batch);
     new ChangeWriter(ID, batch).writeContents(networks, mappings, draining);
-    nftables.commit(batch, "rebuild the table " + ID);
+    return batch;
   }
 
   private static TableTakenException taken(int ownerPortId) {
@@ -180,10 +194,18 @@ public final class SluiceTable implements AutoCloseable {
       return;
     }
     synchronized (writeLock) {
-      batch.reset();
-      new ChangeWriter(ID, batch).write(change, set -> nftables.elements(ID, set));
-      commit(change);
+      if (guard == null) {
+        writeAndCommit(change);
+      } else {
+        guard.carryOut(batch, () -> writeAndCommit(change));
+      }
     }
+  }
+
+  private void writeAndCommit(Change change) {
+    batch.reset();
+    new ChangeWriter(ID, batch).write(change, set -> nftables.elements(ID, set));
+    commit(change);
   }
 
   private void commit(Change change) {
@@ -261,13 +283,48 @@ public final class SluiceTable implements AutoCloseable {
   }
 
   private <T> T read(String operation, Supplier<T> reader) {
-    if (owned) {
-      // Only this object can change the table, so nobody does while the lock is held.
-      synchronized (writeLock) {
+    synchronized (writeLock) {
+      if (owned) {
+        // Only this object can change the table, so nobody does while the lock is held.
         return reader.get();
+      }
+      if (guard != null) {
+        return guard.read(operation, reader);
       }
     }
     return nftables.consistently(operation, reader);
+  }
+
+  /**
+   * Watches this table, which is a plain one, and repairs what others do to it, until the guard is
+   * closed.
+   *
+   * @param monitor of the table's namespace; the guard closes it
+   */
+  public PlainTableGuard guard(Monitor monitor) {
+    synchronized (writeLock) {
+      if (owned || guard != null) {
+        throw new IllegalStateException(
+            "the table " + ID + (owned ? " has an owner" : " is watched already"));
+      }
+      PlainTableGuard started =
+          new PlainTableGuard(
+              nftables,
+              monitor,
+              ID,
+              writeLock,
+              () -> writeAll(nftables, wanted(0), new Batch(256 << 10)),
+              () -> guard = null);
+      guard = started;
+      return started;
+    }
+  }
+
+  /** What others did to this table and was repaired; empty while nobody watches it. */
+  public Optional<Repairs> repairs() {
+    synchronized (writeLock) {
+      return Optional.ofNullable(guard).map(PlainTableGuard::repairs);
+    }
   }
 
   /** Gives the table up; what is in it stays in force. */
