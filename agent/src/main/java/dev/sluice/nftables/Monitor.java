@@ -38,19 +38,30 @@ public final class Monitor implements AutoCloseable {
   // Port 0 is the kernel, which does nothing of its own accord.
   private int ignoredPort;
 
-  private Monitor(NetlinkSocket socket) {
+  private Monitor(NetlinkSocket socket, int receiveBufferBytes) {
     this.socket = socket;
-    socket.receiveBuffer(RECEIVE_BUFFER_BYTES);
+    socket.receiveBuffer(receiveBufferBytes);
     socket.joinGroup(LinuxNetlink.NFNLGRP_NFTABLES);
   }
 
   /** Follows the calling thread's network namespace, from now on. */
   public static Monitor open() {
-    return new Monitor(NetlinkSocket.open(LinuxNetlink.NETLINK_NETFILTER));
+    return new Monitor(
+        NetlinkSocket.open(LinuxNetlink.NETLINK_NETFILTER), RECEIVE_BUFFER_BYTES);
   }
 
   public static Monitor open(NetworkNamespace namespace) {
-    return new Monitor(NetlinkSocket.open(LinuxNetlink.NETLINK_NETFILTER, namespace));
+    return open(namespace, RECEIVE_BUFFER_BYTES);
+  }
+
+  /**
+   * As {@link #open(NetworkNamespace)}.
+   *
+   * @param receiveBufferBytes what events that wait may take up in the kernel, which doubles it
+   */
+  public static Monitor open(NetworkNamespace namespace, int receiveBufferBytes) {
+    return new Monitor(
+        NetlinkSocket.open(LinuxNetlink.NETLINK_NETFILTER, namespace), receiveBufferBytes);
   }
 
   /**

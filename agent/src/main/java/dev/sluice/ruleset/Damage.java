@@ -85,7 +85,6 @@ final class Damage {
   /** Takes note of an element that is there, or is not, and should not, or should, be. */
   void found(String set, ElementKey key, Optional<SetElement> actual) {
     elements.computeIfAbsent(set, name -> new LinkedHashMap<>()).put(key, actual);
-    atLeast(Extent.PARTS);
   }
 
   private void whole() {
@@ -93,10 +92,15 @@ final class Damage {
     atLeast(Extent.WHOLE);
   }
 
-  void atLeast(Extent wider) {
+  private void atLeast(Extent wider) {
     if (wider.compareTo(extent) > 0) {
       extent = wider;
     }
+  }
+
+  /** Looking closer has told how much it is. */
+  void is(Extent known) {
+    extent = known;
   }
 
   Extent extent() {

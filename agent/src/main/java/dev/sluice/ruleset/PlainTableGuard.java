@@ -125,7 +125,7 @@ public final class PlainTableGuard implements AutoCloseable {
           read.read(set, nftables.elements(id, set));
         }
       }
-      structure = readStructure();
+      rememberStructure();
       if (!drain()) {
         return;
       }
@@ -151,7 +151,7 @@ public final class PlainTableGuard implements AutoCloseable {
       try {
         transaction.run();
         if (image.follow(written.operations())) {
-          structure = readStructure();
+          rememberStructure();
         }
         return;
       } catch (NetlinkException | AlreadyPublishedException e) {
@@ -293,20 +293,25 @@ public final class PlainTableGuard implements AutoCloseable {
   /** Returns whether anything had to be written. */
   private boolean write() {
     if (damage.extent() == Damage.Extent.UNKNOWN) {
-      compare();
+      try {
+        compare();
+      } catch (NetlinkException | DumpInterruptedException e) {
+        LOG.debug("the table {} cannot be compared, rewriting it", id, e);
+        damage.is(Damage.Extent.WHOLE);
+      }
     }
-    if (damage.extent() == Damage.Extent.PARTS || damage.extent() == Damage.Extent.UNKNOWN) {
+    if (damage.extent() == Damage.Extent.PARTS) {
       try {
         return writeParts();
       } catch (NetlinkException e) {
         LOG.debug("the table {} is changing under the repair, rewriting it", id, e);
-        damage.atLeast(Damage.Extent.WHOLE);
+        damage.is(Damage.Extent.WHOLE);
       }
     }
     readCounters();
     image.writeAll(batch.reset());
     nftables.commit(batch, "restore the table " + id);
-    structure = readStructure();
+    rememberStructure();
     return true;
   }
 
@@ -338,7 +343,7 @@ public final class PlainTableGuard implements AutoCloseable {
     }
     nftables.commit(batch, "restore what was changed in the table " + id);
     if (!damage.chains().isEmpty()) {
-      structure = readStructure();
+      rememberStructure();
     }
     return true;
   }
@@ -372,9 +377,10 @@ public final class PlainTableGuard implements AutoCloseable {
   /** Finds out what happened from the table itself. */
   private void compare() {
     if (!readStructure().equals(structure)) {
-      damage.atLeast(Damage.Extent.WHOLE);
+      damage.is(Damage.Extent.WHOLE);
       return;
     }
+    damage.is(Damage.Extent.PARTS);
     for (String set : image.setNames()) {
       if (image.isDynamic(set)) {
         continue;
@@ -393,6 +399,17 @@ public final class PlainTableGuard implements AutoCloseable {
           damage.found(set, key, Optional.empty());
         }
       }
+    }
+  }
+
+  /** For {@link #compare}, which takes a structure that is not known for another one. */
+  private void rememberStructure() {
+    try {
+      structure = readStructure();
+    } catch (NetlinkException | DumpInterruptedException e) {
+      // Somebody has just changed it again: the next repair is on its way.
+      LOG.debug("the structure of the table {} could not be read", id, e);
+      structure = List.of();
     }
   }
 
