@@ -281,9 +281,7 @@ final class AgentDiagnostics implements Diagnostics {
         .ifPresent(
             repairs -> {
               facts.put("repairs", Long.toString(repairs.count()));
-              repairs
-                  .last()
-                  .ifPresent(last -> facts.put("lastRepair", last.at() + ": " + last));
+              repairs.last().ifPresent(last -> facts.put("lastRepair", last.at() + ": " + last));
             });
     facts.put("mappings", Integer.toString(publisher.published().size()));
     long uptimeMillis = ManagementFactory.getRuntimeMXBean().getUptime();

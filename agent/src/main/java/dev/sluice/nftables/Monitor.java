@@ -46,8 +46,7 @@ public final class Monitor implements AutoCloseable {
 
   /** Follows the calling thread's network namespace, from now on. */
   public static Monitor open() {
-    return new Monitor(
-        NetlinkSocket.open(LinuxNetlink.NETLINK_NETFILTER), RECEIVE_BUFFER_BYTES);
+    return new Monitor(NetlinkSocket.open(LinuxNetlink.NETLINK_NETFILTER), RECEIVE_BUFFER_BYTES);
   }
 
   public static Monitor open(NetworkNamespace namespace) {
