@@ -206,7 +206,7 @@ public final class Nftables implements AutoCloseable {
     String operation = "list the elements of " + table + " " + set;
     Set<Bytes> before = null;
     for (int i = 0; i < CONSISTENT_ATTEMPTS; i++) {
-      Extent extent = extent(table, set);
+      Extent extent = extent(table, set, operation);
       List<SetElement> elements = dumpElements(table, set, operation);
       if (!extent.isHashOfTransactions()) {
         return elements;
@@ -247,13 +247,13 @@ public final class Nftables implements AutoCloseable {
     }
   }
 
-  private Extent extent(TableId table, String set) {
+  private Extent extent(TableId table, String set, String operation) {
     MessageWriter request = request(NFT_MSG_GETSET, table.family());
     request.attrString(NFTA_SET_TABLE, table.name()).attrString(NFTA_SET_NAME, set);
     List<Extent> found = new ArrayList<>(1);
     client.execute(
         request.end(),
-        "read the set " + table + " " + set,
+        operation,
         message -> {
           AttributeCursor in = message.attributes(HEADER_BYTES);
           int flags = 0;
