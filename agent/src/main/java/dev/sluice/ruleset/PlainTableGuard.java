@@ -45,6 +45,9 @@ public final class PlainTableGuard implements AutoCloseable {
 
   private static final int ATTEMPTS = 10;
 
+  /** A transaction is repeated at least so long while others keep taking the table away. */
+  private static final long PATIENCE_NANOS = TimeUnit.SECONDS.toNanos(2);
+
   /** The events of one transaction are sent together; this is for the rest of a large one. */
   private static final int REST_OF_TRANSACTION_MILLIS = 100;
 
@@ -147,6 +150,7 @@ public final class PlainTableGuard implements AutoCloseable {
    * @param written the batch that {@code transaction} writes and commits
    */
   void carryOut(Batch written, Runnable transaction) {
+    long patienceEnds = System.nanoTime() + PATIENCE_NANOS;
     for (int attempt = 1; ; attempt++) {
       try {
         transaction.run();
@@ -155,7 +159,8 @@ public final class PlainTableGuard implements AutoCloseable {
         }
         return;
       } catch (NetlinkException | AlreadyPublishedException e) {
-        if (attempt == ATTEMPTS || !(settle() || isRace(e))) {
+        boolean tired = attempt >= ATTEMPTS && System.nanoTime() - patienceEnds > 0;
+        if (tired || !(settle() || isRace(e))) {
           throw e;
         }
       }
