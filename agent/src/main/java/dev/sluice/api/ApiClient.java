@@ -114,6 +114,16 @@ public final class ApiClient implements AutoCloseable {
     return mappings(send("DELETE", "/v1/mappings/" + encode(nameOrId) + "?drain=" + time, null));
   }
 
+  /** Everything published, with what connections carried; errors as in {@link #publish}. */
+  public Answer<List<PublishedMapping>> publishedWithTraffic() {
+    return mappings(send("GET", "/v1/mappings?traffic=true", null));
+  }
+
+  /** What a name or an id stands for, with what connections carried. */
+  public Answer<List<PublishedMapping>> findWithTraffic(String nameOrId) {
+    return mappings(send("GET", "/v1/mappings/" + encode(nameOrId) + "?traffic=true", null));
+  }
+
   /** Everything published; errors as in {@link #publish}. */
   public Answer<List<PublishedMapping>> published() {
     return mappings(send("GET", "/v1/mappings", null));

@@ -9,7 +9,10 @@ import dev.sluice.flow.export.FlowJson;
 import dev.sluice.model.DrainTime;
 import dev.sluice.model.InvalidMappingException;
 import dev.sluice.model.Mapping;
+import dev.sluice.model.MappingId;
 import dev.sluice.model.Owner;
+import dev.sluice.model.PublishedMapping;
+import dev.sluice.model.Traffic;
 import dev.sluice.model.UpdateRequest;
 import dev.sluice.net.MalformedValueException;
 import dev.sluice.publish.PublishException;
@@ -186,10 +189,26 @@ final class ApiHandler implements HttpServerRequestHandler {
   }
 
   private void listMappings(Exchange exchange) throws HttpException, IOException {
-    exchange.query();
-    var published = services.publisher().published();
+    boolean traffic = exchange.query("traffic").flag("traffic");
+    var published = counted(traffic, services.publisher().published());
     exchange.stream(
         JSON, out -> ApiJson.stream(out, json -> MappingJson.writePublished(json, published)));
+  }
+
+  /** Traffic takes a walk through the table of connections, so only who asks pays for it. */
+  private List<PublishedMapping> counted(boolean traffic, List<PublishedMapping> published) {
+    if (!traffic) {
+      return published;
+    }
+    Map<MappingId, Traffic> totals = services.traffic().totals();
+    return published.stream()
+        .map(
+            one ->
+                new PublishedMapping(
+                    one.mapping(),
+                    one.counters()
+                        .withTraffic(totals.getOrDefault(one.mapping().id(), Traffic.NONE))))
+        .toList();
   }
 
   private void publish(Exchange exchange) throws HttpException, IOException {
@@ -202,8 +221,8 @@ final class ApiHandler implements HttpServerRequestHandler {
   }
 
   private void findMapping(Exchange exchange) throws HttpException, IOException {
-    exchange.query();
-    var found = services.publisher().find(exchange.mapping());
+    boolean traffic = exchange.query("traffic").flag("traffic");
+    var found = counted(traffic, services.publisher().find(exchange.mapping()));
     exchange.answer(200, json -> MappingJson.writePublished(json, found));
   }
 

@@ -2,6 +2,7 @@ package dev.sluice.api;
 
 import dev.sluice.flow.EventStream;
 import dev.sluice.flow.Flows;
+import dev.sluice.flow.TrafficCounters;
 import dev.sluice.publish.Publisher;
 
 /** What the API is a face of. */
@@ -10,4 +11,5 @@ public record ApiServices(
     Flows flows,
     EventStream events,
     Diagnostics diagnostics,
-    ProgrammedRules rules) {}
+    ProgrammedRules rules,
+    TrafficCounters traffic) {}

@@ -1,5 +1,6 @@
 package dev.sluice.api;
 
+import dev.sluice.model.FlowCounters;
 import dev.sluice.model.Mapping;
 import dev.sluice.model.MappingCounters;
 import dev.sluice.model.MappingId;
@@ -8,6 +9,7 @@ import dev.sluice.model.MappingOptions;
 import dev.sluice.model.Owner;
 import dev.sluice.model.PublishedMapping;
 import dev.sluice.model.SourceRate;
+import dev.sluice.model.Traffic;
 import dev.sluice.net.IpAddress;
 import dev.sluice.net.PortRange;
 import dev.sluice.net.Prefix;
@@ -19,7 +21,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
-import java.util.OptionalLong;
 import tools.jackson.core.JsonGenerator;
 import tools.jackson.core.JsonParser;
 import tools.jackson.core.JsonToken;
@@ -33,7 +34,7 @@ final class MappingJson {
     json.writeStartObject();
     json.writeArrayPropertyStart("mappings");
     for (Mapping mapping : mappings) {
-      write(json, mapping, OptionalLong.empty());
+      write(json, mapping, Optional.empty());
     }
     json.writeEndArray();
     json.writeEndObject();
@@ -44,13 +45,14 @@ final class MappingJson {
     json.writeStartObject();
     json.writeArrayPropertyStart("mappings");
     for (PublishedMapping published : mappings) {
-      write(json, published.mapping(), OptionalLong.of(published.counters().connections()));
+      write(json, published.mapping(), Optional.of(published.counters()));
     }
     json.writeEndArray();
     json.writeEndObject();
   }
 
-  private static void write(JsonGenerator json, Mapping mapping, OptionalLong connections) {
+  private static void write(
+      JsonGenerator json, Mapping mapping, Optional<MappingCounters> counters) {
     json.writeStartObject();
     json.writeStringProperty("id", mapping.id().toString());
     mapping.name().ifPresent(name -> json.writeStringProperty("name", name.text()));
@@ -62,9 +64,20 @@ final class MappingJson {
     json.writeStringProperty("targetPorts", mapping.targetPorts().toString());
     json.writeStringProperty("createdAt", mapping.createdAt().toString());
     OptionsJson.write(json, mapping.options());
-    connections.ifPresent(count -> json.writeNumberProperty("connections", count));
+    counters.ifPresent(
+        counted -> {
+          json.writeNumberProperty("connections", counted.connections());
+          counted.traffic().ifPresent(traffic -> write(json, traffic));
+        });
     json.writeStringProperty("text", mapping.hostText());
     json.writeEndObject();
+  }
+
+  private static void write(JsonGenerator json, Traffic traffic) {
+    json.writeNumberProperty("packetsIn", traffic.in().packets());
+    json.writeNumberProperty("bytesIn", traffic.in().bytes());
+    json.writeNumberProperty("packetsOut", traffic.out().packets());
+    json.writeNumberProperty("bytesOut", traffic.out().bytes());
   }
 
   /**
@@ -125,7 +138,21 @@ final class MappingJson {
             Instant.parse(member(members, "createdAt")),
             options);
     return new PublishedMapping(
-        mapping, new MappingCounters(Long.parseLong(members.getOrDefault("connections", "0"))));
+        mapping, new MappingCounters(number(members, "connections"), readTraffic(members)));
+  }
+
+  private static Optional<Traffic> readTraffic(Map<String, String> members) {
+    if (!members.containsKey("bytesIn")) {
+      return Optional.empty();
+    }
+    return Optional.of(
+        new Traffic(
+            new FlowCounters(number(members, "packetsIn"), number(members, "bytesIn")),
+            new FlowCounters(number(members, "packetsOut"), number(members, "bytesOut"))));
+  }
+
+  private static long number(Map<String, String> members, String name) {
+    return Long.parseLong(members.getOrDefault(name, "0"));
   }
 
   private static String member(Map<String, String> members, String name) {

@@ -73,7 +73,7 @@ final class Query {
     return Optional.ofNullable(parameters.get(name)).map(DrainTime::parse);
   }
 
-  private boolean flag(String name) {
+  boolean flag(String name) {
     String value = parameters.getOrDefault(name, "false");
     return switch (value) {
       case "true" -> true;

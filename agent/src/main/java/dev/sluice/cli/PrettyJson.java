@@ -2,6 +2,7 @@ package dev.sluice.cli;
 
 import java.io.StringWriter;
 import java.util.List;
+import java.util.function.Consumer;
 import tools.jackson.core.JsonGenerator;
 import tools.jackson.core.JsonParser;
 import tools.jackson.core.JsonToken;
@@ -32,28 +33,37 @@ final class PrettyJson {
 
   private PrettyJson() {}
 
-  /** One array of what the {@code mappings} of all documents hold. */
-  static String joinedMappings(List<String> documents) {
+  /** What {@code writer} writes. */
+  static String text(Consumer<JsonGenerator> writer) {
     StringWriter text = new StringWriter();
     try (JsonGenerator out = JSON.createGenerator(PRETTY, text)) {
-      out.writeStartArray();
-      for (String document : documents) {
-        try (JsonParser in = JSON.createParser(ObjectReadContext.empty(), document)) {
+      writer.accept(out);
+    }
+    return text.toString();
+  }
+
+  /** One array of what the {@code mappings} of all documents hold. */
+  static String joinedMappings(List<String> documents) {
+    return text(out -> writeJoined(out, documents));
+  }
+
+  private static void writeJoined(JsonGenerator out, List<String> documents) {
+    out.writeStartArray();
+    for (String document : documents) {
+      try (JsonParser in = JSON.createParser(ObjectReadContext.empty(), document)) {
+        in.nextToken();
+        for (String name = in.nextName(); name != null; name = in.nextName()) {
           in.nextToken();
-          for (String name = in.nextName(); name != null; name = in.nextName()) {
-            in.nextToken();
-            if (name.equals("mappings")) {
-              while (in.nextToken() == JsonToken.START_OBJECT) {
-                out.copyCurrentStructure(in);
-              }
-            } else {
-              in.skipChildren();
+          if (name.equals("mappings")) {
+            while (in.nextToken() == JsonToken.START_OBJECT) {
+              out.copyCurrentStructure(in);
             }
+          } else {
+            in.skipChildren();
           }
         }
       }
-      out.writeEndArray();
     }
-    return text.toString();
+    out.writeEndArray();
   }
 }

@@ -1,9 +1,11 @@
 package dev.sluice.cli;
 
 import dev.sluice.api.ApiClient;
+import dev.sluice.model.FlowCounters;
 import dev.sluice.model.Mapping;
 import dev.sluice.model.PortsColumn;
 import dev.sluice.model.PublishedMapping;
+import dev.sluice.model.Traffic;
 import dev.sluice.net.IpAddress;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -13,6 +15,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
 
 /** {@code sluice ps}. */
 @Command(
@@ -22,12 +25,18 @@ import picocli.CommandLine.Command;
       "",
       "CONNECTIONS counts those made since the ports were published.%n"
     },
-    footer = {"", "Examples:", "  sluice ps", "  sluice ps --json"})
+    footer = {"", "Examples:", "  sluice ps", "  sluice ps --traffic", "  sluice ps --json"})
 final class PsCommand implements Callable<Integer> {
   private final Main main;
 
   /** What is one line: mappings of one name lead to one container. */
   private record Row(String label, IpAddress target, String owner) {}
+
+  @Option(
+      names = "--traffic",
+      description =
+          "Also show what the connections carried to the container and back, as packets and bytes.")
+  private boolean traffic;
 
   PsCommand(Main main) {
     this.main = main;
@@ -36,7 +45,7 @@ final class PsCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     try (ApiClient client = main.client()) {
-      var published = client.published();
+      var published = traffic ? client.publishedWithTraffic() : client.published();
       if (main.json()) {
         main.terminal().out().println(published.json());
       } else {
@@ -54,24 +63,45 @@ final class PsCommand implements Callable<Integer> {
       rows.computeIfAbsent(row, key -> new ArrayList<>()).add(one);
     }
     Instant now = main.terminal().clock().instant();
-    Table table =
-        new Table(
-            main.terminal().out(), "NAME/ID", "PORTS", "TARGET", "OWNER", "CONNECTIONS", "CREATED");
-    rows.forEach(
-        (row, members) ->
-            table.row(
+    List<String> titles =
+        new ArrayList<>(List.of("NAME/ID", "PORTS", "TARGET", "OWNER", "CONNECTIONS", "CREATED"));
+    if (traffic) {
+      titles.addAll(List.of("IN", "OUT"));
+    }
+    Table table = new Table(main.terminal().out(), titles.toArray(String[]::new));
+    rows.forEach((row, members) -> table.row(cells(row, members, now)));
+    table.flush();
+  }
+
+  private String[] cells(Row row, List<PublishedMapping> members, Instant now) {
+    long connections = members.stream().mapToLong(one -> one.counters().connections()).sum();
+    Instant created =
+        members.stream()
+            .map(one -> one.mapping().createdAt())
+            .min(Comparator.naturalOrder())
+            .orElse(now);
+    List<String> cells =
+        new ArrayList<>(
+            List.of(
                 row.label(),
                 PortsColumn.of(members.stream().map(PublishedMapping::mapping).toList()),
                 row.target().toString(),
                 row.owner(),
-                Long.toString(
-                    members.stream().mapToLong(one -> one.counters().connections()).sum()),
-                Ago.of(
-                    members.stream()
-                        .map(one -> one.mapping().createdAt())
-                        .min(Comparator.naturalOrder())
-                        .orElse(now),
-                    now)));
-    table.flush();
+                Long.toString(connections),
+                Ago.of(created, now)));
+    if (traffic) {
+      Traffic sum =
+          members.stream()
+              .map(one -> one.counters().traffic().orElse(Traffic.NONE))
+              .reduce(Traffic.NONE, Traffic::plus);
+      cells.add(text(sum.in()));
+      cells.add(text(sum.out()));
+    }
+    return cells.toArray(String[]::new);
+  }
+
+  /** As {@code iptables -v} has them: packets, then bytes. */
+  private static String text(FlowCounters counters) {
+    return counters.packets() + " / " + counters.bytes();
   }
 }

@@ -14,6 +14,7 @@ import dev.sluice.flow.EventLog;
 import dev.sluice.flow.EventReader;
 import dev.sluice.flow.FlowCutter;
 import dev.sluice.flow.MappingIndex;
+import dev.sluice.flow.MappingTraffic;
 import dev.sluice.flow.TrackedFlows;
 import dev.sluice.flow.TrackingSettings;
 import dev.sluice.model.InterfaceName;
@@ -152,6 +153,7 @@ public final class Agent implements AutoCloseable {
         keep(
             EventSource.open(
                 EventOptions.DEFAULT.receiveBufferBytes(config.eventsBufferMib() << 20)));
+    keep(TrafficSaver.start(index, table));
     EventReader events = keep(EventReader.start(source, index, log));
     AgentDiagnostics diagnostics =
         new AgentDiagnostics(
@@ -163,9 +165,10 @@ public final class Agent implements AutoCloseable {
             tracking,
             events::statistics,
             problems);
+    TrackedFlows flows = new TrackedFlows(Conntrack::open, index);
     ApiServices services =
         new ApiServices(
-            publisher, new TrackedFlows(Conntrack::open, index), log, diagnostics, table::print);
+            publisher, flows, log, diagnostics, table::print, new MappingTraffic(index, flows));
     keep(ApiServer.start(config.socket(), services, ApiOptions.DEFAULTS));
 
     long sinceStart =

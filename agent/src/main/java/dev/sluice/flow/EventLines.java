@@ -36,7 +36,12 @@ final class EventLines implements EventRing.Handler {
 
   @Override
   public void onFlow(FlowRecord flow) {
-    entry.setFlow(log.nextForWriter(), flow, mappingOf(flow));
+    MappingIndex.Publication mapping = mappingOf(flow);
+    if (mapping != null && flow.kind() == FlowRecord.Kind.DESTROY && flow.hasCounters()) {
+      mapping.totals.add(
+          flow.originalPackets(), flow.originalBytes(), flow.replyPackets(), flow.replyBytes());
+    }
+    entry.setFlow(log.nextForWriter(), flow, mapping);
     log.append(entry);
     RECEIVED.setOpaque(this, received + 1);
   }

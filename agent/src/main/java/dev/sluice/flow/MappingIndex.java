@@ -1,10 +1,12 @@
 package dev.sluice.flow;
 
 import dev.sluice.model.Flow;
+import dev.sluice.model.FlowCounters;
 import dev.sluice.model.FlowStatus;
 import dev.sluice.model.FlowTuple;
 import dev.sluice.model.Mapping;
 import dev.sluice.model.MappingId;
+import dev.sluice.model.Traffic;
 import dev.sluice.net.Family;
 import dev.sluice.net.Ip4Address;
 import dev.sluice.net.Ip6Address;
@@ -98,16 +100,45 @@ public final class MappingIndex {
     final byte[] label;
 
     final long createdNanos;
+
+    /** Shared with earlier and later forms of the same mapping. */
+    final Totals totals;
+
     volatile long removedNanos = NOT_REMOVED;
 
-    private Publication(Mapping mapping) {
+    private Publication(Mapping mapping, Totals totals) {
       this.mapping = mapping;
+      this.totals = totals;
       this.label = mapping.label().getBytes(StandardCharsets.US_ASCII);
       this.createdNanos = nanos(mapping.createdAt());
     }
 
     private boolean existedAt(long nanos) {
       return createdNanos <= nanos && nanos <= removedNanos;
+    }
+  }
+
+  /** What connections that have ended carried. Added to by one thread, read by any. */
+  static final class Totals {
+    private volatile Traffic before = Traffic.NONE;
+    private volatile long inPackets;
+    private volatile long inBytes;
+    private volatile long outPackets;
+    private volatile long outBytes;
+
+    /** Only the reader of events calls this. */
+    @SuppressWarnings("NonAtomicVolatileUpdate")
+    void add(long morePacketsIn, long moreBytesIn, long morePacketsOut, long moreBytesOut) {
+      inPackets += morePacketsIn;
+      inBytes += moreBytesIn;
+      outPackets += morePacketsOut;
+      outBytes += moreBytesOut;
+    }
+
+    Traffic sum() {
+      return before.plus(
+          new Traffic(
+              new FlowCounters(inPackets, inBytes), new FlowCounters(outPackets, outBytes)));
     }
   }
 
@@ -174,7 +205,8 @@ public final class MappingIndex {
       }
       forget(known);
     }
-    Publication publication = new Publication(mapping);
+    Totals totals = known == null ? new Totals() : known.totals;
+    Publication publication = new Publication(mapping, totals);
     live.put(mapping.id(), publication);
     forEachBlock(
         mapping,
@@ -207,6 +239,30 @@ public final class MappingIndex {
       }
     }
     mappings.forEach(this::add);
+  }
+
+  /** What ended connections of the published mappings carried; without those that are at zero. */
+  public synchronized Map<MappingId, Traffic> ended() {
+    Map<MappingId, Traffic> ended = new HashMap<>();
+    live.forEach(
+        (id, publication) -> {
+          Traffic sum = publication.totals.sum();
+          if (!sum.equals(Traffic.NONE)) {
+            ended.put(id, sum);
+          }
+        });
+    return ended;
+  }
+
+  /** What mappings had carried when an earlier agent ended; ignored for those not published. */
+  public synchronized void continueFrom(Map<MappingId, Traffic> earlier) {
+    earlier.forEach(
+        (id, traffic) -> {
+          Publication publication = live.get(id);
+          if (publication != null) {
+            publication.totals.before = traffic;
+          }
+        });
   }
 
   /** How many mappings are published, the removed ones not counted. */

@@ -18,4 +18,9 @@ public record FlowCounters(long packets, long bytes) {
           "counters are not negative: packets=" + packets + ", bytes=" + bytes);
     }
   }
+
+  /** Both together. */
+  public FlowCounters plus(FlowCounters other) {
+    return new FlowCounters(packets + other.packets, bytes + other.bytes);
+  }
 }

@@ -2,9 +2,11 @@ package dev.sluice.ruleset;
 
 import dev.sluice.model.Draining;
 import dev.sluice.model.Mapping;
+import dev.sluice.model.MappingId;
 import dev.sluice.model.Network;
 import dev.sluice.model.PublishedMapping;
 import dev.sluice.model.SourceRate;
+import dev.sluice.model.Traffic;
 import dev.sluice.net.Family;
 import dev.sluice.nftables.Batch;
 import dev.sluice.nftables.SetElement;
@@ -52,14 +54,18 @@ final class ChangeWriter {
    * Writes the change.
    *
    * @param elementsOf reads a set's elements; asked only where a mapping with a rate is withdrawn
+   * @param counted the mappings whose traffic is noted already
    */
-  void write(Change change, Function<String, List<SetElement>> elementsOf) {
+  void write(Change change, Function<String, List<SetElement>> elementsOf, Set<MappingId> counted) {
     Map<String, List<SetElement>> bySet = new LinkedHashMap<>();
     for (Mapping mapping : change.withdraw()) {
       merge(bySet, keys(mapping));
     }
     for (Draining drained : change.drained()) {
       merge(bySet, Map.of(SetNames.DRAINING, List.of(DrainingCodec.key(drained))));
+    }
+    for (MappingId id : outdated(change, counted)) {
+      merge(bySet, Map.of(SetNames.TRAFFIC, TrafficCodec.keys(id)));
     }
     bySet.forEach((set, keys) -> batch.deleteElements(table, set, keys));
 
@@ -68,12 +74,15 @@ final class ChangeWriter {
     Set<RateChain> unused = RateChain.of(change.withdraw());
     unused.removeAll(wanted);
     dropUnused(unused, change.withdraw(), elementsOf);
-    writeContents(change.networks(), change.publish(), change.drain());
+    writeContents(change.networks(), change.publish(), change.drain(), change.traffic());
   }
 
   /** Puts these into a table that has room for them. */
   void writeContents(
-      List<Network> networks, List<PublishedMapping> mappings, List<Draining> draining) {
+      List<Network> networks,
+      List<PublishedMapping> mappings,
+      List<Draining> draining,
+      Map<MappingId, Traffic> traffic) {
     RateChain.of(mappings.stream().map(PublishedMapping::mapping).toList())
         .forEach(one -> skeleton.writeRate(batch, one.family(), one.kind(), one.rate()));
     Map<String, List<SetElement>> bySet = new LinkedHashMap<>();
@@ -84,7 +93,16 @@ final class ChangeWriter {
     mappings.forEach(one -> merge(bySet, elements(one.mapping(), one.counters().connections())));
     draining.forEach(
         one -> merge(bySet, Map.of(SetNames.DRAINING, List.of(DrainingCodec.element(one)))));
+    merge(bySet, Map.of(SetNames.TRAFFIC, TrafficCodec.elements(traffic)));
     bySet.forEach((set, elements) -> batch.createElements(table, set, elements));
+  }
+
+  /** Whose noted traffic is replaced, or no longer wanted. */
+  private static Set<MappingId> outdated(Change change, Set<MappingId> counted) {
+    Set<MappingId> outdated = new LinkedHashSet<>(change.gone());
+    outdated.addAll(change.traffic().keySet());
+    outdated.retainAll(counted);
+    return outdated;
   }
 
   /** A rate nobody has any more takes its chain and its set along. */

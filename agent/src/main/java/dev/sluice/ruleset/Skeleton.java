@@ -361,9 +361,10 @@ final class Skeleton {
   void writeRate(Batch batch, Family family, String kind, SourceRate rate) {
     PerFamily of = PerFamily.of(family);
     String name = SetNames.rate(family, kind, rate);
-    Field[] key = and(of.key(kind), of.saddr);
+    // The source first: nft does not read its own listing with "meta l4proto . th dport" in front.
+    Field[] key = behind(of.saddr, of.key(kind));
     batch.add(
-        ElementSet.set(table, name, of.sourceKey(kind))
+        ElementSet.set(table, name, of.ratedKey(kind))
             .asDynamic(MAX_RATED_SOURCES)
             .withTimeout(RATED_SOURCE_UNITS * 1_000L * rate.per().seconds())
             .withTransactionId(batch.newSetId()));
@@ -376,6 +377,13 @@ final class Skeleton {
             NFT_LIMIT_PKTS,
             NFT_LIMIT_F_INV);
     batch.add(rule(name).update(name, over, key).drop());
+  }
+
+  private static Field[] behind(Field first, Field[] key) {
+    Field[] longer = new Field[key.length + 1];
+    longer[0] = first;
+    System.arraycopy(key, 0, longer, 1, key.length);
+    return longer;
   }
 
   private static Field[] and(Field[] key, Field last) {
@@ -455,6 +463,13 @@ final class Skeleton {
       return kind.equals("exact")
           ? new Field[] {daddr, L4PROTO, TH_DPORT}
           : new Field[] {L4PROTO, TH_DPORT};
+    }
+
+    /** A source address and that key. */
+    SetType ratedKey(String kind) {
+      return kind.equals("exact")
+          ? SetType.of(address, address, INET_PROTO, INET_SERVICE)
+          : SetType.of(address, INET_PROTO, INET_SERVICE);
     }
 
     /** That key and a source address. */

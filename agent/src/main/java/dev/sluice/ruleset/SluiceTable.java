@@ -7,8 +7,10 @@ import static dev.sluice.nftables.uapi.LinuxNfTables.NFT_TABLE_F_PERSIST;
 import dev.sluice.ffi.Errno;
 import dev.sluice.model.Draining;
 import dev.sluice.model.Mapping;
+import dev.sluice.model.MappingId;
 import dev.sluice.model.Network;
 import dev.sluice.model.PublishedMapping;
+import dev.sluice.model.Traffic;
 import dev.sluice.net.Family;
 import dev.sluice.net.Protocol;
 import dev.sluice.netlink.NetlinkException;
@@ -27,6 +29,7 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.Function;
@@ -69,8 +72,10 @@ public final class SluiceTable implements AutoCloseable {
   // One writer: the kernel takes one batch at a time anyway, and the batch's memory is reused.
   private final Object writeLock = new Object();
   private final Batch batch = new Batch(64 << 10);
-  // Guarded by writeLock.
+  // Guarded by writeLock, as what follows.
   private @Nullable PlainTableGuard guard;
+  // Whose traffic is noted in the table, so that withdrawing a mapping knows without a dump.
+  private final Set<MappingId> counted = new HashSet<>();
 
   private SluiceTable(Nftables nftables, boolean owned, Origin origin) {
     this.nftables = nftables;
@@ -109,6 +114,14 @@ public final class SluiceTable implements AutoCloseable {
   }
 
   private static SluiceTable open(Nftables nftables, Optional<Table> existing, int flags) {
+    SluiceTable table = openOrCreate(nftables, existing, flags);
+    if (table.origin != Origin.CREATED) {
+      table.counted.addAll(table.traffic().keySet());
+    }
+    return table;
+  }
+
+  private static SluiceTable openOrCreate(Nftables nftables, Optional<Table> existing, int flags) {
     boolean owned = flags == OWNED;
     Table wanted = wanted(flags);
     if (existing.isEmpty()) {
@@ -155,7 +168,7 @@ public final class SluiceTable implements AutoCloseable {
     List<Draining> draining = reader.draining();
     batch.create(wanted);
     new Skeleton(ID).write(batch);
-    new ChangeWriter(ID, batch).writeContents(networks, mappings, draining);
+    new ChangeWriter(ID, batch).writeContents(networks, mappings, draining, reader.traffic());
     return batch;
   }
 
@@ -204,8 +217,21 @@ public final class SluiceTable implements AutoCloseable {
 
   private void writeAndCommit(Change change) {
     batch.reset();
-    new ChangeWriter(ID, batch).write(change, set -> nftables.elements(ID, set));
+    new ChangeWriter(ID, batch).write(change, set -> nftables.elements(ID, set), counted);
     commit(change);
+    if (!counted.isEmpty() || !change.traffic().isEmpty()) {
+      counted.removeAll(change.gone());
+      change
+          .traffic()
+          .forEach(
+              (id, sums) -> {
+                if (sums.equals(Traffic.NONE)) {
+                  counted.remove(id);
+                } else {
+                  counted.add(id);
+                }
+              });
+    }
   }
 
   private void commit(Change change) {
@@ -255,6 +281,16 @@ public final class SluiceTable implements AutoCloseable {
   /** Mappings that were taken back and whose connections are to be cut later. */
   public List<Draining> draining() {
     return read("read the draining mappings", () -> reader().draining());
+  }
+
+  /** What mappings have carried, as it was noted last. */
+  public Map<MappingId, Traffic> traffic() {
+    return read("read what mappings have carried", () -> reader().traffic());
+  }
+
+  /** Notes what mappings have carried, for the next agent; {@link Traffic#NONE} forgets it. */
+  public void saveTraffic(Map<MappingId, Traffic> traffic) {
+    apply(Change.traffic(traffic));
   }
 
   /** The networks that are attached. */
@@ -361,6 +397,10 @@ public final class SluiceTable implements AutoCloseable {
 
     List<Network> networks() {
       return NetworkCodec.read(elementsOf);
+    }
+
+    Map<MappingId, Traffic> traffic() {
+      return TrafficCodec.read(elementsOf.apply(SetNames.TRAFFIC));
     }
   }
 }

@@ -19,6 +19,7 @@ import dev.sluice.model.PortSpec;
 import dev.sluice.model.PublishRequest;
 import dev.sluice.model.PublishedMapping;
 import dev.sluice.model.TcpState;
+import dev.sluice.model.Traffic;
 import dev.sluice.model.UpdateRequest;
 import dev.sluice.net.IpAddress;
 import dev.sluice.net.PortRange;
@@ -31,6 +32,7 @@ import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.EnumSet;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -56,6 +58,7 @@ public final class FakeAgent
   private final List<AttributedFlow> flows = new ArrayList<>();
   private final List<FakeCursor> cursors = new CopyOnWriteArrayList<>();
   private final List<Finding> findings = new ArrayList<>();
+  private final Map<MappingId, Traffic> traffic = new HashMap<>();
   private long nextId = 0xa1b2c3d400000001L;
   private @Nullable Supplier<RuntimeException> failure;
   private volatile @Nullable FlowFilter lastFilter;
@@ -64,7 +67,7 @@ public final class FakeAgent
   private @Nullable DrainTime lastDrain;
 
   public ApiServices services() {
-    return new ApiServices(this, this, this, this, this);
+    return new ApiServices(this, this, this, this, this, () -> traffic);
   }
 
   /** The next calls fail like this. */
@@ -211,6 +214,11 @@ public final class FakeAgent
     List<Mapping> published = new ArrayList<>();
     requests.forEach(request -> published.addAll(publish(request)));
     return new Applied(published, before, List.of());
+  }
+
+  /** What a mapping has carried. */
+  public synchronized void carried(Mapping mapping, Traffic sums) {
+    traffic.put(mapping.id(), sums);
   }
 
   /** What was asked for last with {@link #update}. */
