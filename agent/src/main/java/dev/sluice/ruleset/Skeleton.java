@@ -167,7 +167,6 @@ final class Skeleton {
               .withExpressions(List.of(Connlimit.over(NO_LIMIT))));
       sets.add(ElementSet.map(table, of.named("rated_" + kind), key, verdict));
     }
-    sets.add(ElementSet.set(table, of.named("exposed"), of.exactKey()));
   }
 
   private void networkSets(PerFamily of, List<ElementSet> sets) {
