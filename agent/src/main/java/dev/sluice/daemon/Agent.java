@@ -153,7 +153,7 @@ public final class Agent implements AutoCloseable {
         keep(
             EventSource.open(
                 EventOptions.DEFAULT.receiveBufferBytes(config.eventsBufferMib() << 20)));
-    keep(TrafficSaver.start(index, table));
+    keep(Housekeeping.start(index, table, publisher));
     EventReader events = keep(EventReader.start(source, index, log));
     AgentDiagnostics diagnostics =
         new AgentDiagnostics(

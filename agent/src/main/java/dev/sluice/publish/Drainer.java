@@ -11,7 +11,7 @@ import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Waits until the time to drain is over. Its thread exists only while something drains. */
+/** Waits until the time to drain is over. Its thread begins with the first that drains. */
 final class Drainer implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(Drainer.class);
 

@@ -191,6 +191,10 @@ class MainTest {
                     "targetPorts" : "80",
                     "createdAt" : "2026-11-21T09:00:00Z",
                     "connections" : 7,
+                    "packetsIn" : 0,
+                    "bytesIn" : 0,
+                    "packetsOut" : 0,
+                    "bytesOut" : 0,
                     "text" : "0.0.0.0:8080->80/tcp"
                   }
                 ]"""));

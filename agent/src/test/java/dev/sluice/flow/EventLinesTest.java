@@ -9,11 +9,15 @@ import dev.sluice.conntrack.FlowRecord;
 import dev.sluice.conntrack.FlowRecord.Kind;
 import dev.sluice.conntrack.GapRecord;
 import dev.sluice.conntrack.PlayedEvents;
+import dev.sluice.model.FlowCounters;
 import dev.sluice.model.Mapping;
+import dev.sluice.model.Traffic;
+import dev.sluice.net.IpAddress;
 import java.lang.management.ManagementFactory;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 import tools.jackson.databind.json.JsonMapper;
 
@@ -80,6 +84,28 @@ class EventLinesTest {
                 + "\"dst\":\"198.18.0.2\",\"dport\":40112},"
                 + "\"status\":[\"dnat\"],\"tcpState\":\"syn_sent\",\"timeoutSeconds\":120,"
                 + "\"mark\":0,\"zone\":0,\"mapping\":\"web\"}");
+  }
+
+  /**
+   * Fails if the traffic of an ended flow is not added to its mapping, or to the other direction.
+   */
+  @Test
+  void whatAnEndedFlowCarriedIsAddedToItsMapping() throws InterruptedException {
+    Mapping web = mapping("web", "8080:80", "172.30.0.2");
+    index.add(web);
+    index.add(mapping("other", "8081:80", "172.30.0.2"));
+    web(played, Kind.UPDATE).counters(5, 50, 6, 60).publish();
+    web(played, Kind.DESTROY).counters(11, 1_100, 22, 2_200).publish();
+    web(played, Kind.DESTROY).counters(1, 10, 2, 20).publish();
+    read();
+    Traffic carried = new Traffic(new FlowCounters(12, 1_110), new FlowCounters(24, 2_220));
+    assertThat(index.ended()).containsOnly(Map.entry(web.id(), carried));
+    // The mapping leads elsewhere now; it is still the same.
+    index.add(web.withTarget(IpAddress.parse("172.30.0.3")));
+    index.continueFrom(Map.of(web.id(), carried));
+    assertThat(index.ended()).containsOnly(Map.entry(web.id(), carried.plus(carried)));
+    index.remove(web);
+    assertThat(index.ended()).isEmpty();
   }
 
   /** Fails if counters or times are missing at the end, or stand with the wrong direction. */

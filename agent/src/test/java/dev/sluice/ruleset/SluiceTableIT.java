@@ -3,16 +3,23 @@ package dev.sluice.ruleset;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.sluice.model.FlowCounters;
 import dev.sluice.model.Mapping;
+import dev.sluice.model.MappingId;
+import dev.sluice.model.MappingName;
 import dev.sluice.model.Network;
 import dev.sluice.model.PublishedMapping;
+import dev.sluice.model.Traffic;
 import dev.sluice.net.Prefix;
 import dev.sluice.netlink.NetworkNamespace;
 import dev.sluice.nftables.Nftables;
 import dev.sluice.testing.Netns;
 import dev.sluice.testing.Nft;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Optional;
 import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -73,6 +80,46 @@ class SluiceTableIT {
         .containsExactlyInAnyOrderElementsOf(mappings);
     table.apply(Change.withdraw(mappings));
     assertThat(table.mappings()).isEmpty();
+    assertThat(nft.table("inet", "sluice")).isEqualTo(empty);
+  }
+
+  /**
+   * Fails if what a mapping carried is lost or mixed up, is kept for one that is gone, or a restart
+   * forgets that it is there.
+   */
+  @Test
+  void whatMappingsCarriedIsKeptUntilTheyGo() {
+    String empty = nft.table("inet", "sluice");
+    List<Mapping> mappings = mappings(3);
+    table.apply(Change.publish(List.of(), mappings));
+    Map<MappingId, Traffic> traffic = new HashMap<>();
+    for (int i = 0; i < 3; i++) {
+      FlowCounters in = new FlowCounters(1L << 40, 2 + i);
+      traffic.put(mappings.get(i).id(), new Traffic(in, new FlowCounters(i, 1L << 50)));
+    }
+    table.saveTraffic(traffic);
+    assertThat(table.traffic()).isEqualTo(traffic);
+    // Another sum for the first; the second is withdrawn, and published again without a past.
+    traffic.put(mappings.get(0).id(), new Traffic(new FlowCounters(5, 6), new FlowCounters(7, 8)));
+    table.saveTraffic(Map.of(mappings.get(0).id(), traffic.get(mappings.get(0).id())));
+    table.apply(Change.withdraw(List.of(mappings.get(1))));
+    traffic.remove(mappings.get(1).id());
+    assertThat(table.traffic()).isEqualTo(traffic);
+    // Changed, the third is still the same.
+    Mapping renamed = mappings.get(2).withName(Optional.of(new MappingName("renamed")));
+    table.apply(
+        Change.replace(
+            List.of(), List.of(mappings.get(2)), Change.startingAtZero(List.of(renamed))));
+    assertThat(table.traffic()).isEqualTo(traffic);
+
+    table.close();
+    table = SluiceTable.open(Nftables.open(namespace), Ownership.AUTO);
+    assertThat(table.origin()).isEqualTo(SluiceTable.Origin.REBUILT);
+    assertThat(table.traffic()).isEqualTo(traffic);
+    table.apply(Change.withdraw(List.of(mappings.get(0), renamed)));
+    assertThat(table.traffic()).isEmpty();
+    table.close();
+    table = SluiceTable.open(Nftables.open(namespace), Ownership.OFF);
     assertThat(nft.table("inet", "sluice")).isEqualTo(empty);
   }
 
