@@ -317,7 +317,8 @@ static int keep(struct keeper *keeper)
 			keeper->restarted = true;
 			start_at_ms = now_ms() + pause;
 		} else if (signal != 0) {
-			if (tells_to_end(signal))
+			/* The agent reads its file again at a SIGHUP; only before it can is that its end. */
+			if (signal != SIGHUP && tells_to_end(signal))
 				keeper->told = signal;
 			if (keeper->child)
 				kill(keeper->child, signal);

@@ -44,6 +44,7 @@ class ArchitectureTest {
           entry("ffi", ""),
           entry("sysctl", "net"),
           entry("model", "net"),
+          entry("config", "model net"),
           // wire protocols: no domain word
           entry("netlink", "ffi"),
           entry("nftables.uapi", "netlink"),
@@ -66,8 +67,8 @@ class ArchitectureTest {
           entry(
               "daemon",
               "api publish network flow flow.export ruleset nftables nftables.uapi conntrack route"
-                  + " netlink sysctl model net ffi"),
-          entry("cli", "cli.demo daemon api flow flow.export model net"),
+                  + " netlink sysctl config model net ffi"),
+          entry("cli", "cli.demo daemon api flow flow.export config model net"),
           entry("cli.demo", "api flow flow.export route netlink model net"));
 
   static Stream<String> packages() {

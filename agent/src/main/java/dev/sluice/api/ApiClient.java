@@ -2,6 +2,7 @@ package dev.sluice.api;
 
 import dev.sluice.api.AgentUnreachableException.Reason;
 import dev.sluice.flow.FlowFilter;
+import dev.sluice.model.Declaration;
 import dev.sluice.model.DrainTime;
 import dev.sluice.model.MappingOptions;
 import dev.sluice.model.PublishRequest;
@@ -122,6 +123,15 @@ public final class ApiClient implements AutoCloseable {
   /** What a name or an id stands for, with what connections carried. */
   public Answer<List<PublishedMapping>> findWithTraffic(String nameOrId) {
     return mappings(send("GET", "/v1/mappings/" + encode(nameOrId) + "?traffic=true", null));
+  }
+
+  /**
+   * Makes what the file of permanent mappings owns what this declaration asks for; errors as in
+   * {@link #publish}.
+   */
+  public Answer<Declarations.Outcome> apply(Declaration declaration) {
+    byte[] body = send("PUT", "/v1/declared", DeclarationJson.write(declaration));
+    return new Answer<>(DeclarationJson.readOutcome(body), text(body));
   }
 
   /** Everything published; errors as in {@link #publish}. */

@@ -91,6 +91,8 @@ final class ApiHandler implements HttpServerRequestHandler {
         Map.of(
             MAPPINGS,
             Map.of("GET", this::listMappings, "POST", this::publish),
+            "/v1/declared",
+            Map.of("PUT", this::declare),
             "/v1/flows",
             Map.of("GET", this::listFlows),
             "/v1/events",
@@ -241,6 +243,14 @@ final class ApiHandler implements HttpServerRequestHandler {
             ? services.publisher().drain(nameOrId, drain.get())
             : services.publisher().unpublish(nameOrId);
     exchange.answer(200, json -> MappingJson.writeMappings(json, removed));
+  }
+
+  private void declare(Exchange exchange) throws HttpException, IOException {
+    exchange.query();
+    var declaration = DeclarationJson.read(exchange.body(options));
+    var outcome = services.declarations().apply(declaration);
+    exchange.stream(
+        JSON, out -> ApiJson.stream(out, json -> DeclarationJson.writeOutcome(json, outcome)));
   }
 
   private void printRules(Exchange exchange) throws HttpException, IOException {

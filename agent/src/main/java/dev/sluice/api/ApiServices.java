@@ -12,4 +12,5 @@ public record ApiServices(
     EventStream events,
     Diagnostics diagnostics,
     ProgrammedRules rules,
-    TrafficCounters traffic) {}
+    TrafficCounters traffic,
+    Declarations declarations) {}

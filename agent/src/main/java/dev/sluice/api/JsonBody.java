@@ -123,6 +123,30 @@ final class JsonBody {
     return values;
   }
 
+  /** An array of objects; {@code reader} gets the members of each in turn. */
+  <T> List<T> objects(String member, String example, int most, Reader<T> reader) {
+    if (json.currentToken() != JsonToken.START_ARRAY) {
+      throw malformed(
+          '"'
+              + member
+              + "\" must be an array of objects, as in "
+              + example
+              + at(json.currentTokenLocation()));
+    }
+    List<T> values = new ArrayList<>();
+    while (json.nextToken() != JsonToken.END_ARRAY) {
+      if (values.size() == most) {
+        throw malformed('"' + member + "\" has more than " + most + " entries");
+      }
+      if (json.currentToken() != JsonToken.START_OBJECT) {
+        throw malformed(
+            "an entry of \"" + member + "\" must be an object" + at(json.currentTokenLocation()));
+      }
+      values.add(reader.read(this));
+    }
+    return values;
+  }
+
   static ProblemException malformed(String detail) {
     return new ProblemException(Problem.Kind.MALFORMED_REQUEST, detail);
   }

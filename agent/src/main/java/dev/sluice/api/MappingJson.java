@@ -51,8 +51,7 @@ final class MappingJson {
     json.writeEndObject();
   }
 
-  private static void write(
-      JsonGenerator json, Mapping mapping, Optional<MappingCounters> counters) {
+  static void write(JsonGenerator json, Mapping mapping, Optional<MappingCounters> counters) {
     json.writeStartObject();
     json.writeStringProperty("id", mapping.id().toString());
     mapping.name().ifPresent(name -> json.writeStringProperty("name", name.text()));
@@ -94,13 +93,20 @@ final class MappingJson {
       for (String name = json.nextName(); name != null; name = json.nextName()) {
         json.nextToken();
         if (name.equals("mappings")) {
-          while (json.nextToken() == JsonToken.START_OBJECT) {
-            mappings.add(readOne(json));
-          }
+          mappings.addAll(readArray(json));
         } else {
           json.skipChildren();
         }
       }
+    }
+    return mappings;
+  }
+
+  /** Reads the mappings of an array, on whose beginning the parser stands. */
+  static List<PublishedMapping> readArray(JsonParser json) {
+    List<PublishedMapping> mappings = new ArrayList<>();
+    while (json.nextToken() == JsonToken.START_OBJECT) {
+      mappings.add(readOne(json));
     }
     return mappings;
   }

@@ -9,6 +9,7 @@ import dev.sluice.model.PublishRequest;
 import dev.sluice.net.IpAddress;
 import java.util.List;
 import java.util.Optional;
+import tools.jackson.core.JsonGenerator;
 
 /**
  * The body of {@code POST /v1/mappings}, in both directions: {@code
@@ -23,7 +24,12 @@ final class PublishBody {
   private PublishBody() {}
 
   static byte[] write(PublishRequest request) {
-    return write(
+    return ApiJson.bytes(json -> write(json, request));
+  }
+
+  static void write(JsonGenerator json, PublishRequest request) {
+    write(
+        json,
         request.ports().stream().map(PortSpec::text).toList(),
         request.targets().stream().map(IpAddress::toString).toList(),
         request.name().map(MappingName::text),
@@ -33,17 +39,23 @@ final class PublishBody {
   /** Writes a body whose parts nobody has read yet. */
   static byte[] write(
       List<String> ports, List<String> targets, Optional<String> name, MappingOptions options) {
-    return ApiJson.bytes(
-        json -> {
-          json.writeStartObject();
-          json.writeArrayPropertyStart("ports");
-          ports.forEach(json::writeString);
-          json.writeEndArray();
-          OptionsJson.writeTargets(json, targets);
-          name.ifPresent(text -> json.writeStringProperty("name", text));
-          OptionsJson.write(json, options);
-          json.writeEndObject();
-        });
+    return ApiJson.bytes(json -> write(json, ports, targets, name, options));
+  }
+
+  private static void write(
+      JsonGenerator json,
+      List<String> ports,
+      List<String> targets,
+      Optional<String> name,
+      MappingOptions options) {
+    json.writeStartObject();
+    json.writeArrayPropertyStart("ports");
+    ports.forEach(json::writeString);
+    json.writeEndArray();
+    OptionsJson.writeTargets(json, targets);
+    name.ifPresent(text -> json.writeStringProperty("name", text));
+    OptionsJson.write(json, options);
+    json.writeEndObject();
   }
 
   /**
@@ -57,7 +69,8 @@ final class PublishBody {
     return JsonBody.read(body, EXAMPLE, json -> readObject(json, owner));
   }
 
-  private static PublishRequest readObject(JsonBody json, Owner owner) {
+  /** Reads the members of the object the parser is in. */
+  static PublishRequest readObject(JsonBody json, Owner owner) {
     List<PortSpec> ports = List.of();
     List<IpAddress> targets = List.of();
     Optional<MappingName> name = Optional.empty();

@@ -2,8 +2,10 @@ package dev.sluice.cli;
 
 import dev.sluice.api.Problem;
 import dev.sluice.api.ProblemException;
+import dev.sluice.config.PortsFile;
 import dev.sluice.daemon.Agent;
 import dev.sluice.daemon.AgentConfig;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
@@ -38,6 +40,13 @@ final class AgentCommand implements Callable<Integer> {
   private List<String> networks = new ArrayList<>();
 
   @Option(
+      names = "--ports-file",
+      paramLabel = "PATH",
+      description =
+          "Permanent mappings, published at the start and at SIGHUP (default: ${DEFAULT-VALUE}).")
+  private Path portsFile = PortsFile.DEFAULT;
+
+  @Option(
       names = "--events-buffer-mib",
       paramLabel = "MIB",
       description =
@@ -67,6 +76,6 @@ final class AgentCommand implements Callable<Integer> {
                   + eventsBufferMib));
     }
     return Agent.run(
-        new AgentConfig(main.socket(), ownership, networks, eventsBufferMib, logLevel));
+        new AgentConfig(main.socket(), ownership, networks, portsFile, eventsBufferMib, logLevel));
   }
 }

@@ -113,6 +113,7 @@ public final class Main implements Runnable {
     commands.put("publish", () -> new PublishCommand(this));
     commands.put("update", () -> new UpdateCommand(this));
     commands.put("unpublish", () -> new UnpublishCommand(this));
+    commands.put("apply", () -> new ApplyCommand(this));
     commands.put("ps", () -> new PsCommand(this));
     commands.put("port", () -> new PortCommand(this));
     commands.put("inspect", () -> new InspectCommand(this));

@@ -23,9 +23,11 @@ import dev.sluice.netlink.NetlinkException;
 import dev.sluice.netlink.SocketOwner;
 import dev.sluice.network.HostNetworks;
 import dev.sluice.nftables.Monitor;
+import dev.sluice.network.UnknownTargetException;
 import dev.sluice.nftables.Nftables;
 import dev.sluice.publish.MappingListener;
 import dev.sluice.publish.PortReservations;
+import dev.sluice.publish.PublishException;
 import dev.sluice.publish.TablePublisher;
 import dev.sluice.route.Rtnetlink;
 import dev.sluice.ruleset.Ownership;
@@ -148,6 +150,11 @@ public final class Agent implements AutoCloseable {
       publisher.attach(hostNetworks.onInterface(new InterfaceName(bridge)));
     }
 
+    DeclaredPorts declared =
+        keep(new DeclaredPorts(config.portsFile(), publisher, attachedBy(publisher, hostNetworks)));
+    declared.load();
+    HangupSignal.handle(declared::reload);
+
     EventLog log = new EventLog();
     EventSource source =
         keep(
@@ -164,11 +171,18 @@ public final class Agent implements AutoCloseable {
             sysctl,
             tracking,
             events::statistics,
-            problems);
+            problems,
+            declared::findings);
     TrackedFlows flows = new TrackedFlows(Conntrack::open, index);
     ApiServices services =
         new ApiServices(
-            publisher, flows, log, diagnostics, table::print, new MappingTraffic(index, flows));
+            publisher,
+            flows,
+            log,
+            diagnostics,
+            table::print,
+            new MappingTraffic(index, flows),
+            declared);
     keep(ApiServer.start(config.socket(), services, ApiOptions.DEFAULTS));
 
     long sinceStart =
@@ -182,6 +196,39 @@ public final class Agent implements AutoCloseable {
         publisher.published().size(),
         config.socket());
     ServiceManager.notify("READY=1");
+  }
+
+  private static DeclaredPorts.Networks attachedBy(
+      TablePublisher publisher, HostNetworks hostNetworks) {
+    return new DeclaredPorts.Networks() {
+      @Override
+      public void attach(InterfaceName bridge) {
+        try {
+          publisher.attach(hostNetworks.onInterface(bridge));
+        } catch (UnknownTargetException e) {
+          throw notThere(e);
+        } catch (RuntimeException e) {
+          throw new PublishException(
+              PublishException.Kind.UNAVAILABLE,
+              "the network on " + bridge + " cannot be set up: " + e.getMessage(),
+              e);
+        }
+      }
+
+      @Override
+      public void check(InterfaceName bridge) {
+        try {
+          hostNetworks.onInterface(bridge);
+        } catch (UnknownTargetException e) {
+          throw notThere(e);
+        }
+      }
+
+      private PublishException notThere(UnknownTargetException e) {
+        return new PublishException(
+            PublishException.Kind.NOT_FOUND, String.valueOf(e.getMessage()), e);
+      }
+    };
   }
 
   private static MappingListener feeding(MappingIndex index) {

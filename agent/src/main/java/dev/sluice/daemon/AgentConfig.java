@@ -10,6 +10,7 @@ import java.util.Locale;
  * @param socket where its API listens
  * @param ownership whether it keeps others from changing its table
  * @param networks existing bridges whose containers reach the outside with the host's address
+ * @param portsFile permanent mappings; need not be there
  * @param eventsBufferMib memory of the kernel for events that wait, 1 to 2047 MiB
  * @param logLevel how much it says
  */
@@ -17,6 +18,7 @@ public record AgentConfig(
     Path socket,
     Ownership ownership,
     List<String> networks,
+    Path portsFile,
     int eventsBufferMib,
     LogLevel logLevel) {
 

@@ -38,6 +38,7 @@ final class AgentDiagnostics implements Diagnostics {
   private final TrackingSettings tracking;
   private final Supplier<EventStatistics> events;
   private final List<String> startProblems;
+  private final Supplier<List<Finding>> portsFile;
 
   AgentDiagnostics(
       Nftables nftables,
@@ -47,7 +48,8 @@ final class AgentDiagnostics implements Diagnostics {
       Sysctl sysctl,
       TrackingSettings tracking,
       Supplier<EventStatistics> events,
-      List<String> startProblems) {
+      List<String> startProblems,
+      Supplier<List<Finding>> portsFile) {
     this.nftables = nftables;
     this.table = table;
     this.keeper = keeper;
@@ -56,6 +58,7 @@ final class AgentDiagnostics implements Diagnostics {
     this.tracking = tracking;
     this.events = events;
     this.startProblems = List.copyOf(startProblems);
+    this.portsFile = portsFile;
   }
 
   @Override
@@ -68,6 +71,7 @@ final class AgentDiagnostics implements Diagnostics {
     findings.add(settings());
     findings.add(connectionTable());
     findings.add(eventStream());
+    findings.addAll(portsFile.get());
     for (String problem : startProblems) {
       findings.add(new Finding("start", Severity.WARNING, problem, ""));
     }

@@ -94,20 +94,25 @@ final class PortChoice {
   /** Reserves the host ports of all, or of none. */
   private List<Mapping> claim(List<Mapping> mappings) {
     List<HostBinding> reserved = new ArrayList<>(mappings.size());
+    List<HostBinding> takenOver = new ArrayList<>(0);
     try {
       for (Mapping mapping : mappings) {
         HostBinding key = mapping.key();
         asked.add(key);
-        if (!ours.remove(key)) {
+        if (ours.remove(key)) {
+          takenOver.add(key);
+        } else {
           reserve(key);
           reserved.add(key);
         }
       }
     } catch (RuntimeException e) {
       reserved.forEach(reservations::release);
+      ours.addAll(takenOver);
       throw e;
     }
     reserved.forEach(key -> undo.push(() -> reservations.release(key)));
+    undo.push(() -> ours.addAll(takenOver));
     return mappings;
   }
 
@@ -136,7 +141,11 @@ final class PortChoice {
     for (HostBinding one : inTheWay) {
       ours.remove(one);
       reservations.release(one);
-      undo.push(() -> reservations.reserve(one));
+      undo.push(
+          () -> {
+            reservations.reserve(one);
+            ours.add(one);
+          });
     }
     return !inTheWay.isEmpty();
   }

@@ -63,13 +63,41 @@ public interface Publisher {
   Applied apply(Owner owner, List<PublishRequest> requests);
 
   /**
+   * As {@link #apply}, except that what cannot be published now is left out; all else is still one
+   * transaction.
+   *
+   * @throws PublishException if that transaction is refused
+   */
+  Applied applyPossible(Owner owner, List<PublishRequest> requests);
+
+  /**
    * What {@link #apply} did.
    *
    * @param published new or changed
    * @param withdrawn no longer asked for
    * @param unchanged there already
+   * @param leftOut what could not be published, one for each port specification
    */
-  record Applied(List<Mapping> published, List<Mapping> withdrawn, List<Mapping> unchanged) {}
+  record Applied(
+      List<Mapping> published,
+      List<Mapping> withdrawn,
+      List<Mapping> unchanged,
+      List<LeftOut> leftOut) {
+    public Applied {
+      published = List.copyOf(published);
+      withdrawn = List.copyOf(withdrawn);
+      unchanged = List.copyOf(unchanged);
+      leftOut = List.copyOf(leftOut);
+    }
+  }
+
+  /**
+   * What could not be published.
+   *
+   * @param request asks for just that
+   * @param reason why not
+   */
+  record LeftOut(PublishRequest request, PublishException reason) {}
 
   /**
    * Everything published, read from the kernel, in the order of host port, address and protocol.

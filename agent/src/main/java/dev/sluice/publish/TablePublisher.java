@@ -44,6 +44,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.function.Consumer;
 import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -278,63 +279,88 @@ public final class TablePublisher implements Publisher, AutoCloseable {
 
   @Override
   public Applied apply(Owner owner, List<PublishRequest> requests) {
+    return apply(owner, requests, false);
+  }
+
+  @Override
+  public Applied applyPossible(Owner owner, List<PublishRequest> requests) {
+    return apply(owner, requests, true);
+  }
+
+  private Applied apply(Owner owner, List<PublishRequest> requests, boolean leavingOut) {
+    String what = "apply " + requests.size() + " entries";
     List<Mapping> unchanged = new ArrayList<>();
     List<Mapping> withdrawn = new ArrayList<>();
+    List<LeftOut> leftOut = new ArrayList<>();
     List<Mapping> published =
         change(
-            "apply " + requests.size() + " entries",
+            what,
             false,
             work -> {
-              unchanged.clear();
-              withdrawn.clear();
-              List<PublishedMapping> left =
-                  new ArrayList<>(
+              Reconciliation plan =
+                  new Reconciliation(
                       published().stream().filter(p -> p.mapping().owner() == owner).toList());
-              List<Runnable> missing = new ArrayList<>();
-              for (PublishRequest request : requests) {
-                for (PortSpec spec : request.ports()) {
-                  List<IpAddress> without = keep(spec, request, left, work, unchanged);
-                  if (!without.isEmpty()) {
-                    missing.add(() -> work.publish(spec, request, without));
-                  }
-                }
+              List<Wish> missing = new ArrayList<>();
+              for (Wish wish : Wish.mostDefiniteFirst(requests)) {
+                Runnable step =
+                    () -> {
+                      List<IpAddress> without = keep(wish, plan, work, unchanged);
+                      if (!without.isEmpty()) {
+                        missing.add(wish.to(without));
+                      }
+                    };
+                attempt(step, wish, work, leavingOut ? leftOut : null);
               }
               // First what is no longer asked for: its ports may be what others ask for now.
-              for (PublishedMapping one : left) {
+              for (PublishedMapping one : plan.left()) {
                 work.withdraw(one.mapping());
                 withdrawn.add(one.mapping());
               }
-              missing.forEach(Runnable::run);
+              for (Wish wish : missing) {
+                Runnable step = () -> work.publish(wish.spec(), wish.request(), wish.targets());
+                attempt(step, wish, work, leavingOut ? leftOut : null);
+              }
             });
-    return new Applied(published, List.copyOf(withdrawn), List.copyOf(unchanged));
+    return new Applied(published, withdrawn, unchanged, leftOut);
+  }
+
+  /** Takes a step of a request; if it fails and there is a list of what is left out, adds it. */
+  private void attempt(Runnable step, Wish wish, Work work, @Nullable List<LeftOut> leftOut) {
+    if (leftOut == null) {
+      step.run();
+      return;
+    }
+    int undoSize = work.undo.size();
+    int attachSize = work.attach.size();
+    try {
+      step.run();
+    } catch (RuntimeException e) {
+      work.undo.runDownTo(undoSize);
+      work.attach.subList(attachSize, work.attach.size()).clear();
+      PublishRequest request = wish.alone();
+      RuntimeException reason = explain("publish to " + targetsText(request.targets()), e);
+      if (!(reason instanceof PublishException refused)) {
+        throw reason;
+      }
+      leftOut.add(new LeftOut(request, refused));
+    }
   }
 
   /**
-   * Takes what serves the specification out of {@code left}.
+   * Takes what serves the wish out of the plan.
    *
    * @return the targets nothing leads to yet
    */
   private static List<IpAddress> keep(
-      PortSpec spec,
-      PublishRequest request,
-      List<PublishedMapping> left,
-      Work work,
-      List<Mapping> unchanged) {
+      Wish wish, Reconciliation plan, Work work, List<Mapping> unchanged) {
+    PublishRequest request = wish.request();
     List<IpAddress> missing = new ArrayList<>();
-    for (IpAddress target : PortChoice.reachable(spec, request.targets())) {
-      Optional<PublishedMapping> found =
-          left.stream()
-              .filter(
-                  one ->
-                      one.mapping().targetAddress().equals(target)
-                          && one.mapping().name().equals(request.name())
-                          && Selection.wouldPublish(spec, one.mapping()))
-              .findFirst();
+    for (IpAddress target : PortChoice.reachable(wish.spec(), wish.targets())) {
+      Optional<PublishedMapping> found = plan.take(wish.spec(), target, request.name());
       if (found.isEmpty()) {
         missing.add(target);
         continue;
       }
-      left.remove(found.get());
       Mapping now = found.get().mapping().withOptions(optionsFor(request.options(), target));
       if (now.equals(found.get().mapping())) {
         unchanged.add(now);

@@ -15,9 +15,19 @@ final class Undo {
     steps.push(step);
   }
 
+  /** How much there is to take back. */
+  int size() {
+    return steps.size();
+  }
+
   /** Takes everything back; a step that fails does not keep the others from being tried. */
   void run() {
-    while (!steps.isEmpty()) {
+    runDownTo(0);
+  }
+
+  /** As {@link #run}, but leaves the first {@code size} steps. */
+  void runDownTo(int size) {
+    while (steps.size() > size) {
       try {
         steps.pop().run();
       } catch (RuntimeException e) {

@@ -6,6 +6,7 @@ import dev.sluice.flow.AttributedFlow;
 import dev.sluice.flow.EventStream;
 import dev.sluice.flow.FlowFilter;
 import dev.sluice.flow.Flows;
+import dev.sluice.model.Declaration;
 import dev.sluice.model.DrainTime;
 import dev.sluice.model.Flow;
 import dev.sluice.model.FlowCounters;
@@ -47,7 +48,7 @@ import org.jspecify.annotations.Nullable;
 
 /** An agent that keeps everything in memory: what the API and the command line are tested with. */
 public final class FakeAgent
-    implements Publisher, Flows, EventStream, Diagnostics, ProgrammedRules {
+    implements Publisher, Flows, EventStream, Diagnostics, ProgrammedRules, Declarations {
   /** When everything is published here. */
   public static final Instant CREATED = Instant.parse("2026-11-21T09:00:00Z");
 
@@ -65,9 +66,10 @@ public final class FakeAgent
   private volatile long lastFrom = -1;
   private @Nullable UpdateRequest lastUpdate;
   private @Nullable DrainTime lastDrain;
+  private @Nullable Declaration lastDeclaration;
 
   public ApiServices services() {
-    return new ApiServices(this, this, this, this, this, () -> traffic);
+    return new ApiServices(this, this, this, this, this, () -> traffic, this);
   }
 
   /** The next calls fail like this. */
@@ -213,7 +215,28 @@ public final class FakeAgent
     mappings.removeAll(before);
     List<Mapping> published = new ArrayList<>();
     requests.forEach(request -> published.addAll(publish(request)));
-    return new Applied(published, before, List.of());
+    return new Applied(published, before, List.of(), List.of());
+  }
+
+  @Override
+  public Applied applyPossible(Owner owner, List<PublishRequest> requests) {
+    throw new UnsupportedOperationException("only the agent itself asks for this");
+  }
+
+  @Override
+  public synchronized Outcome apply(Declaration declaration) {
+    throwFailure();
+    lastDeclaration = declaration;
+    List<Mapping> before = mappings.stream().filter(one -> one.owner() == Owner.FILE).toList();
+    mappings.removeAll(before);
+    List<Mapping> published = new ArrayList<>();
+    declaration.ports().forEach(request -> published.addAll(publish(request)));
+    return new Outcome(published, before, 3);
+  }
+
+  /** What was declared last. */
+  public synchronized @Nullable Declaration lastDeclaration() {
+    return lastDeclaration;
   }
 
   /** What a mapping has carried. */

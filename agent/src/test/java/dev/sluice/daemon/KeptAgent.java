@@ -41,6 +41,8 @@ final class KeptAgent {
     List<String> command = new ArrayList<>(List.of("env", "SLUICE_BUILD=never"));
     command.addAll(List.of(prefix));
     command.addAll(List.of(launcher(), "--socket", socket.toString(), "agent"));
+    // Never that of the machine.
+    command.addAll(List.of("--ports-file", portsFile(directory).toString()));
     return new KeptAgent(host, socket, host.start(command));
   }
 
@@ -53,6 +55,11 @@ final class KeptAgent {
     command.addAll(List.of(keeperOptions));
     command.addAll(javaCommand);
     return new KeptAgent(other.host, other.socket, other.host.start(command));
+  }
+
+  /** Where an agent of this directory looks for permanent mappings. */
+  static Path portsFile(Path directory) {
+    return directory.resolve("ports.yaml");
   }
 
   static String launcher() {

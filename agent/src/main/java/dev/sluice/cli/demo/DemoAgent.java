@@ -53,7 +53,15 @@ final class DemoAgent implements AutoCloseable {
     long logBegin = Files.exists(log) ? Files.size(log) : 0;
     ProcessBuilder command =
         new ProcessBuilder(
-                launcher, "--socket", socket.toString(), "agent", "--ownership", ownership)
+                launcher,
+                "--socket",
+                socket.toString(),
+                "agent",
+                "--ownership",
+                ownership,
+                // That of the machine is none of the story's.
+                "--ports-file",
+                directory.resolve("ports.yaml").toString())
             .redirectErrorStream(true)
             .redirectOutput(ProcessBuilder.Redirect.appendTo(log.toFile()));
     // The story needs an agent that stays dead for a while.

@@ -1,0 +1,56 @@
+package dev.sluice.publish;
+
+import dev.sluice.model.PortSpec;
+import dev.sluice.model.PublishRequest;
+import dev.sluice.net.IpAddress;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+
+/**
+ * One port specification of a request.
+ *
+ * @param request which asks for it
+ * @param spec one of its ports
+ * @param targets those of its targets that are meant
+ */
+record Wish(PublishRequest request, PortSpec spec, List<IpAddress> targets) {
+  private static final Comparator<Wish> MOST_DEFINITE_FIRST =
+      Comparator.comparingInt(
+          wish -> {
+            if (wish.spec.hostPorts() instanceof PortSpec.Exactly) {
+              return 0;
+            }
+            return wish.spec.hostPorts() instanceof PortSpec.Pool ? 1 : 2;
+          });
+
+  Wish {
+    targets = List.copyOf(targets);
+  }
+
+  /**
+   * All that the requests ask for. Who names a port goes first, so that a free choice of others
+   * does not fall on it.
+   */
+  static List<Wish> mostDefiniteFirst(List<PublishRequest> requests) {
+    List<Wish> wishes = new ArrayList<>(requests.size());
+    for (PublishRequest request : requests) {
+      for (PortSpec spec : request.ports()) {
+        wishes.add(new Wish(request, spec, request.targets()));
+      }
+    }
+    wishes.sort(MOST_DEFINITE_FIRST);
+    return wishes;
+  }
+
+  /** The same to fewer targets. */
+  Wish to(List<IpAddress> some) {
+    return new Wish(request, spec, some);
+  }
+
+  /** A request for just this. */
+  PublishRequest alone() {
+    return new PublishRequest(
+        List.of(spec), targets, request.name(), request.owner(), request.options());
+  }
+}
