@@ -223,7 +223,7 @@ final class DeclaredPorts implements Declarations, AutoCloseable {
 
   private static void log(Waiting waiting) {
     LOG.warn(
-        "{} is not published{}: {}",
+        "{} is not in force{}: {}",
         waiting.what(),
         waiting.mayPass() ? " yet" : "",
         waiting.reason().getMessage());
@@ -248,7 +248,7 @@ final class DeclaredPorts implements Declarations, AutoCloseable {
       }
       try {
         List<Waiting> rest = one.attempt().run();
-        LOG.info("{} is published now", one.what());
+        LOG.info("{} is in force now", one.what());
         rest.forEach(DeclaredPorts::log);
         waiting.addAll(rest);
       } catch (PublishException e) {
@@ -283,7 +283,7 @@ final class DeclaredPorts implements Declarations, AutoCloseable {
     for (Waiting one : waiting.subList(0, Math.min(waiting.size(), MOST_FINDINGS))) {
       findings.add(
           warning(
-              one.what() + " is not published: " + one.reason().getMessage(),
+              one.what() + " is not in force: " + one.reason().getMessage(),
               one.mayPass()
                   ? "it is tried again at least every "
                       + LONGEST_PAUSE.toSeconds()
@@ -293,7 +293,7 @@ final class DeclaredPorts implements Declarations, AutoCloseable {
     if (waiting.size() > MOST_FINDINGS) {
       findings.add(
           warning(
-              (waiting.size() - MOST_FINDINGS) + " more are not published",
+              (waiting.size() - MOST_FINDINGS) + " more are not in force",
               "the log of the agent names them all"));
     }
     return findings;
@@ -324,12 +324,12 @@ final class DeclaredPorts implements Declarations, AutoCloseable {
       }
       case FILE -> {
         return now.waiting().isEmpty()
-            ? Optional.of(ok("everything in " + file + " is published"))
+            ? Optional.of(ok("everything in " + file + " is in force"))
             : Optional.empty();
       }
       case CLIENT -> {
         return Optional.of(
-            ok("what sluice apply declared is published; the next start reads " + file));
+            ok("what sluice apply declared is in force; the next start reads " + file));
       }
     }
     throw new IllegalStateException("source=" + now.source());

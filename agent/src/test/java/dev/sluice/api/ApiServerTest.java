@@ -4,7 +4,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sluice.flow.FlowFilter;
+import dev.sluice.model.Declaration;
+import dev.sluice.model.InterfaceName;
+import dev.sluice.model.Mapping;
+import dev.sluice.model.MappingName;
+import dev.sluice.model.MappingOptions;
 import dev.sluice.model.Owner;
+import dev.sluice.model.PortSpec;
+import dev.sluice.model.PublishRequest;
 import dev.sluice.model.PublishedMapping;
 import dev.sluice.net.IpAddress;
 import dev.sluice.net.Protocol;
@@ -16,6 +23,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
@@ -110,6 +118,51 @@ class ApiServerTest {
 
     assertThat(listed).isEqualTo(agent.published());
     assertThat(listed.get(0).counters().connections()).isEqualTo(7);
+  }
+
+  /** Fails if a part of the declaration is lost on the way, or of what was done on the way back. */
+  @Test
+  void declares_everything_permanent_at_once() throws IOException {
+    PublishRequest web =
+        new PublishRequest(
+            List.of(PortSpec.parse("8080:80")),
+            List.of(IpAddress.parse("172.30.0.2"), IpAddress.parse("fd00::2")),
+            Optional.of(new MappingName("web")),
+            Owner.FILE,
+            MappingOptions.NONE.withMaxConnections(OptionalInt.of(5)));
+    Declaration declaration = new Declaration(List.of(web), List.of(new InterfaceName("br0")));
+
+    var outcome = client.apply(declaration).value();
+
+    assertThat(agent.lastDeclaration()).isEqualTo(declaration);
+    assertThat(outcome).isEqualTo(new Declarations.Outcome(agent.mappings(), List.of(), 3));
+    List<Mapping> before = agent.mappings();
+    assertThat(client.apply(new Declaration(List.of(), List.of())).value())
+        .isEqualTo(new Declarations.Outcome(List.of(), before, 3));
+    assertThat(RawHttp.ask(socket, "PUT", "/v1/declared", "{\"ports\":[]}"))
+        .endsWith("{\"published\":[],\"withdrawn\":[],\"unchanged\":3}\n\r\n0\r\n\r\n");
+  }
+
+  /** Fails if one of these is passed over: it would take back everything, or publish half. */
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      quoteCharacter = '`',
+      value = {
+        "{} | \"ports\" is missing; an empty array publishes nothing",
+        "[] | the body must be a JSON object such as {",
+        "{\"ports\":{}} | \"ports\" must be an array of objects, as in {",
+        "{\"ports\":[\"80\"]} | an entry of \"ports\" must be an object at line 1, column 11",
+        "{\"ports\":[{\"ports\":[\"80\"]}]} | \"target\" is missing",
+        "{\"ports\":[{\"port\":1}]} | unknown member \"port\" at line 1, column 12",
+        "{\"ports\":[],\"nets\":[]} | unknown member \"nets\" at line 1, column 13",
+        "{\"ports\":[],\"networks\":[1]} | an entry of \"networks\" must be a string",
+      })
+  void a_declaration_with_a_mistake_is_refused(String body, String detail) throws IOException {
+    assertThat(RawHttp.ask(socket, "PUT", "/v1/declared", body))
+        .startsWith("HTTP/1.1 400 ")
+        .contains(detail.replace("\"", "\\\""));
+    assertThat(agent.lastDeclaration()).isNull();
   }
 
   /** Fails if a path segment is not decoded. */

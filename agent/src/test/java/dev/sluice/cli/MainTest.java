@@ -7,12 +7,14 @@ import dev.sluice.api.ApiServer;
 import dev.sluice.api.Diagnostics.Finding;
 import dev.sluice.api.Diagnostics.Severity;
 import dev.sluice.api.FakeAgent;
+import dev.sluice.config.PortsFile;
 import dev.sluice.flow.FlowFilter;
 import dev.sluice.net.IpAddress;
 import dev.sluice.net.Protocol;
 import dev.sluice.publish.PublishException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
@@ -129,6 +131,52 @@ class MainTest {
                 "unpublished web  0.0.0.0:8081->172.30.0.2:81/tcp  (id a1b2c3d400000002)",
                 "unpublished  0.0.0.0:5353->172.30.0.3:53/udp  (id a1b2c3d400000003)"));
     assertThat(agent.mappings()).isEmpty();
+  }
+
+  @Test
+  void apply_says_what_it_did(@TempDir Path files) throws Exception {
+    Path file =
+        Files.writeString(
+            files.resolve("ports.yaml"),
+            """
+            ports:
+              - name: web
+                target: 172.30.0.2
+                publish: [8080:80]
+                allow: [10.0.0.0/8]
+              - target: 172.30.0.3
+                publish: ["5353:53/udp"]
+            networks: [br0]
+            """);
+    assertThat(sluice("apply", "-f", file.toString()))
+        .isEqualTo(
+            ok(
+                "published web  0.0.0.0:8080->172.30.0.2:80/tcp  (id a1b2c3d400000001)",
+                "published  0.0.0.0:5353->172.30.0.3:53/udp  (id a1b2c3d400000002)",
+                "3 unchanged"));
+    assertThat(agent.lastDeclaration()).isEqualTo(PortsFile.read(file));
+
+    Files.writeString(file, "ports: []\n");
+    assertThat(sluice("apply", "-f", file.toString(), "--json").out())
+        .startsWith("{\"published\":[],\"withdrawn\":[{\"id\":\"a1b2c3d400000001\",")
+        .endsWith("],\"unchanged\":3}\n");
+    assertThat(agent.mappings()).isEmpty();
+  }
+
+  /** Fails if a mistake in the file gets as far as the agent, or its place is not named. */
+  @Test
+  void apply_names_the_mistake_in_the_file(@TempDir Path files) throws Exception {
+    Path file = Files.writeString(files.resolve("ports.yaml"), "ports:\n- target: here\n");
+    assertThat(sluice("apply", "-f", file.toString()))
+        .isEqualTo(
+            failed(
+                2,
+                "sluice: "
+                    + file
+                    + ":2:11: \"here\" is not an IP address (names are not looked up)"));
+    assertThat(agent.lastDeclaration()).isNull();
+    Files.delete(file);
+    assertThat(sluice("apply", "-f", file.toString()).exitCode()).isEqualTo(5);
   }
 
   @Test
@@ -371,6 +419,7 @@ class MainTest {
       strings = {
         "publish",
         "unpublish",
+        "apply",
         "ps",
         "port",
         "inspect",
