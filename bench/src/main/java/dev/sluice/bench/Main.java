@@ -6,6 +6,7 @@ import dev.sluice.bench.agent.BulkCost;
 import dev.sluice.bench.agent.PublishCost;
 import dev.sluice.bench.ffi.CallCost;
 import dev.sluice.bench.ffi.StartupCost;
+import dev.sluice.bench.peers.PeersCost;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Instant;
@@ -20,6 +21,7 @@ import java.util.TreeMap;
  */
 public final class Main {
   private static final int DEFAULT_ROUNDS = 5;
+  private static final int DEFAULT_MAXIMUM = 60_000;
   private static final int EXIT_FAILED = 1;
   private static final int EXIT_USAGE = 2;
 
@@ -31,7 +33,8 @@ public final class Main {
           new PublishCost(),
           new BulkCost(),
           new ApiCost(),
-          new AgentCost());
+          new AgentCost(),
+          new PeersCost());
 
   private Main() {}
 
@@ -49,11 +52,13 @@ public final class Main {
 
   private static void run(List<String> arguments) throws IOException, InterruptedException {
     int rounds = DEFAULT_ROUNDS;
+    int maximum = DEFAULT_MAXIMUM;
     List<NamedBenchmark> chosen = new ArrayList<>();
     for (int i = 0; i < arguments.size(); i++) {
       String argument = arguments.get(i);
       switch (argument) {
-        case "--rounds" -> rounds = rounds(i + 1 < arguments.size() ? arguments.get(++i) : "");
+        case "--rounds" -> rounds = number(argument, next(arguments, ++i), 999);
+        case "--max" -> maximum = number(argument, next(arguments, ++i), DEFAULT_MAXIMUM);
         case "all" -> chosen.addAll(BENCHMARKS);
         default -> chosen.add(named(argument));
       }
@@ -64,21 +69,24 @@ public final class Main {
     }
 
     Workbench workbench =
-        new Workbench(Path.of(System.getProperty("sluice.bench.home")), runtimes(), rounds);
+        new Workbench(
+            Path.of(System.getProperty("sluice.bench.home")), runtimes(), rounds, maximum);
     ResultStore results = new ResultStore(workbench.home().resolve("results"));
     for (NamedBenchmark benchmark : chosen) {
       Environment before = Environment.here(workbench);
       System.out.printf(
           "%s: %d rounds, load average %.1f on %d processors%n",
           benchmark.name(), rounds, before.loadBefore(), before.cpus());
+      List<String> tools = benchmark.tools();
       List<Figure> figures = benchmark.run(workbench);
       results.save(
           new Result(
               benchmark.name(),
               benchmark.title(),
-              "bench/run --rounds " + rounds + " " + benchmark.name(),
+              command(workbench, benchmark),
               Instant.now().truncatedTo(ChronoUnit.SECONDS).toString(),
               before,
+              tools,
               figures));
       results.writeSummary();
     }
@@ -100,10 +108,19 @@ public final class Main {
     return BENCHMARKS.stream().map(NamedBenchmark::name).toList();
   }
 
-  private static int rounds(String text) {
-    if (!text.matches("[1-9][0-9]{0,2}")) {
+  private static String command(Workbench workbench, NamedBenchmark benchmark) {
+    String maximum = workbench.maximum() == DEFAULT_MAXIMUM ? "" : " --max " + workbench.maximum();
+    return "bench/run --rounds " + workbench.rounds() + maximum + " " + benchmark.name();
+  }
+
+  private static String next(List<String> arguments, int index) {
+    return index < arguments.size() ? arguments.get(index) : "";
+  }
+
+  private static int number(String option, String text, int largest) {
+    if (!text.matches("[1-9][0-9]{0,4}") || Integer.parseInt(text) > largest) {
       throw new IllegalArgumentException(
-          "--rounds takes a number from 1 to 999, not '%s'".formatted(text));
+          "%s takes a number from 1 to %d, not '%s'".formatted(option, largest, text));
     }
     return Integer.parseInt(text);
   }

@@ -62,7 +62,9 @@ final class ResultStore {
     page.append(": ").append(where.kernel()).append(", ").append(where.cpus()).append(" × ");
     page.append(where.cpu()).append(", ").append(where.memoryMegabytes()).append(" MB; ");
     page.append(String.join("; ", where.jdks())).append("; ").append(where.gcc()).append("; ");
-    page.append(where.nft()).append("; load before: ").append(where.loadBefore()).append(".\n\n");
+    page.append(where.nft()).append("; ");
+    result.tools().forEach(tool -> page.append(tool).append("; "));
+    page.append("load before: ").append(where.loadBefore()).append(".\n\n");
 
     Set<String> runtimes = new LinkedHashSet<>();
     Set<List<String>> rows = new LinkedHashSet<>();

@@ -12,8 +12,9 @@ import java.util.List;
  * @param home the bench directory
  * @param runtimes the JDKs at hand, oldest first
  * @param rounds how many alternating runs each figure gets
+ * @param maximum the largest number of mappings to measure with, where a benchmark heeds it
  */
-public record Workbench(Path home, List<JavaRuntime> runtimes, int rounds) {
+public record Workbench(Path home, List<JavaRuntime> runtimes, int rounds, int maximum) {
 
   private static final ProcessBuilder.Redirect NULL =
       ProcessBuilder.Redirect.from(Path.of("/dev/null").toFile());
@@ -52,7 +53,7 @@ public record Workbench(Path home, List<JavaRuntime> runtimes, int rounds) {
   }
 
   /** The first line a program prints, for version numbers; {@code absent} if it does not run. */
-  static String firstLine(String... command) {
+  public static String firstLine(String... command) {
     try {
       return output(List.of(command)).lines().findFirst().orElse("absent");
     } catch (IOException e) {

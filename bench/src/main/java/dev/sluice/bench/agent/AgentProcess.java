@@ -14,7 +14,7 @@ import java.util.List;
 import java.util.stream.Stream;
 
 /** {@code ./sluice agent} in a namespace of its own, with its socket in a directory of its own. */
-final class AgentProcess implements AutoCloseable {
+public final class AgentProcess implements AutoCloseable {
   private static final double KIBIBYTES_PER_MEGABYTE = 1e6 / 1024;
 
   private final Process process;
@@ -40,17 +40,29 @@ final class AgentProcess implements AutoCloseable {
   }
 
   /** Builds what the launcher would build at its first call, and its archive of classes. */
-  static void prepare(Workbench workbench, JavaRuntime runtime)
+  public static void prepare(Workbench workbench, JavaRuntime runtime)
       throws IOException, InterruptedException {
     Workbench.output(sluice(workbench, runtime, "--help"));
   }
 
-  /** Starts it and waits until it says that it is ready. */
-  static AgentProcess start(Workbench workbench, JavaRuntime runtime) throws IOException {
+  /** Starts it in a namespace of its own and waits until it says that it is ready. */
+  public static AgentProcess start(Workbench workbench, JavaRuntime runtime) throws IOException {
     Path directory = Files.createTempDirectory("sluice-bench-agent");
-    Process process =
-        BenchNamespace.start(
-            sluice(workbench, runtime, "--socket", socket(directory).toString(), "agent"));
+    return awaitReady(directory, BenchNamespace.start(agent(workbench, runtime, directory)));
+  }
+
+  /** As {@link #start}, but in a namespace that is there. */
+  public static AgentProcess startIn(
+      BenchNamespace namespace, Workbench workbench, JavaRuntime runtime) throws IOException {
+    Path directory = Files.createTempDirectory("sluice-bench-agent");
+    return awaitReady(directory, namespace.startInside(agent(workbench, runtime, directory)));
+  }
+
+  private static List<String> agent(Workbench workbench, JavaRuntime runtime, Path directory) {
+    return sluice(workbench, runtime, "--socket", socket(directory).toString(), "agent");
+  }
+
+  private static AgentProcess awaitReady(Path directory, Process process) throws IOException {
     BufferedReader messages = process.errorReader(UTF_8);
     List<String> seen = new ArrayList<>();
     long startedAt = 0;
@@ -69,7 +81,7 @@ final class AgentProcess implements AutoCloseable {
   }
 
   /** Where its API listens. */
-  Path socket() {
+  public Path socket() {
     return socket(directory);
   }
 
@@ -77,22 +89,33 @@ final class AgentProcess implements AutoCloseable {
     return directory.resolve("agent.sock");
   }
 
+  /** Its process id. */
+  public long pid() {
+    return process.pid();
+  }
+
   /** {@link System#nanoTime} right before the launcher was run. */
-  long startedAt() {
+  public long startedAt() {
     return startedAt;
   }
 
   /** {@link System#nanoTime} when it had said that it was ready. */
-  long readyAt() {
+  public long readyAt() {
     return readyAt;
   }
 
   /** Resident memory of the process, shared pages included: VmRSS. */
-  double residentMegabytes() throws IOException {
+  public double residentMegabytes() throws IOException {
     try (Stream<String> lines = Files.lines(Path.of("/proc", "" + process.pid(), "status"))) {
       String line = lines.filter(l -> l.startsWith("VmRSS:")).findFirst().orElseThrow();
       return Long.parseLong(line.replaceAll("\\D", "")) / KIBIBYTES_PER_MEGABYTE;
     }
+  }
+
+  /** Ends it as kill -9 does, and returns when it is gone. */
+  public void kill() {
+    process.destroyForcibly();
+    process.onExit().join();
   }
 
   /** Nobody reads its further messages, but its pipe must not fill up. */

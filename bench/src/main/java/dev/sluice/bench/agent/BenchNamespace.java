@@ -1,13 +1,19 @@
 package dev.sluice.bench.agent;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import java.io.BufferedReader;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 
-/** Starts programs in a network namespace of their own, which ends with them. */
-final class BenchNamespace {
+/**
+ * A network namespace of its own for what is measured: one that ends with its program, or one that
+ * programs come and go in, until it is closed.
+ */
+public final class BenchNamespace implements AutoCloseable {
   /** The address on the namespace's bridge that is published to. */
-  static final String TARGET = "172.30.0.2";
+  public static final String TARGET = "172.30.0.2";
 
   /** Printed on standard error when the namespace is set up and the program is about to start. */
   static final String STARTING = "starting";
@@ -25,7 +31,53 @@ final class BenchNamespace {
           "echo " + STARTING + " >&2",
           "exec \"$@\"");
 
-  private BenchNamespace() {}
+  private final Process holder;
+
+  private BenchNamespace(Process holder) {
+    this.holder = holder;
+  }
+
+  /** Makes one that outlives the programs in it, and ends with this JVM at the latest. */
+  public static BenchNamespace open() throws IOException {
+    // It reads a pipe of ours, to which nobody writes.
+    Process holder = start(List.of("cat"));
+    BufferedReader messages = holder.errorReader(UTF_8);
+    List<String> seen = new ArrayList<>();
+    for (String line = messages.readLine(); line != null; line = messages.readLine()) {
+      if (line.equals(STARTING)) {
+        return new BenchNamespace(holder);
+      }
+      seen.add(line);
+    }
+    throw new IOException("no namespace could be made: " + String.join("\n", seen));
+  }
+
+  /** A command line that runs another one inside. */
+  public List<String> inside(List<String> command) {
+    List<String> whole = new ArrayList<>();
+    whole.addAll(List.of("nsenter", "--net=" + path(), "--"));
+    whole.addAll(command);
+    return whole;
+  }
+
+  /** A name of this namespace, for programs that want one. */
+  public String path() {
+    return "/proc/" + holder.pid() + "/ns/net";
+  }
+
+  /** As {@link #start(List)}, but in this namespace. */
+  Process startInside(List<String> command) throws IOException {
+    List<String> whole = new ArrayList<>();
+    whole.addAll(List.of("sh", "-c", "echo " + STARTING + " >&2; exec \"$@\"", "sh"));
+    whole.addAll(command);
+    return new ProcessBuilder(inside(whole)).start();
+  }
+
+  @Override
+  public void close() {
+    holder.destroy();
+    holder.onExit().join();
+  }
 
   /** The process is the program itself: every step before it ends in exec. */
   static Process start(List<String> command) throws IOException {

@@ -17,7 +17,7 @@ import java.util.concurrent.ConcurrentLinkedQueue;
 import org.jspecify.annotations.Nullable;
 
 /** A {@link PublishProbe} in a JVM and a namespace of its own. */
-final class ProbeProcess implements AutoCloseable {
+public final class ProbeProcess implements AutoCloseable {
   /** As ./sluice starts an agent. */
   private static final List<String> AGENT_FLAGS =
       List.of("-XX:+UseSerialGC", "-Xms32m", "-Xmx256m", "-XX:ReservedCodeCacheSize=48m");
@@ -36,7 +36,8 @@ final class ProbeProcess implements AutoCloseable {
     errorReader.start();
   }
 
-  static ProbeProcess start(Workbench workbench, JavaRuntime runtime) throws IOException {
+  /** Starts it, as cold as any JVM. */
+  public static ProbeProcess start(Workbench workbench, JavaRuntime runtime) throws IOException {
     List<String> command = new ArrayList<>();
     command.add(runtime.java().toString());
     command.addAll(AGENT_FLAGS);
@@ -46,12 +47,12 @@ final class ProbeProcess implements AutoCloseable {
   }
 
   /** Gives it a command that measures. */
-  Spread measure(String command) throws IOException, InterruptedException {
+  public Spread measure(String command) throws IOException, InterruptedException {
     return Spread.parse(ask(command));
   }
 
   /** Gives it a command and waits for the answer. */
-  String ask(String command) throws IOException, InterruptedException {
+  public String ask(String command) throws IOException, InterruptedException {
     @Nullable String answer = null;
     if (process.isAlive()) {
       in.write(command + "\n");

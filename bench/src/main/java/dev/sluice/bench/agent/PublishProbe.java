@@ -12,6 +12,7 @@ import dev.sluice.model.MappingId;
 import dev.sluice.model.MappingName;
 import dev.sluice.model.Owner;
 import dev.sluice.model.PortSpec;
+import dev.sluice.model.PublishRequest;
 import dev.sluice.net.Family;
 import dev.sluice.net.IpAddress;
 import dev.sluice.net.PortRange;
@@ -20,7 +21,6 @@ import dev.sluice.network.HostNetworks;
 import dev.sluice.nftables.Nftables;
 import dev.sluice.publish.MappingListener;
 import dev.sluice.publish.PortReservations;
-import dev.sluice.model.PublishRequest;
 import dev.sluice.publish.TablePublisher;
 import dev.sluice.route.Rtnetlink;
 import dev.sluice.ruleset.Change;
@@ -53,6 +53,8 @@ import java.util.stream.IntStream;
  *  reserve SAMPLES        of that: the host port's socket                 the same
  *  apply SAMPLES          of that: the transaction                        the same
  *  bulk COUNT SAMPLES     COUNT mappings in one request                   the same
+ *  load COUNT             COUNT mappings that stay, in one request        ns
+ *  clear 0                nothing that stays is published any more        ok
  * </pre>
  *
  * <p>Ends with its input.
@@ -106,6 +108,8 @@ final class PublishProbe {
               .toString();
       case "apply" -> sample(count, this::applyOne, this::withdrawSampledFromTable).toString();
       case "bulk" -> bulk(count, Integer.parseInt(words[2])).toString();
+      case "load" -> Long.toString(load(count));
+      case "clear" -> clear();
       default -> throw new IllegalArgumentException("no such command: " + words[0]);
     };
   }
@@ -115,6 +119,22 @@ final class PublishProbe {
       int next = Math.min(count, filled + FILL_REQUEST);
       publisher.publish(request(filled + 1, next, TARGET, STAYS));
       filled = next;
+    }
+    return "ok";
+  }
+
+  private long load(int count) {
+    PublishRequest request = request(1, count, TARGET, STAYS);
+    long start = System.nanoTime();
+    publisher.publish(request);
+    filled = count;
+    return System.nanoTime() - start;
+  }
+
+  private String clear() {
+    if (filled > 0) {
+      publisher.unpublish(STAYS.orElseThrow().text());
+      filled = 0;
     }
     return "ok";
   }

@@ -8,9 +8,9 @@ import java.util.Arrays;
  * @param medianNanos half of them took less
  * @param p99Nanos 99 % of them took less
  */
-record Spread(long medianNanos, long p99Nanos) {
+public record Spread(long medianNanos, long p99Nanos) {
   /** Takes the same ranks as bench/native/floor.c. */
-  static Spread of(long[] nanos) {
+  public static Spread of(long[] nanos) {
     long[] sorted = nanos.clone();
     Arrays.sort(sorted);
     return new Spread(sorted[sorted.length / 2], sorted[(int) (sorted.length * 99L / 100)]);
