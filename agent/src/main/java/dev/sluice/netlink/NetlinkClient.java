@@ -12,6 +12,7 @@ import static dev.sluice.netlink.LinuxNetlink.NLM_F_DUMP_INTR;
 import static dev.sluice.netlink.LinuxNetlink.NLM_F_MULTI;
 
 import dev.sluice.ffi.NativeBuffer;
+import dev.sluice.ffi.SystemCallException;
 import java.nio.ByteBuffer;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Supplier;
@@ -36,6 +37,9 @@ public final class NetlinkClient implements AutoCloseable {
   private static final int ANSWER_TIMEOUT_MILLIS = 5_000;
 
   private static final int DUMP_ATTEMPTS = 10;
+
+  /** Of these, how many may lose an answer: asking again changes nothing. */
+  private static final int LOST_DUMPS = 3;
 
   private final NetlinkTransport transport;
   private final MessageSchema schema;
@@ -150,25 +154,37 @@ public final class NetlinkClient implements AutoCloseable {
 
   /**
    * Dumps a table. If the kernel says that it changed meanwhile, what was collected is thrown away
-   * and the dump is repeated, up to ten times.
+   * and the dump is repeated, up to ten times; up to three times where an answer was lost.
    *
    * @param request one GET message; NLM_F_DUMP is added here
    * @param attempt makes the collector of one attempt: it receives the messages, and the last one's
    *     result counts
    * @throws DumpInterruptedException if every attempt was interrupted
+   * @throws OutcomeUnknownException if answers were lost each time
    */
   public <T extends MessageHandler> T dump(
       MessageWriter request, String operation, Supplier<T> attempt) {
+    int lost = 0;
     for (int i = 0; i < DUMP_ATTEMPTS; i++) {
       T collector = attempt.get();
-      if (dumpOnce(request, operation, collector)) {
-        return collector;
+      try {
+        if (dumpOnce(request, operation, collector)) {
+          return collector;
+        }
+      } catch (OutcomeUnknownException e) {
+        if (++lost == LOST_DUMPS) {
+          throw e;
+        }
       }
     }
     throw new DumpInterruptedException(operation, DUMP_ATTEMPTS);
   }
 
-  /** One attempt of {@link #dump}; false if the kernel flagged it as inconsistent. */
+  /**
+   * One attempt of {@link #dump}; false if the kernel flagged it as inconsistent.
+   *
+   * @throws OutcomeUnknownException if answers were lost; the rest of them has been discarded
+   */
   public boolean dumpOnce(MessageWriter request, String operation, MessageHandler handler) {
     oneRequestAtATime.lock();
     try {
@@ -258,21 +274,13 @@ public final class NetlinkClient implements AutoCloseable {
       transport.send(batch.address(), batch.length(), operation);
       NetlinkException failure = null;
       while (true) {
-        int length = transport.receive(receiveBuffer, failure == null ? ANSWER_TIMEOUT_MILLIS : 0);
-        if (length < 0 && failure != null) {
+        try {
+          receiveDatagram(operation, failure == null ? ANSWER_TIMEOUT_MILLIS : 0);
+        } catch (OutcomeUnknownException e) {
           // A batch that fails early is not acknowledged to its end; everything it had to say is
           // read, or lost, which changes nothing: one failed message is a failed batch.
-          throw failure;
+          throw failure == null ? e : failure;
         }
-        if (length == NetlinkTransport.NOTHING) {
-          throw new OutcomeUnknownException(operation, "no answer within 5 s");
-        }
-        if (length == NetlinkTransport.OVERRUN) {
-          throw new OutcomeUnknownException(
-              operation, "answers were lost, the receive buffer overflowed");
-        }
-        trace(false, receiveBuffer.bytes(), length);
-        cursor.wrap(receiveBuffer.bytes(), 0, length);
         while (cursor.next()) {
           int index = cursor.sequence() - first;
           if (index < 0 || index >= batch.messages()) {
@@ -364,16 +372,39 @@ public final class NetlinkClient implements AutoCloseable {
   }
 
   private void receiveDatagram(String operation, int timeoutMillis) {
-    int length = transport.receive(receiveBuffer, timeoutMillis);
+    int length;
+    try {
+      length = transport.receive(receiveBuffer, timeoutMillis);
+    } catch (SystemCallException e) {
+      // The request is with the kernel: what failed is only our looking at its answer.
+      throw lost(operation, String.valueOf(e.getMessage()));
+    }
     if (length == NetlinkTransport.NOTHING) {
       throw new OutcomeUnknownException(operation, "no answer within " + timeoutMillis + " ms");
     }
     if (length == NetlinkTransport.OVERRUN) {
-      throw new OutcomeUnknownException(
-          operation, "answers were lost, the receive buffer overflowed");
+      throw lost(operation, "answers were lost, the receive buffer overflowed");
     }
     trace(false, receiveBuffer.bytes(), length);
     cursor.wrap(receiveBuffer.bytes(), 0, length);
+  }
+
+  /**
+   * Reads until nothing is left. Reading makes the kernel go on with a dump: an unfinished one
+   * would make it refuse the next on this socket (EBUSY).
+   */
+  private OutcomeUnknownException lost(String operation, String reason) {
+    OutcomeUnknownException lost = new OutcomeUnknownException(operation, reason);
+    try {
+      int length;
+      do {
+        length = transport.receive(receiveBuffer, 0);
+      } while (length != NetlinkTransport.NOTHING);
+    } catch (SystemCallException e) {
+      // The next request skips what is left: it knows its answers by their number.
+      lost.addSuppressed(e);
+    }
+    return lost;
   }
 
   /** Builds the exception from the error message under the cursor and the request it answers. */

@@ -8,6 +8,7 @@ import dev.sluice.net.Family;
 import dev.sluice.net.IpAddress;
 import dev.sluice.net.Prefix;
 import dev.sluice.netlink.NetlinkException;
+import dev.sluice.netlink.OutcomeUnknownException;
 import dev.sluice.route.InterfaceAddress;
 import dev.sluice.route.Link;
 import dev.sluice.route.LinuxRtnetlink;
@@ -18,6 +19,8 @@ import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.List;
 import java.util.Optional;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The networks this host has: an interface with subnets of its own, behind which containers live.
@@ -27,6 +30,8 @@ import java.util.Optional;
  * <p>Thread-safe.
  */
 public final class HostNetworks implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(HostNetworks.class);
+
   /** Behind the metrics that people use; each bridge needs one of its own. */
   private static final long LOOPBACK_ROUTE_METRIC = 1_000;
 
@@ -144,7 +149,7 @@ public final class HostNetworks implements AutoCloseable {
    */
   public Runnable prepare(Network network) {
     Deque<Runnable> undo = new ArrayDeque<>();
-    Runnable undoAll = () -> undo.forEach(Runnable::run);
+    Runnable undoAll = () -> setBack(network, undo);
     try {
       prepare(network, undo);
     } catch (RuntimeException e) {
@@ -152,6 +157,17 @@ public final class HostNetworks implements AutoCloseable {
       throw e;
     }
     return undoAll;
+  }
+
+  /** A step that fails does not keep the others from being tried. */
+  private static void setBack(Network network, Deque<Runnable> undo) {
+    for (Runnable step : undo) {
+      try {
+        step.run();
+      } catch (RuntimeException e) {
+        LOG.warn("the host is not as it was before {}: {}", network.name(), e.getMessage());
+      }
+    }
   }
 
   private void prepare(Network network, Deque<Runnable> undo) {
@@ -219,6 +235,10 @@ public final class HostNetworks implements AutoCloseable {
       if (e.errno() != Errno.EEXIST) {
         throw e;
       }
+    } catch (OutcomeUnknownException e) {
+      // Perhaps it is there.
+      undo.push(() -> routes.removeRoute(loopback));
+      throw e;
     }
   }
 

@@ -15,6 +15,7 @@ import dev.sluice.netlink.MessageWriter;
 import dev.sluice.netlink.NetlinkClient;
 import dev.sluice.netlink.NetlinkException;
 import dev.sluice.netlink.NetlinkSocket;
+import dev.sluice.netlink.NetlinkTransport;
 import dev.sluice.netlink.NetworkNamespace;
 import dev.sluice.nftables.uapi.NftSchema;
 import java.util.ArrayList;
@@ -56,7 +57,7 @@ public final class Nftables implements AutoCloseable {
 
   private final NetlinkClient client;
 
-  private Nftables(NetlinkSocket socket) {
+  private Nftables(NetlinkTransport socket) {
     this.client = new NetlinkClient(socket, NftSchema.INSTANCE);
   }
 
@@ -70,7 +71,7 @@ public final class Nftables implements AutoCloseable {
    *
    * @param socket closed together with the new object
    */
-  public static Nftables over(NetlinkSocket socket) {
+  public static Nftables over(NetlinkTransport socket) {
     return new Nftables(socket);
   }
 

@@ -323,20 +323,24 @@ public final class PortReservations implements AutoCloseable {
 
   private int configureAndBind(int fd, HostBinding binding, int port, boolean ipv4) {
     boolean stream = binding.protocol() == Protocol.TCP;
+    int result;
     if (stream) {
       // A port whose last connections are in TIME_WAIT is free.
-      Sys.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+      result = Sys.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, 1);
     } else {
       // Whatever the translation does not take would queue up in a socket that nobody reads.
-      Sys.setsockopt(fd, SOL_SOCKET, SO_RCVBUF, 0);
+      result = Sys.setsockopt(fd, SOL_SOCKET, SO_RCVBUF, 0);
     }
-    if (!ipv4) {
-      Sys.setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+    if (result >= 0 && !ipv4) {
+      // Otherwise it would hold the port of IPv4 as well.
+      result = Sys.setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
     }
-    int result = Sys.bind(fd, socketAddress, writeAddress(binding, port));
-    if (stream && result >= 0) {
+    if (result >= 0) {
+      result = Sys.bind(fd, socketAddress, writeAddress(binding, port));
+    }
+    if (result >= 0 && stream) {
       // Nobody else is to share it.
-      Sys.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, 0);
+      result = Sys.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, 0);
     }
     return result;
   }

@@ -27,6 +27,7 @@ import dev.sluice.publish.PublishException.Kind;
 import dev.sluice.ruleset.AlreadyPublishedException;
 import dev.sluice.ruleset.Change;
 import dev.sluice.ruleset.SluiceTable;
+import dev.sluice.ruleset.UncertainChangeException;
 import dev.sluice.sysctl.ReservedLocalPorts;
 import java.io.UncheckedIOException;
 import java.time.Clock;
@@ -61,6 +62,9 @@ public final class TablePublisher implements Publisher, AutoCloseable {
 
   /** How often a port the kernel chose may turn out to be published before we give up. */
   private static final int CHOICE_ATTEMPTS = 16;
+
+  /** A moment without memory must not leave a client with a container it shall not reach. */
+  private static final int CUT_ATTEMPTS = 3;
 
   private static final Comparator<PublishedMapping> IN_PORT_ORDER =
       Comparator.comparingInt((PublishedMapping p) -> p.mapping().hostPorts().first())
@@ -484,20 +488,21 @@ public final class TablePublisher implements Publisher, AutoCloseable {
       undo.push(() -> localPorts.remove(addedPorts));
       List<PublishedMapping> publish = new ArrayList<>(Change.startingAtZero(added));
       publish.addAll(after);
+      undo.push(() -> before.forEach(one -> listener.published(one.mapping())));
+      undo.push(() -> added.forEach(listener::withdrawn));
       // Told first: the first packet may come the moment the table has it, and its event must find
       // the mapping.
       publish.forEach(one -> listener.published(one.mapping()));
-      undo.push(() -> before.forEach(one -> listener.published(one.mapping())));
-      undo.push(() -> added.forEach(listener::withdrawn));
       List<Mapping> old = new ArrayList<>(before.stream().map(PublishedMapping::mapping).toList());
       old.addAll(withdrawn);
       table.apply(Change.replace(attach, old, publish));
+      undo.forget();
       attached.addAll(attach);
       settle();
     }
 
     private void settle() {
-      withdrawn.forEach(listener::withdrawn);
+      tellWithdrawn(withdrawn);
       freed.forEach(reservations::release);
       forget(withdrawn);
       Set<IpAddress> targets = new HashSet<>();
@@ -555,16 +560,20 @@ public final class TablePublisher implements Publisher, AutoCloseable {
     } catch (RuntimeException e) {
       // The ports are published; only the container itself may not reach them by the host's
       // address.
+      knownTargets.remove(target);
       LOG.warn("published, but {} may not reach its own port: {}", target, e.getMessage());
     }
   }
 
   /** What the table says is in force already; only flows from before may go on. */
   private void endQuietly(FlowCutter.Cut cut, String inForce) {
-    try {
-      cut.carryOut();
-    } catch (RuntimeException e) {
-      LOG.warn("{}, but flows from before could not be ended: {}", inForce, e.getMessage());
+    for (int attempt = 1; attempt <= CUT_ATTEMPTS; attempt++) {
+      try {
+        cut.carryOut();
+        return;
+      } catch (RuntimeException e) {
+        LOG.warn("{}, but flows from before could not be ended: {}", inForce, e.getMessage());
+      }
     }
   }
 
@@ -613,8 +622,21 @@ public final class TablePublisher implements Publisher, AutoCloseable {
     if (e instanceof PublishException) {
       return e;
     }
+    if (e instanceof UncertainChangeException) {
+      return unknown(what, e);
+    }
     return new PublishException(
         Kind.UNAVAILABLE, "cannot " + what + ", nothing was changed: " + e.getMessage(), e);
+  }
+
+  private static PublishException unknown(String what, RuntimeException e) {
+    return new PublishException(
+        Kind.UNAVAILABLE,
+        "cannot tell whether the request to "
+            + what
+            + " took effect, see sluice ps: "
+            + e.getMessage(),
+        e);
   }
 
   private String takenText(PortTakenException taken) {
@@ -674,16 +696,29 @@ public final class TablePublisher implements Publisher, AutoCloseable {
     List<Mapping> mappings = find(nameOrId).stream().map(PublishedMapping::mapping).toList();
     try {
       table.apply(change.apply(mappings));
+    } catch (UncertainChangeException e) {
+      throw unknown("unpublish " + nameOrId, e);
     } catch (RuntimeException e) {
       throw new PublishException(
           Kind.UNAVAILABLE,
           "cannot unpublish " + nameOrId + ", nothing was changed: " + e.getMessage(),
           e);
     }
-    mappings.forEach(listener::withdrawn);
+    tellWithdrawn(mappings);
     mappings.forEach(mapping -> reservations.release(mapping.key()));
     forget(mappings);
     return mappings;
+  }
+
+  /** They are withdrawn already, whatever the listener makes of it. */
+  private void tellWithdrawn(List<Mapping> withdrawn) {
+    for (Mapping mapping : withdrawn) {
+      try {
+        listener.withdrawn(mapping);
+      } catch (RuntimeException e) {
+        LOG.warn("{} is withdrawn, but {}", mapping.hostText(), e.toString());
+      }
+    }
   }
 
   /** What is known of mappings that are no more. */
@@ -716,7 +751,12 @@ public final class TablePublisher implements Publisher, AutoCloseable {
 
   @Override
   public List<PublishedMapping> published() {
-    return table.mappings().stream().sorted(IN_PORT_ORDER).toList();
+    try {
+      return table.mappings().stream().sorted(IN_PORT_ORDER).toList();
+    } catch (RuntimeException e) {
+      throw new PublishException(
+          Kind.UNAVAILABLE, "cannot read what is published, try again: " + e.getMessage(), e);
+    }
   }
 
   @Override

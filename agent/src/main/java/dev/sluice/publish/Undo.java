@@ -20,6 +20,11 @@ final class Undo {
     return steps.size();
   }
 
+  /** What was done stays done. */
+  void forget() {
+    steps.clear();
+  }
+
   /** Takes everything back; a step that fails does not keep the others from being tried. */
   void run() {
     runDownTo(0);

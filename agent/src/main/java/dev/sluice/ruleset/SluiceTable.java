@@ -5,6 +5,7 @@ import static dev.sluice.nftables.uapi.LinuxNfTables.NFT_TABLE_F_OWNER;
 import static dev.sluice.nftables.uapi.LinuxNfTables.NFT_TABLE_F_PERSIST;
 
 import dev.sluice.ffi.Errno;
+import dev.sluice.ffi.SystemCallException;
 import dev.sluice.model.Draining;
 import dev.sluice.model.Mapping;
 import dev.sluice.model.MappingId;
@@ -52,6 +53,9 @@ public final class SluiceTable implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(SluiceTable.class);
 
   public static final TableId ID = TableId.inet("sluice");
+
+  /** How often to look what became of a change whose answer was lost. */
+  private static final int READ_BACK_ATTEMPTS = 3;
 
   private static final int OWNED = NFT_TABLE_F_OWNER | NFT_TABLE_F_PERSIST;
 
@@ -201,6 +205,7 @@ public final class SluiceTable implements AutoCloseable {
    *
    * @throws AlreadyPublishedException if a mapping to publish claims a key that is taken
    * @throws NetlinkException if the kernel refuses for another reason; nothing was changed
+   * @throws UncertainChangeException if the answer was lost and the table cannot be read either
    */
   public void apply(Change change) {
     if (change.isEmpty()) {
@@ -245,8 +250,28 @@ public final class SluiceTable implements AutoCloseable {
     } catch (OutcomeUnknownException e) {
       // The answer was lost, not necessarily the change: the table itself tells.
       LOG.warn("{}; reading back", e.getMessage());
-      if (!isInForce(change)) {
-        throw e;
+      if (!readBack(change, e)) {
+        throw new NetlinkException(
+            change.toString(),
+            Errno.ENOBUFS,
+            "its answer was lost, and the table shows that nothing was changed: try again",
+            null,
+            NetlinkException.NO_INDEX);
+      }
+    }
+  }
+
+  /** Whether the change is in force. */
+  private boolean readBack(Change change, OutcomeUnknownException lost) {
+    for (int attempt = 1; ; attempt++) {
+      try {
+        return isInForce(change);
+      } catch (OutcomeUnknownException | NetlinkException | SystemCallException e) {
+        if (attempt == READ_BACK_ATTEMPTS) {
+          lost.addSuppressed(e);
+          throw new UncertainChangeException(lost);
+        }
+        LOG.warn("cannot read back, trying again: {}", e.getMessage());
       }
     }
   }
@@ -258,9 +283,18 @@ public final class SluiceTable implements AutoCloseable {
     return change.publish().stream().allMatch(published -> inForce.contains(published.mapping()))
         && change.withdraw().stream()
             .noneMatch(mapping -> inForce.contains(mapping) && !isPublishedAgain(change, mapping))
-        && draining().containsAll(change.drain())
+        && isDrainingInForce(change)
         && change.networks().stream()
             .allMatch(network -> bridges.contains(network.bridge().toString()));
+  }
+
+  private boolean isDrainingInForce(Change change) {
+    if (change.drain().isEmpty() && change.drained().isEmpty()) {
+      return true;
+    }
+    List<Draining> draining = draining();
+    return draining.containsAll(change.drain())
+        && change.drained().stream().noneMatch(draining::contains);
   }
 
   private static boolean isPublishedAgain(Change change, Mapping mapping) {

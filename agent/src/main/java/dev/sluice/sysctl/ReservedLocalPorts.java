@@ -1,6 +1,7 @@
 package dev.sluice.sysctl;
 
 import dev.sluice.net.PortRange;
+import java.io.UncheckedIOException;
 import java.util.BitSet;
 import java.util.Collection;
 import java.util.HashMap;
@@ -19,12 +20,18 @@ public final class ReservedLocalPorts {
   static final String RESERVED = "net/ipv4/ip_local_reserved_ports";
   static final String RANGE = "net/ipv4/ip_local_port_range";
 
+  /** Giving back is tried again: nobody would do it later. */
+  private static final int REMOVE_ATTEMPTS = 3;
+
   private final Sysctl sysctl;
 
   /** How many mappings use a port; only of ports that we reserved. */
   private final Map<Integer, Integer> users = new HashMap<>();
 
   private final BitSet others;
+
+  /** Ports that nobody uses any more and that could not be given back yet. */
+  private final BitSet free = new BitSet();
 
   public ReservedLocalPorts(Sysctl sysctl) {
     this.sysctl = sysctl;
@@ -40,7 +47,7 @@ public final class ReservedLocalPorts {
     add(published);
   }
 
-  /** Reserves the ports, those the kernel might choose. */
+  /** Reserves the ports, those the kernel might choose; none of them if that fails. */
   public synchronized void add(Collection<PortRange> ports) {
     BitSet added = new BitSet();
     PortRange choice = choice();
@@ -53,8 +60,15 @@ public final class ReservedLocalPorts {
         }
       }
     }
-    if (!added.isEmpty()) {
+    if (added.isEmpty()) {
+      return;
+    }
+    try {
       sysctl.append(RESERVED, format(added));
+      free.andNot(added);
+    } catch (UncheckedIOException e) {
+      ports.forEach(this::forget);
+      throw e;
     }
   }
 
@@ -63,8 +77,7 @@ public final class ReservedLocalPorts {
     BitSet gone = new BitSet();
     for (PortRange range : ports) {
       for (int port = range.first(); port <= range.last(); port++) {
-        if (users.containsKey(port) && users.merge(port, -1, Integer::sum) == 0) {
-          users.remove(port);
+        if (forget(port)) {
           gone.set(port);
         }
       }
@@ -72,9 +85,35 @@ public final class ReservedLocalPorts {
     if (gone.isEmpty()) {
       return;
     }
-    BitSet left = parse(sysctl.get(RESERVED).orElse(""));
-    left.andNot(gone);
-    sysctl.replace(RESERVED, format(left));
+    free.or(gone);
+    for (int attempt = 1; ; attempt++) {
+      try {
+        BitSet left = parse(sysctl.get(RESERVED).orElse(""));
+        left.andNot(free);
+        sysctl.replace(RESERVED, format(left));
+        free.clear();
+        return;
+      } catch (UncheckedIOException e) {
+        if (attempt == REMOVE_ATTEMPTS) {
+          throw e;
+        }
+      }
+    }
+  }
+
+  private void forget(PortRange ports) {
+    for (int port = ports.first(); port <= ports.last(); port++) {
+      forget(port);
+    }
+  }
+
+  /** One user less; whether it was the last. */
+  private boolean forget(int port) {
+    if (!users.containsKey(port) || users.merge(port, -1, Integer::sum) > 0) {
+      return false;
+    }
+    users.remove(port);
+    return true;
   }
 
   /** How many ports are reserved for mappings. */
