@@ -193,7 +193,7 @@ public final class Agent implements AutoCloseable {
         SluiceTable.ID,
         table.origin().toString().toLowerCase(java.util.Locale.ROOT),
         table.isOwned() ? "owned" : "plain",
-        publisher.published().size(),
+        index.size(),
         config.socket());
     ServiceManager.notify("READY=1");
   }

@@ -412,6 +412,8 @@ public final class TablePublisher implements Publisher, AutoCloseable {
     private final List<PublishedMapping> before = new ArrayList<>();
     private final List<PublishedMapping> after = new ArrayList<>();
     private final List<Mapping> results = new ArrayList<>();
+    // Asking the kernel once a target is enough, also where thousands of ports lead to it.
+    private final Set<IpAddress> reachable = new HashSet<>();
     private boolean cutOldTargets;
 
     void publish(PortSpec spec, PublishRequest request) {
@@ -465,6 +467,9 @@ public final class TablePublisher implements Publisher, AutoCloseable {
     }
 
     private void needNetworkOf(IpAddress target) {
+      if (!reachable.add(target)) {
+        return;
+      }
       boolean known =
           attached.stream()
               .flatMap(network -> network.subnets().stream())
