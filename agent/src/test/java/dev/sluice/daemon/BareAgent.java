@@ -153,9 +153,9 @@ final class BareAgent implements AutoCloseable {
     }
   }
 
-  /** Waits for the end of an agent that was killed. */
-  void awaitEnd() {
-    process.awaitEnd(LIMIT);
+  /** {@code kill -9}, if it is not dead already; returns when it is. */
+  void kill() {
+    process.kill();
     client.close();
   }
 
