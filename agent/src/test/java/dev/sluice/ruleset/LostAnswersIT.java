@@ -75,12 +75,12 @@ class LostAnswersIT {
         String before = Nft.in(host).table("inet", "sluice");
         assertThatThrownBy(() -> table.apply(Change.publish(List.of(), mappings())))
             .isInstanceOf(AlreadyPublishedException.class);
+        assertThat(Nft.in(host).table("inet", "sluice")).isEqualTo(before);
         table.apply(Change.withdraw(mappings.subList(1, OPERATIONS)));
         assertThat(reader.generation()).as("transactions").isEqualTo(generation + 2);
         assertThat(table.mappings())
             .extracting(PublishedMapping::mapping)
             .containsExactly(mappings.get(0));
-        assertThat(before).contains("tcp . 10000 ");
         Scale.report("4", OPERATIONS + " operations, answers lost: " + socket.drops());
       }
     }
