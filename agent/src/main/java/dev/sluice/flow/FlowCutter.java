@@ -47,7 +47,6 @@ public final class FlowCutter {
 
   private enum What {
     THROUGH,
-    THROUGH_IF_UDP,
     FORBIDDEN,
     PAST
   }
@@ -63,6 +62,8 @@ public final class FlowCutter {
     // By protocol and port, so that ending the flows of thousands of mappings is one lookup a flow.
     private final Map<Integer, List<Order>> ofPort = new HashMap<>();
     private final List<Order> ofRanges = new ArrayList<>();
+    // Asking the kernel about an address takes longer than everything else about a flow.
+    private final Map<IpAddress, Boolean> hostsOwn = new HashMap<>();
 
     /** Every flow that goes through one of the mappings. */
     public Cut through(List<Mapping> mappings) {
@@ -79,8 +80,8 @@ public final class FlowCutter {
 
     /** Flows that know no end of their own: those of udp; connections live on. */
     public Cut throughIfUdp(List<Mapping> mappings) {
-      mappings.forEach(one -> add(new Order(one, What.THROUGH_IF_UDP, Long.MAX_VALUE)));
-      return this;
+      return through(
+          mappings.stream().filter(mapping -> mapping.protocol() == Protocol.UDP).toList());
     }
 
     /**
@@ -164,16 +165,20 @@ public final class FlowCutter {
       boolean through = entry.isDnat() && isFromTarget(entry, mapping);
       return switch (order.what()) {
         case THROUGH -> through && entry.startNanos().orElse(0) < order.beganBeforeNanos();
-        case THROUGH_IF_UDP -> through && mapping.protocol() == Protocol.UDP;
-        case PAST -> !through && isLocal.test(entry.original().destination());
+        case PAST ->
+            !through && hostsOwn.computeIfAbsent(entry.original().destination(), isLocal::test);
         case FORBIDDEN -> through && isForbidden(entry, mapping, limited);
       };
     }
 
     private boolean isForbidden(
         ConntrackEntry entry, Mapping mapping, Map<LimitedPort, List<ConntrackEntry>> limited) {
-      if (!mapping.options().admits(entry.original().source())) {
-        return !isLocal.test(entry.original().source());
+      IpAddress source = entry.original().source();
+      if (hostsOwn.computeIfAbsent(source, isLocal::test)) {
+        return false; // always admitted, and not counted
+      }
+      if (!mapping.options().admits(source)) {
+        return true;
       }
       if (mapping.options().maxConnections().isPresent() && isOpen(entry)) {
         int port = entry.original().destinationPort().orElseThrow();

@@ -47,6 +47,14 @@ public record Field(String name, int lengthBytes, int family, IntFunction<Expres
           NFPROTO_UNSPEC,
           register -> Payload.load(NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2, register));
 
+  /** The flags of a tcp header, FIN to CWR. */
+  public static final Field TCP_FLAGS =
+      new Field(
+          "tcp flags",
+          1,
+          NFPROTO_UNSPEC,
+          register -> Payload.load(NFT_PAYLOAD_TRANSPORT_HEADER, 13, 1, register));
+
   /** First byte of the transport header: the type of an ICMP or ICMPv6 message. */
   public static final Field ICMP_TYPE =
       new Field(

@@ -34,6 +34,12 @@ public final class RuleBuilder {
   /** Type "local" of a fib lookup (RTN_LOCAL, linux/rtnetlink.h). */
   private static final int RTN_LOCAL = 2;
 
+  // include/net/tcp.h
+  private static final int TCPHDR_FIN = 1;
+  private static final int TCPHDR_SYN = 1 << 1;
+  private static final int TCPHDR_RST = 1 << 2;
+  private static final int TCPHDR_ACK = 1 << 4;
+
   private final TableId table;
   private final String chain;
   private final List<Expression> expressions = new ArrayList<>();
@@ -84,6 +90,16 @@ public final class RuleBuilder {
     load(Field.CT_STATUS);
     with(Bitwise.mask(Register.R1, Register.R1, Bytes.ofU32Host(IPS_DST_NAT), Bytes.ofU32Host(0)));
     return with(Cmp.neq(Register.R1, Bytes.ofU32Host(0)));
+  }
+
+  /** Goes on if a tcp packet is not the first of a connection: not syn alone of these flags. */
+  public RuleBuilder opensNoConnection() {
+    load(Field.TCP_FLAGS);
+    with(
+        Bitwise.mask(
+            Register.R1,
+            Bytes.of((byte) (TCPHDR_FIN | TCPHDR_SYN | TCPHDR_RST | TCPHDR_ACK))));
+    return with(Cmp.neq(Register.R1, Bytes.of((byte) TCPHDR_SYN)));
   }
 
   /** Goes on if the concatenated fields are in the set. */

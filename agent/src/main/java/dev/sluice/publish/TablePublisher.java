@@ -273,6 +273,14 @@ public final class TablePublisher implements Publisher, AutoCloseable {
       names.add(now.name());
     }
     MappingOptions options = request.options().applyTo(selected.get(0).mapping().options());
+    if (request.options().allowedSources().isEmpty()) {
+      // Each mapping keeps those of its family.
+      options =
+          options.withAllowedSources(
+              selected.stream()
+                  .flatMap(one -> one.mapping().options().allowedSources().stream())
+                  .toList());
+    }
     return new PublishRequest(
         request.add(),
         List.copyOf(targets),
@@ -678,7 +686,9 @@ public final class TablePublisher implements Publisher, AutoCloseable {
   @Override
   public List<Mapping> drain(String nameOrId, DrainTime time) {
     synchronized (oneRequestAtATime) {
-      Instant now = clock.instant().truncatedTo(ChronoUnit.MILLIS);
+      // The table keeps whole milliseconds. What begins in the one that has begun goes through
+      // these mappings still.
+      Instant now = clock.instant().truncatedTo(ChronoUnit.MILLIS).plusMillis(1);
       List<Draining> draining = new ArrayList<>();
       List<Mapping> mappings =
           withdraw(
@@ -688,11 +698,18 @@ public final class TablePublisher implements Publisher, AutoCloseable {
                     .ifPresent(
                         limit ->
                             all.forEach(
-                                one -> draining.add(new Draining(one, now, now.plus(limit)))));
+                                one ->
+                                    draining.add(
+                                        new Draining(
+                                            one.withOptions(MappingOptions.NONE),
+                                            now,
+                                            now.plus(limit)))));
                 return Change.withdraw(all, draining);
               });
+      // A reader of the table after a restart has to do with what was known before the transaction.
+      Instant gone = clock.instant();
       endQuietly(flows.begin().throughIfUdp(mappings), "unpublished " + nameOrId);
-      draining.forEach(drainer::schedule);
+      draining.forEach(one -> drainer.schedule(new Draining(one.mapping(), gone, one.until())));
       return mappings;
     }
   }
@@ -748,7 +765,12 @@ public final class TablePublisher implements Publisher, AutoCloseable {
       FlowCutter.Cut cut = flows.begin();
       ended.forEach(one -> cut.throughSince(one.mapping(), one.since()));
       endQuietly(cut, "the time to drain is over");
-      table.apply(Change.drained(ended));
+      Set<MappingId> ids = new HashSet<>();
+      ended.forEach(one -> ids.add(one.mapping().id()));
+      // Where the table has no owner, somebody may have removed the note.
+      table.apply(
+          Change.drained(
+              table.draining().stream().filter(one -> ids.contains(one.mapping().id())).toList()));
     }
   }
 

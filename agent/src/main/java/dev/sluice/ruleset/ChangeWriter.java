@@ -12,6 +12,8 @@ import dev.sluice.nftables.Batch;
 import dev.sluice.nftables.SetElement;
 import dev.sluice.nftables.TableId;
 import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -58,8 +60,13 @@ final class ChangeWriter {
    */
   void write(Change change, Function<String, List<SetElement>> elementsOf, Set<MappingId> counted) {
     Map<String, List<SetElement>> bySet = new LinkedHashMap<>();
+    Map<String, Set<SetElement>> staying = staying(change);
     for (Mapping mapping : change.withdraw()) {
-      merge(bySet, keys(mapping));
+      merge(bySet, Map.of(SetNames.of(mapping), MappingCodec.keys(mapping)));
+      without(staying, OptionsCodec.elements(mapping))
+          .forEach(
+              (set, elements) ->
+                  merge(bySet, Map.of(set, elements.stream().map(ChangeWriter::keyOf).toList())));
     }
     for (Draining drained : change.drained()) {
       merge(bySet, Map.of(SetNames.DRAINING, List.of(DrainingCodec.key(drained))));
@@ -74,7 +81,49 @@ final class ChangeWriter {
     Set<RateChain> unused = RateChain.of(change.withdraw());
     unused.removeAll(wanted);
     dropUnused(unused, change.withdraw(), elementsOf);
-    writeContents(change.networks(), change.publish(), change.drain(), change.traffic());
+    writeContents(
+        change.networks(), change.publish(), change.drain(), change.traffic(), staying);
+  }
+
+  /**
+   * The elements of options that are the same before and after the change. They are left alone: one
+   * that is made anew has no connections to count against its limit yet.
+   */
+  private static Map<String, Set<SetElement>> staying(Change change) {
+    Map<String, Set<SetElement>> before = new HashMap<>();
+    for (Mapping mapping : change.withdraw()) {
+      OptionsCodec.elements(mapping)
+          .forEach(
+              (set, elements) ->
+                  before.computeIfAbsent(set, name -> new HashSet<>()).addAll(elements));
+    }
+    Map<String, Set<SetElement>> staying = new HashMap<>();
+    if (before.isEmpty()) {
+      return staying;
+    }
+    for (PublishedMapping published : change.publish()) {
+      OptionsCodec.elements(published.mapping())
+          .forEach(
+              (set, elements) ->
+                  elements.stream()
+                      .filter(before.getOrDefault(set, Set.of())::contains)
+                      .forEach(staying.computeIfAbsent(set, name -> new HashSet<>())::add));
+    }
+    return staying;
+  }
+
+  private static Map<String, List<SetElement>> without(
+      Map<String, Set<SetElement>> staying, Map<String, List<SetElement>> bySet) {
+    Map<String, List<SetElement>> rest = new LinkedHashMap<>();
+    bySet.forEach(
+        (set, elements) -> {
+          Set<SetElement> same = staying.getOrDefault(set, Set.of());
+          List<SetElement> others = elements.stream().filter(one -> !same.contains(one)).toList();
+          if (!others.isEmpty()) {
+            rest.put(set, others);
+          }
+        });
+    return rest;
   }
 
   /** Puts these into a table that has room for them. */
@@ -83,6 +132,15 @@ final class ChangeWriter {
       List<PublishedMapping> mappings,
       List<Draining> draining,
       Map<MappingId, Traffic> traffic) {
+    writeContents(networks, mappings, draining, traffic, Map.of());
+  }
+
+  private void writeContents(
+      List<Network> networks,
+      List<PublishedMapping> mappings,
+      List<Draining> draining,
+      Map<MappingId, Traffic> traffic,
+      Map<String, Set<SetElement>> staying) {
     RateChain.of(mappings.stream().map(PublishedMapping::mapping).toList())
         .forEach(one -> skeleton.writeRate(batch, one.family(), one.kind(), one.rate()));
     Map<String, List<SetElement>> bySet = new LinkedHashMap<>();
@@ -90,7 +148,14 @@ final class ChangeWriter {
     // "add": a network that is attached already is the same elements again.
     bySet.forEach((set, elements) -> batch.addElements(table, set, elements));
     bySet.clear();
-    mappings.forEach(one -> merge(bySet, elements(one.mapping(), one.counters().connections())));
+    for (PublishedMapping one : mappings) {
+      Mapping mapping = one.mapping();
+      merge(
+          bySet,
+          Map.of(
+              SetNames.of(mapping), MappingCodec.elements(mapping, one.counters().connections())));
+      merge(bySet, without(staying, OptionsCodec.elements(mapping)));
+    }
     draining.forEach(
         one -> merge(bySet, Map.of(SetNames.DRAINING, List.of(DrainingCodec.element(one)))));
     merge(bySet, Map.of(SetNames.TRAFFIC, TrafficCodec.elements(traffic)));
@@ -128,23 +193,6 @@ final class ChangeWriter {
         batch.deleteChain(table, one.name()).deleteSet(table, one.name());
       }
     }
-  }
-
-  /** Set name to elements, the first of them the map that leads to the target. */
-  static Map<String, List<SetElement>> elements(Mapping mapping, long connections) {
-    Map<String, List<SetElement>> bySet = new LinkedHashMap<>();
-    bySet.put(SetNames.of(mapping), MappingCodec.elements(mapping, connections));
-    bySet.putAll(OptionsCodec.elements(mapping));
-    return bySet;
-  }
-
-  private static Map<String, List<SetElement>> keys(Mapping mapping) {
-    Map<String, List<SetElement>> bySet = new LinkedHashMap<>();
-    bySet.put(SetNames.of(mapping), MappingCodec.keys(mapping));
-    OptionsCodec.elements(mapping)
-        .forEach(
-            (set, elements) -> bySet.put(set, elements.stream().map(ChangeWriter::keyOf).toList()));
-    return bySet;
   }
 
   private static SetElement keyOf(SetElement element) {

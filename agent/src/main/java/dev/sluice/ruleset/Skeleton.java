@@ -340,6 +340,9 @@ final class Skeleton {
       String chain = of.named("guard_" + kind);
       Field[] key = of.key(kind);
       batch.add(rule(chain).sourceIsLocal().returns());
+      // A connection that was cut is not to be picked up in its middle, as conntrack would: it
+      // would be a new one for the limit. Untranslated, it is the host's to reset.
+      batch.add(rule(chain).match(L4PROTO, TCP).opensNoConnection().accept());
       batch.add(
           rule(chain)
               .inSet(of.named("restricted_" + kind), key)

@@ -3,6 +3,7 @@ package dev.sluice.sysctl;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -34,7 +35,10 @@ public final class Sysctl {
     }
   }
 
-  private static final int LONGEST_VALUE_BYTES = 16 << 10;
+  /** A list of every second port is 192 KiB. */
+  private static final int LONGEST_VALUE_BYTES = 256 << 10;
+
+  private static final int USUAL_VALUE_BYTES = 4 << 10;
 
   private final Path root;
   private final Map<String, Changed> changes = new LinkedHashMap<>();
@@ -51,18 +55,26 @@ public final class Sysctl {
 
   /** The value without its newline; empty if this kernel has no such parameter. */
   public Optional<String> get(String name) {
-    try (InputStream in = Files.newInputStream(root.resolve(name))) {
-      // In one read: the kernel gives a number only to a read from its beginning, and
-      // Files.readString begins with a read of one byte.
-      byte[] value = new byte[LONGEST_VALUE_BYTES];
-      int length = in.read(value);
+    try {
+      String value = read(name, USUAL_VALUE_BYTES);
       return Optional.of(
-          new String(value, 0, Math.max(0, length), StandardCharsets.US_ASCII).trim());
+          (value.length() < USUAL_VALUE_BYTES ? value : read(name, LONGEST_VALUE_BYTES)).trim());
     } catch (NoSuchFileException e) {
       return Optional.empty();
     } catch (IOException e) {
       throw new UncheckedIOException(
           "cannot read the kernel parameter " + name + ": " + reason(e), e);
+    }
+  }
+
+  /**
+   * In one read: the kernel gives a value only to a read from its beginning, and Files.readString
+   * begins with a read of one byte.
+   */
+  private String read(String name, int mostBytes) throws IOException {
+    try (InputStream in = Files.newInputStream(root.resolve(name))) {
+      byte[] value = new byte[mostBytes];
+      return new String(value, 0, Math.max(0, in.read(value)), StandardCharsets.US_ASCII);
     }
   }
 
@@ -105,7 +117,7 @@ public final class Sysctl {
    */
   public void append(String name, String list) {
     try (FileChannel file = FileChannel.open(root.resolve(name), StandardOpenOption.WRITE)) {
-      file.write(StandardCharsets.US_ASCII.encode(list + "\n"), 1);
+      write(file, 1, list);
     } catch (IOException e) {
       throw new UncheckedIOException(
           "cannot add " + list + " to the kernel parameter " + name + ": " + reason(e), e);
@@ -115,10 +127,25 @@ public final class Sysctl {
   /** Sets a parameter that is a list of ours and others, not noted among the {@link #changes}. */
   public void replace(String name, String list) {
     try (FileChannel file = FileChannel.open(root.resolve(name), StandardOpenOption.WRITE)) {
-      file.write(StandardCharsets.US_ASCII.encode(list + "\n"));
+      write(file, 0, list);
     } catch (IOException e) {
       throw new UncheckedIOException(
           "cannot set the kernel parameter " + name + ": " + reason(e), e);
+    }
+  }
+
+  /**
+   * The kernel takes a page of a list at a time, up to the last number that is whole; what follows
+   * is united with that, since it is written behind the beginning.
+   */
+  private static void write(FileChannel file, long from, String list) throws IOException {
+    ByteBuffer text = StandardCharsets.US_ASCII.encode(list + "\n");
+    for (long at = from; text.hasRemaining(); ) {
+      int written = file.write(text, at);
+      if (written == 0) {
+        throw new IOException("the kernel takes no more of it");
+      }
+      at += written;
     }
   }
 

@@ -5,15 +5,20 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sluice.flow.FlowFilter;
 import dev.sluice.model.Declaration;
+import dev.sluice.model.DrainTime;
 import dev.sluice.model.InterfaceName;
 import dev.sluice.model.Mapping;
 import dev.sluice.model.MappingName;
 import dev.sluice.model.MappingOptions;
+import dev.sluice.model.OptionsChange;
 import dev.sluice.model.Owner;
 import dev.sluice.model.PortSpec;
 import dev.sluice.model.PublishRequest;
 import dev.sluice.model.PublishedMapping;
+import dev.sluice.model.SourceRate;
+import dev.sluice.model.UpdateRequest;
 import dev.sluice.net.IpAddress;
+import dev.sluice.net.Prefix;
 import dev.sluice.net.Protocol;
 import dev.sluice.publish.PublishException;
 import java.io.IOException;
@@ -179,6 +184,150 @@ class ApiServerTest {
     assertThat(agent.mappings()).hasSize(1);
     assertThatThrownBy(() -> client.unpublish("no such/thing?"))
         .hasMessage("nothing is published as \"no such/thing?\"; see \"sluice ps\"");
+  }
+
+  private static final UpdateRequest EVERYTHING =
+      new UpdateRequest(
+          "we_b_1",
+          Optional.of(new MappingName("shop")),
+          List.of(IpAddress.parse("172.30.0.3"), IpAddress.parse("fd00::3")),
+          OptionsChange.NONE
+              .withAllowedSources(List.of(Prefix.parse("10.0.0.0/8"), Prefix.parse("fd00::/8")))
+              .withMaxConnections(OptionalInt.of(100))
+              .withSourceRate(Optional.of(SourceRate.parse("20/second"))),
+          List.of(PortSpec.parse("8443:443"), PortSpec.parse("[::1]:53:53/udp")),
+          List.of(PortSpec.parse("80")),
+          true);
+
+  /** Fails if a member of an update is lost on its way, or one that is not said is sent. */
+  @Test
+  void passes_updates_on() {
+    agent.publish("8080:80", "172.30.0.2", "we_b_1");
+    client.update(EVERYTHING);
+    assertThat(agent.lastUpdate()).isEqualTo(EVERYTHING);
+
+    UpdateRequest lifting =
+        UpdateRequest.of("we_b_1")
+            .withOptions(
+                OptionsChange.NONE
+                    .withAllowedSources(List.of())
+                    .withMaxConnections(OptionalInt.empty())
+                    .withSourceRate(Optional.empty()));
+    client.update(lifting);
+    assertThat(agent.lastUpdate()).isEqualTo(lifting);
+
+    UpdateRequest target = UpdateRequest.of("we_b_1").to(IpAddress.parse("172.30.0.3"));
+    client.update(target);
+    assertThat(agent.lastUpdate()).isEqualTo(target);
+  }
+
+  /** Fails if options are left out of the answer, or have other names there. */
+  @Test
+  void an_update_answers_with_the_mappings() throws IOException {
+    agent.publish("8080:80", "172.30.0.2", "web");
+    String answer =
+        RawHttp.ask(
+            socket,
+            "PATCH",
+            "/v1/mappings/web",
+            "{\"allowedSources\":[\"10.0.0.0/8\",\"10.1.0.0/16\",\"192.0.2.1\"],"
+                + "\"maxConnections\":7,\"sourceRate\":\"20/second\"}");
+    assertThat(answer).startsWith("HTTP/1.1 200 ");
+    assertThat(body(answer))
+        .contains("\"allowedSources\":[\"10.0.0.0/8\",\"192.0.2.1/32\"]")
+        .contains("\"maxConnections\":7")
+        .contains("\"sourceRate\":\"20/second\"");
+    assertThat(client.find("web").value().get(0).mapping().options())
+        .isEqualTo(agent.mappings().get(0).options());
+    assertThat(
+            body(
+                RawHttp.ask(
+                    socket,
+                    "PATCH",
+                    "/v1/mappings/web",
+                    "{\"allowedSources\":null,\"maxConnections\":null,\"sourceRate\":null}")))
+        .doesNotContain("allowedSources", "maxConnections", "sourceRate");
+  }
+
+  /** Fails if an update that is not understood wholly is carried out in part. */
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      quoteCharacter = '`',
+      textBlock =
+          """
+          {}                               | nothing is to be changed; give at least one member
+          []                               | the body must be a JSON object
+          {"nam":"x"}                      | unknown member "nam" at line 1, column 2
+          {"name":""}                      | the name is empty
+          {"name":null}                    | "name" must be a string
+          {"target":"web"}                 | web
+          {"target":"0.0.0.0"}             | 0.0.0.0
+          {"targets":["10.0.0.1","10.0.0.2"]} | 10.0.0.1 and 10.0.0.2 are both IPv4 addresses
+          {"targets":["10.0.0.1","fd00::1","fd00::2"]} | "targets" has more than 2 entries
+          {"allowedSources":"10.0.0.0/8"}  | "allowedSources" must be an array of strings
+          {"allowedSources":["10.0.0.1/8"]} | 10.0.0.1/8 has bits set behind its length
+          {"allowedSources":[8]}           | an entry of "allowedSources" must be a string
+          {"maxConnections":"7"}           | "maxConnections" must be a whole number
+          {"maxConnections":7.5}           | "maxConnections" must be a whole number
+          {"maxConnections":0}             | the limit of connections must be 1 to 10000000, not 0
+          {"maxConnections":99999999999}   | the body is not valid JSON
+          {"sourceRate":20}                | "sourceRate" must be a string
+          {"sourceRate":"20/day"}          | "20/day" is not a rate
+          {"add":["99999:80"]}             | port "99999" is not in 1–65535
+          {"add":"8080:80"}                | "add" must be an array of strings
+          {"remove":[""]}                  | port
+          {"cut":"yes"}                    | "cut" must be true or false
+          {"cut":true} {}                  | something follows the JSON object
+          """)
+  void refuses_a_broken_update(String body, String detail) throws IOException {
+    agent.publish("8080:80", "172.30.0.2", "web");
+    String answer = RawHttp.ask(socket, "PATCH", "/v1/mappings/web", body);
+    assertThat(answer).startsWith("HTTP/1.1 400 ").contains("application/problem+json");
+    assertThat(answer.replace("\\\"", "\"")).contains(detail).doesNotContain("Exception");
+    assertThat(agent.mappings().get(0).options().isNone()).isTrue();
+  }
+
+  /** Fails if a time to drain is not passed on, or its absence drains. */
+  @Test
+  void drains_if_asked_to() throws IOException {
+    for (String port : List.of("1:1", "2:2", "3:3", "4:4")) {
+      agent.publish(port, "172.30.0.2", "web" + port.charAt(0));
+    }
+    client.unpublish("web1");
+    assertThat(agent.lastDrain()).isNull();
+    assertThat(client.drain("web2", DrainTime.FOREVER).value()).hasSize(1);
+    assertThat(agent.lastDrain()).isEqualTo(DrainTime.FOREVER);
+    assertThat(RawHttp.ask(socket, "DELETE", "/v1/mappings/web3?drain=30s", ""))
+        .startsWith("HTTP/1.1 200 ");
+    assertThat(agent.lastDrain()).isEqualTo(DrainTime.parse("30s"));
+    for (String query : List.of("drain=", "drain=soon", "drain=0s", "drain=1s&drain=2s", "cut=1")) {
+      assertThat(RawHttp.ask(socket, "DELETE", "/v1/mappings/web4?" + query, ""))
+          .as(query)
+          .startsWith("HTTP/1.1 400 ");
+    }
+    assertThat(agent.mappings()).hasSize(1);
+  }
+
+  /** Fails if a publish body drops what it says beside ports, target and name. */
+  @Test
+  void publishes_with_options_to_both_families() {
+    PublishRequest request =
+        new PublishRequest(
+            List.of(PortSpec.parse("8080:80")),
+            List.of(IpAddress.parse("172.30.0.2"), IpAddress.parse("fd00::2")),
+            Optional.of(new MappingName("web")),
+            Owner.API,
+            new MappingOptions(
+                List.of(Prefix.parse("10.0.0.0/8"), Prefix.parse("fd00::/8")),
+                OptionalInt.of(7),
+                Optional.of(SourceRate.parse("20/second"))));
+    assertThat(PublishBody.read(PublishBody.write(request), Owner.API)).isEqualTo(request);
+    PublishRequest plain =
+        new PublishRequest(
+            request.ports(), IpAddress.parse("fd00::2"), Optional.empty(), Owner.CLI);
+    assertThat(PublishBody.read(PublishBody.write(plain), Owner.CLI)).isEqualTo(plain);
+    assertThat(UpdateBody.read(UpdateBody.write(EVERYTHING), "we_b_1")).isEqualTo(EVERYTHING);
   }
 
   /** Fails if a flow's line differs from the schema of docs/events.md. */

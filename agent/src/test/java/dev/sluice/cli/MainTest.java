@@ -9,7 +9,16 @@ import dev.sluice.api.Diagnostics.Severity;
 import dev.sluice.api.FakeAgent;
 import dev.sluice.config.PortsFile;
 import dev.sluice.flow.FlowFilter;
+import dev.sluice.model.DrainTime;
+import dev.sluice.model.Mapping;
+import dev.sluice.model.MappingName;
+import dev.sluice.model.MappingOptions;
+import dev.sluice.model.OptionsChange;
+import dev.sluice.model.PortSpec;
+import dev.sluice.model.SourceRate;
+import dev.sluice.model.UpdateRequest;
 import dev.sluice.net.IpAddress;
+import dev.sluice.net.Prefix;
 import dev.sluice.net.Protocol;
 import dev.sluice.publish.PublishException;
 import java.io.PrintWriter;
@@ -21,6 +30,7 @@ import java.time.Duration;
 import java.time.ZoneOffset;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
@@ -177,6 +187,88 @@ class MainTest {
     assertThat(agent.lastDeclaration()).isNull();
     Files.delete(file);
     assertThat(sluice("apply", "-f", file.toString()).exitCode()).isEqualTo(5);
+  }
+
+  @Test
+  void publish_passes_restrictions_on() {
+    assertThat(
+            sluice(
+                "publish",
+                "-p",
+                "8080:80",
+                "--to",
+                "172.30.0.2",
+                "--allow",
+                "10.0.0.0/8",
+                "--allow",
+                "192.0.2.7",
+                "--max-connections",
+                "100",
+                "--source-rate",
+                "20/second"))
+        .extracting(Result::exitCode)
+        .isEqualTo(0);
+    assertThat(agent.mappings())
+        .extracting(Mapping::options)
+        .containsExactly(
+            new MappingOptions(
+                List.of(Prefix.parse("10.0.0.0/8"), Prefix.parse("192.0.2.7/32")),
+                OptionalInt.of(100),
+                Optional.of(SourceRate.parse("20/second"))));
+  }
+
+  /** Fails if an option of update is not passed on, or one that is not given changes something. */
+  @Test
+  void update_passes_on_what_is_to_change() {
+    agent.publish("8080:80", "172.30.0.2", "web");
+    assertThat(
+            sluice(
+                ("update web --to 172.30.0.3 --to fd00::3 --name shop --add 8443:443 --add 53/udp"
+                        + " --remove 80 --cut --allow 10.0.0.0/8 --max-connections 5"
+                        + " --source-rate 9/hour")
+                    .split(" ")))
+        .isEqualTo(ok("published web  0.0.0.0:8080->172.30.0.2:80/tcp  (id a1b2c3d400000001)"));
+    assertThat(agent.lastUpdate())
+        .isEqualTo(
+            new UpdateRequest(
+                "web",
+                Optional.of(new MappingName("shop")),
+                List.of(IpAddress.parse("172.30.0.3"), IpAddress.parse("fd00::3")),
+                OptionsChange.NONE
+                    .withAllowedSources(List.of(Prefix.parse("10.0.0.0/8")))
+                    .withMaxConnections(OptionalInt.of(5))
+                    .withSourceRate(Optional.of(SourceRate.parse("9/hour"))),
+                List.of(PortSpec.parse("8443:443"), PortSpec.parse("53/udp")),
+                List.of(PortSpec.parse("80")),
+                true));
+    sluice("update", "web", "--cut");
+    assertThat(agent.lastUpdate()).isEqualTo(UpdateRequest.of("web").cutting());
+    sluice("update web --allow none --max-connections none --source-rate none".split(" "));
+    assertThat(agent.lastUpdate())
+        .isEqualTo(
+            UpdateRequest.of("web")
+                .withOptions(
+                    OptionsChange.NONE
+                        .withAllowedSources(List.of())
+                        .withMaxConnections(OptionalInt.empty())
+                        .withSourceRate(Optional.empty())));
+    assertThat(sluice("update", "db", "--name", "x").exitCode()).isEqualTo(5);
+  }
+
+  /** Fails if --drain needs a time, takes the name for one, or is not passed on. */
+  @Test
+  void unpublish_drains_if_asked_to() {
+    for (String port : List.of("1:1", "2:2", "3:3")) {
+      agent.publish(port, "172.30.0.2", "web" + port.charAt(0));
+    }
+    assertThat(sluice("unpublish", "web1").exitCode()).isZero();
+    assertThat(agent.lastDrain()).isNull();
+    assertThat(sluice("unpublish", "web2", "--drain").exitCode()).isZero();
+    assertThat(agent.lastDrain()).isEqualTo(DrainTime.FOREVER);
+    assertThat(sluice("unpublish", "--drain=30s", "web3"))
+        .isEqualTo(ok("unpublished web3  0.0.0.0:3->172.30.0.2:3/tcp  (id a1b2c3d400000003)"));
+    assertThat(agent.lastDrain()).isEqualTo(DrainTime.parse("30s"));
+    assertThat(agent.mappings()).isEmpty();
   }
 
   @Test

@@ -4,6 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
+import java.util.List;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -102,6 +105,43 @@ class PrefixTest {
         .withMessageContaining("10.0.0.0/8");
     assertThat(Prefix.containing(address, 8)).isEqualTo(Prefix.parse("10.0.0.0/8"));
     assertThat(Prefix.of(address)).isEqualTo(Prefix.parse("10.1.2.3/32"));
+  }
+
+  /** Fails if a block is not found between its ends, or two addresses that are none make one. */
+  @ParameterizedTest
+  @CsvSource(
+      nullValues = "-",
+      value = {
+        "0.0.0.0, 255.255.255.255, 0.0.0.0/0",
+        "10.0.0.0, 10.255.255.255, 10.0.0.0/8",
+        "192.0.2.1, 192.0.2.1, 192.0.2.1/32",
+        "192.0.2.4, 192.0.2.5, 192.0.2.4/31",
+        "192.0.2.5, 192.0.2.6, -",
+        "192.0.2.4, 192.0.2.6, -",
+        "192.0.2.6, 192.0.2.4, -",
+        "10.0.0.1, 10.255.255.255, -",
+        "::, ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff, ::/0",
+        "2001:db8::, 2001:db8::ffff:ffff:ffff:ffff, 2001:db8::/64",
+        "::1, ::1, ::1/128",
+        "::1, ::2, -",
+        "0.0.0.0, ::, -"
+      })
+  void findsTheBlockBetweenTwoAddresses(String first, String last, @Nullable String block) {
+    assertThat(Prefix.between(IpAddress.parse(first), IpAddress.parse(last)))
+        .isEqualTo(Optional.ofNullable(block).map(Prefix::parse));
+  }
+
+  /** Fails if one address is no block, or a block is read more loosely than elsewhere. */
+  @Test
+  void readsOneAddressAsABlock() {
+    assertThat(Prefix.parseBlock("10.1.2.3")).hasToString("10.1.2.3/32");
+    assertThat(Prefix.parseBlock("fd00::1")).hasToString("fd00::1/128");
+    assertThat(Prefix.parseBlock("10.0.0.0/8")).isEqualTo(Prefix.parse("10.0.0.0/8"));
+    for (String text : List.of("", "10.1.2.3/8", "10.1.2", "10.0.0.0/", "none", "[::1]")) {
+      assertThat(catchThrowableOfType(MalformedValueException.class, () -> Prefix.parseBlock(text)))
+          .as(text)
+          .isNotNull();
+    }
   }
 
   /** Fails if the length decides before the address. */

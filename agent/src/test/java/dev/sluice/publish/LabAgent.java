@@ -2,11 +2,13 @@ package dev.sluice.publish;
 
 import dev.sluice.conntrack.Conntrack;
 import dev.sluice.flow.FlowCutter;
+import dev.sluice.model.DrainTime;
 import dev.sluice.model.Mapping;
 import dev.sluice.model.MappingName;
 import dev.sluice.model.Owner;
 import dev.sluice.model.PortSpec;
 import dev.sluice.model.PublishRequest;
+import dev.sluice.model.UpdateRequest;
 import dev.sluice.net.IpAddress;
 import dev.sluice.netlink.NetworkNamespace;
 import dev.sluice.network.HostNetworks;
@@ -49,7 +51,7 @@ public final class LabAgent implements AutoCloseable {
             table,
             networks,
             reservations,
-            new ReservedLocalPorts(sysctl),
+            inside(() -> new ReservedLocalPorts(sysctl)),
             new FlowCutter(conntrack, networks::isLocal),
             new MappingListener() {
               @Override
@@ -118,7 +120,20 @@ public final class LabAgent implements AutoCloseable {
             IpAddress.parse(target),
             name,
             Owner.CLI);
+    return publish(request);
+  }
+
+  public List<Mapping> publish(PublishRequest request) {
     return inside(() -> publisher.publish(request));
+  }
+
+  public List<Mapping> update(UpdateRequest request) {
+    return inside(() -> publisher.update(request));
+  }
+
+  /** {@code unpublish --drain=TIME NAME}. */
+  public List<Mapping> drain(String nameOrId, String time) {
+    return inside(() -> publisher.drain(nameOrId, DrainTime.parse(time)));
   }
 
   public List<Mapping> unpublish(String nameOrId) {

@@ -5,8 +5,10 @@ import dev.sluice.model.InterfaceName;
 import dev.sluice.model.Mapping;
 import dev.sluice.model.MappingId;
 import dev.sluice.model.MappingName;
+import dev.sluice.model.MappingOptions;
 import dev.sluice.model.Network;
 import dev.sluice.model.Owner;
+import dev.sluice.model.SourceRate;
 import dev.sluice.net.Family;
 import dev.sluice.net.IpAddress;
 import dev.sluice.net.PortRange;
@@ -16,6 +18,7 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.Random;
 
 /** Mappings and networks of every form, the same for the same seed. */
@@ -45,6 +48,24 @@ final class Samples {
         address(family),
         target,
         Instant.ofEpochMilli(random.nextLong(1L << 42)));
+  }
+
+  /** Any of the options, or none, for a mapping of the family. */
+  MappingOptions options(Family family) {
+    List<Prefix> sources = new ArrayList<>();
+    for (int i = random.nextInt(4); i > 0; i--) {
+      int length = random.nextInt(3) == 0 ? family.bits() : random.nextInt(family.bits() + 1);
+      sources.add(Prefix.containing(address(family), length));
+    }
+    return new MappingOptions(
+        sources,
+        random.nextBoolean() ? OptionalInt.empty() : OptionalInt.of(1 + random.nextInt(10_000_000)),
+        random.nextBoolean()
+            ? Optional.empty()
+            : Optional.of(
+                new SourceRate(
+                    1 + random.nextInt(SourceRate.MAX_CONNECTIONS),
+                    pick(List.of(SourceRate.Per.values())))));
   }
 
   /** Often at the highest port, where an interval has no end. */

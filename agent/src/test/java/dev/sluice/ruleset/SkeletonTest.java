@@ -134,7 +134,12 @@ class SkeletonTest {
                   .skip(chain.equals("forward") ? 1 : 0) // jump user
                   .map(rule -> rule.replaceAll(SWAP_OF_ONE_BYTE, ""))
                   .map(rule -> rule.contains("(numgen)") ? atRandom(rule) : rule);
-          assertThat(ours).as(chain).containsExactlyElementsOf(expected.toList());
+          List<String> common = new ArrayList<>(ours);
+          if (chain.startsWith("guard_")) {
+            // The reference does not know of connections that are cut.
+            assertThat(common.remove(1)).as(chain).contains("(bitwise)");
+          }
+          assertThat(common).as(chain).containsExactlyElementsOf(expected.toList());
         });
     assertThat(nftRules.getOrDefault("forward", List.of()).get(0)).contains("7573657200");
   }

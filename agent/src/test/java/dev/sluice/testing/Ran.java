@@ -89,7 +89,7 @@ public record Ran(List<String> command, int exitCode, String stdout, String stde
         .formatted(exitCode, stdout.strip(), stderr.strip());
   }
 
-  static String resource(String name) {
+  public static String resource(String name) {
     try (InputStream in = Ran.class.getResourceAsStream(name)) {
       if (in == null) {
         throw new IllegalArgumentException("no test resource " + name);
