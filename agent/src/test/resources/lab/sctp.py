@@ -2,7 +2,7 @@
 """SCTP without the kernel's: an end of an association that is made by hand, in raw packets of either family.
 
   answer ADDRESS PORT COUNT          says "ready", then answers COUNT INITs with an INIT ACK, and says what came
-  ask ADDRESS PORT SOURCE_PORT TAG   sends an INIT, and says what came back within a second, or "nothing"
+  ask ADDRESS PORT SOURCE SOURCE_PORT TAG   sends an INIT, and says what came back within a second, or "nothing"
 
 What came is "TYPE from ADDRESS:PORT verification=TAG initiate=TAG checksum=ok|wrong".
 RFC 9260: common header 3.1, INIT 3.3.2, INIT ACK 3.3.3, the checksum (CRC32c) appendix A.
@@ -81,8 +81,9 @@ def main():
             say(received)
             end.send(received[0], received[1], received[4], INIT_ACK, 0xBEEF)
         return
-    end = End(family, int(sys.argv[4]))
-    end.send(address, port, 0, INIT, int(sys.argv[5], 16))
+    end = End(family, int(sys.argv[5]))
+    end.socket.bind((sys.argv[4], 0))
+    end.send(address, port, 0, INIT, int(sys.argv[6], 16))
     try:
         say(end.receive(1))
     except TimeoutError:

@@ -56,6 +56,13 @@ public record DrainTime(Optional<Duration> limit) {
   /** A form that {@link #parse} reads. */
   @Override
   public String toString() {
-    return limit.map(time -> time.toMillis() + "ms").orElse(FOREVER_TEXT);
+    return limit.map(DrainTime::text).orElse(FOREVER_TEXT);
+  }
+
+  /**
+   * In seconds where they are whole: of a long time, milliseconds are more digits than are read.
+   */
+  private static String text(Duration time) {
+    return time.toMillisPart() == 0 ? time.toSeconds() + "s" : time.toMillis() + "ms";
   }
 }

@@ -97,8 +97,7 @@ public final class RuleBuilder {
     load(Field.TCP_FLAGS);
     with(
         Bitwise.mask(
-            Register.R1,
-            Bytes.of((byte) (TCPHDR_FIN | TCPHDR_SYN | TCPHDR_RST | TCPHDR_ACK))));
+            Register.R1, Bytes.of((byte) (TCPHDR_FIN | TCPHDR_SYN | TCPHDR_RST | TCPHDR_ACK))));
     return with(Cmp.neq(Register.R1, Bytes.of((byte) TCPHDR_SYN)));
   }
 

@@ -295,9 +295,7 @@ public final class PortReservations implements AutoCloseable {
         };
     int protocol = binding.protocol() == Protocol.SCTP ? IPPROTO_SCTP : 0;
     int fd = Sys.socket(ipv4 ? AF_INET : AF_INET6, type | SOCK_CLOEXEC, protocol);
-    if (fd == -Errno.EPROTONOSUPPORT
-        || fd == -Errno.ESOCKTNOSUPPORT
-        || fd == -Errno.EAFNOSUPPORT) {
+    if (fd == -Errno.EPROTONOSUPPORT || fd == -Errno.ESOCKTNOSUPPORT || fd == -Errno.EAFNOSUPPORT) {
       // A kernel without the protocol has nobody who could listen on it either.
       return -1;
     }

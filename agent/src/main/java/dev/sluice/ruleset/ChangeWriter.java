@@ -81,8 +81,7 @@ final class ChangeWriter {
     Set<RateChain> unused = RateChain.of(change.withdraw());
     unused.removeAll(wanted);
     dropUnused(unused, change.withdraw(), elementsOf);
-    writeContents(
-        change.networks(), change.publish(), change.drain(), change.traffic(), staying);
+    writeContents(change.networks(), change.publish(), change.drain(), change.traffic(), staying);
   }
 
   /**

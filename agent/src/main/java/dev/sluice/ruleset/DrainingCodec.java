@@ -74,7 +74,14 @@ final class DrainingCodec {
         || found.get().u8(0) != VERSION) {
       return Optional.empty();
     }
-    ByteBuffer record = ByteBuffer.wrap(found.get().toArray());
+    try {
+      return read(metadata.get(), ByteBuffer.wrap(found.get().toArray()));
+    } catch (IllegalArgumentException e) {
+      return Optional.empty(); // where the table has no owner, anybody may have changed it
+    }
+  }
+
+  private static Optional<Draining> read(MappingMetadata metadata, ByteBuffer record) {
     Optional<Protocol> protocol = Protocol.ofNumber(record.get(1) & 0xff);
     int addressBytes = record.get(2);
     if (protocol.isEmpty() || (addressBytes != 4 && addressBytes != ADDRESS_BYTES)) {
@@ -84,9 +91,9 @@ final class DrainingCodec {
     int targetPort = record.getShort(8) & 0xffff;
     Mapping mapping =
         new Mapping(
-            metadata.get().id(),
-            metadata.get().name(),
-            metadata.get().owner(),
+            metadata.id(),
+            metadata.name(),
+            metadata.owner(),
             protocol.get(),
             record.get(3) == 0
                 ? Optional.empty()
@@ -94,7 +101,7 @@ final class DrainingCodec {
             hostPorts,
             address(record, TARGET_ADDRESS_OFFSET, addressBytes),
             PortRange.of(targetPort, targetPort + hostPorts.size() - 1),
-            metadata.get().createdAt());
+            metadata.createdAt());
     return Optional.of(
         new Draining(
             mapping,

@@ -192,7 +192,7 @@ class ApiServerTest {
           Optional.of(new MappingName("shop")),
           List.of(IpAddress.parse("172.30.0.3"), IpAddress.parse("fd00::3")),
           OptionsChange.NONE
-              .withAllowedSources(List.of(Prefix.parse("10.0.0.0/8"), Prefix.parse("fd00::/8")))
+              .withAllowedSources(List.of(Prefix.parse("10.0.0.0/8"), Prefix.parse("11.0.0.0/8")))
               .withMaxConnections(OptionalInt.of(100))
               .withSourceRate(Optional.of(SourceRate.parse("20/second"))),
           List.of(PortSpec.parse("8443:443"), PortSpec.parse("[::1]:53:53/udp")),
@@ -262,7 +262,6 @@ class ApiServerTest {
           {"name":""}                      | the name is empty
           {"name":null}                    | "name" must be a string
           {"target":"web"}                 | web
-          {"target":"0.0.0.0"}             | 0.0.0.0
           {"targets":["10.0.0.1","10.0.0.2"]} | 10.0.0.1 and 10.0.0.2 are both IPv4 addresses
           {"targets":["10.0.0.1","fd00::1","fd00::2"]} | "targets" has more than 2 entries
           {"allowedSources":"10.0.0.0/8"}  | "allowedSources" must be an array of strings

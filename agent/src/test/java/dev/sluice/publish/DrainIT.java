@@ -59,13 +59,7 @@ class DrainIT extends AgentCase {
   @EnumSource
   void theEndOfTheTimeCutsWhatIsLeftAndNothingNewer(Ownership ownership) {
     start(ownership);
-    agent.publish(
-        request(
-            "web",
-            List.of(Lab.C1),
-            LIMITED,
-            "8080:80",
-            "7000-7009:7000-7009"));
+    agent.publish(request("web", List.of(Lab.C1), LIMITED, "8080:80", "7000-7009:7000-7009"));
     try (Held old = lab.client().traffic().hold(Lab.HOST, 8080, 2);
         Held range = lab.client().traffic().hold(Lab.HOST, 7005, 1)) {
       List<Mapping> drained = agent.drain("web", "1500ms");

@@ -203,14 +203,24 @@ class RestrictionIT extends AgentCase {
               .as(host)
               .containsExactly(1, 1, 2);
         }
-        try (Held third = lab.client().traffic().hold(host, 8080, 1)) {
-          assertThat(third.answered()).as("after one was closed").isEqualTo(1);
-        }
+        assertThat(getsIn(host)).as("after one was closed").isTrue();
       }
     }
     try (Held other = lab.client().traffic().hold(Lab.HOST, 8080, 2)) {
       assertThat(other.answered()).as("a limit of its own").isEqualTo(1);
     }
+  }
+
+  /** Whether one more gets in within seconds: the end of another takes a few packets. */
+  private boolean getsIn(String host) {
+    for (int attempt = 0; attempt < 10; attempt++) {
+      try (Held one = lab.client().traffic().hold(host, 8080, 1)) {
+        if (one.answered() == 1) {
+          return true;
+        }
+      }
+    }
+    return false;
   }
 
   /**

@@ -31,8 +31,16 @@ class SctpIT extends AgentCase {
         .toArray(String[]::new);
   }
 
-  private String ask(String host, int sourcePort, String tag) {
-    return lab.client().exec(tool("ask", host, 3868, sourcePort, tag)).orFail().stdout().strip();
+  private String ask(String host, String source, int sourcePort, String tag) {
+    return lab.client()
+        .exec(tool("ask", host, 3868, source, sourcePort, tag))
+        .orFail()
+        .stdout()
+        .strip();
+  }
+
+  private List<String> flows() {
+    return Conntrack.in(lab.host()).list("-p", "sctp", "--orig-port-src", "40002");
   }
 
   /**
@@ -51,19 +59,21 @@ class SctpIT extends AgentCase {
     start(ownership);
     try (Background server = lab.c1().start(tool("answer", target, 3869, 2))) {
       server.awaitLine("ready", SOON);
-      assertThat(ask(host, 40001, "a1b2c3d4")).as("without the mapping").isEqualTo("nothing");
+      assertThat(ask(host, client, 40001, "a1b2c3d4"))
+          .as("without the mapping")
+          .isEqualTo("nothing");
       List<Mapping> published = agent.publishAs("diameter", target, spec);
       assertThat(published).hasSize(1);
-      assertThat(ask(host, 40002, "1234abcd"))
+      assertThat(ask(host, client, 40002, "1234abcd"))
           .isEqualTo(
               "INIT-ACK from " + host + ":3868 verification=1234abcd initiate=beef checksum=ok");
       assertThat(server.awaitLine("INIT from", SOON))
           .isEqualTo("INIT from " + client + ":40002 verification=0 initiate=1234abcd checksum=ok");
       assertThat(only("diameter").counters().connections()).isEqualTo(1);
-      assertThat(Conntrack.in(lab.host()).list("-p", "sctp", "--orig-port-dst", "3868")).hasSize(1);
+      assertThat(flows()).hasSize(1);
       agent.unpublish("diameter");
-      assertThat(Conntrack.in(lab.host()).list("-p", "sctp", "--orig-port-dst", "3868")).isEmpty();
-      assertThat(ask(host, 40002, "1234abcd")).as("taken back").isEqualTo("nothing");
+      assertThat(flows()).isEmpty();
+      assertThat(ask(host, client, 40002, "1234abcd")).as("taken back").isEqualTo("nothing");
       assertThat(server.lines()).as("no second one arrived").hasSize(2);
     }
   }
