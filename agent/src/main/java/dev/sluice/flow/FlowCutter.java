@@ -95,12 +95,12 @@ public final class FlowCutter {
 
     /**
      * Flows to the mappings' host ports that began before the mapping was published and therefore
-     * bypass it. Only udp has such: a client that goes on sending from the same port keeps its flow
-     * alive for ever, while a tcp connection needs somebody who accepted it, and the port was free.
+     * bypass it: a client that goes on sending from the same port keeps its flow alive for ever.
+     * Not tcp, where a connection needs somebody who accepted it, and the port was free.
      */
     public Cut past(List<Mapping> mappings) {
       mappings.stream()
-          .filter(mapping -> mapping.protocol() == Protocol.UDP)
+          .filter(mapping -> mapping.protocol() != Protocol.TCP)
           .forEach(one -> add(new Order(one, What.PAST, Long.MAX_VALUE)));
       return this;
     }
