@@ -42,7 +42,14 @@ final class Restarts {
       } else {
         restore(others, mappings, restarts);
       }
-      PeersCost.addCompared(figures, restart(mappings), "ready, or rules back", "ms", restarts);
+      restarts.forEach(
+          (label, millis) ->
+              figures.add(
+                  restart(mappings),
+                  label.equals(SluiceApi.LABEL) ? "ready" : "rules back",
+                  label,
+                  "ms",
+                  millis));
       if (mappings >= PeersCost.ENOUGH_FOR_MEMORY) {
         figures.add(
             memory(mappings),

@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
 /** A {@link Tool} at work: timed by bench/native/timed.c, in a namespace for each load. */
 final class ToolRuns implements Contender {
   private static final int SAMPLES = 100;
-  private static final int SAMPLES_AT_LEAST = 5;
+  private static final int SAMPLES_AT_LEAST = 3;
   private static final int SAMPLING_MILLIS = 3_000;
 
   private final Workbench workbench;
