@@ -105,7 +105,7 @@ public final class PeersCost implements NamedBenchmark {
   private static int part(String subject) {
     return subject.startsWith("add 1,") && subject.endsWith("present")
         ? 0
-        : 1 + List.of("add", "restart", "memory", "machine").indexOf(subject.split(" ", 2)[0]);
+        : 1 + List.of("add", "restart", "memory", "machine").indexOf(subject.split("[ ,]", 2)[0]);
   }
 
   private static long numberIn(String subject) {
