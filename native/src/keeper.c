@@ -136,6 +136,8 @@ static void hold_signals(struct keeper *keeper)
 {
 	/* Ignored, as it may have been inherited, children would be reaped before we see how they ended. */
 	signal(SIGCHLD, SIG_DFL);
+	/* Whoever read our messages may have gone; that is no reason to let go of the socket. */
+	signal(SIGPIPE, SIG_IGN);
 	sigemptyset(&keeper->handled);
 	sigaddset(&keeper->handled, SIGCHLD);
 	add_unless_ignored(&keeper->handled, SIGTERM);
@@ -162,6 +164,7 @@ __attribute__((noreturn)) static void become_command(const struct keeper *keeper
 {
 	int result = 0;
 
+	signal(SIGPIPE, SIG_DFL);
 	sigprocmask(SIG_SETMASK, &keeper->original, NULL);
 	if (keeper->fd >= 0) {
 		if (keeper->fd == FIRST_PASSED_FD)
@@ -215,12 +218,17 @@ static bool tells_to_end(int signal)
 static bool is_final(const struct keeper *keeper, int status, bool settled)
 {
 	int code = WEXITSTATUS(status);
+	int ended_by = WIFSIGNALED(status) ? WTERMSIG(status) :
+		       code > EXIT_SIGNALLED ? code - EXIT_SIGNALLED : 0;
 
 	if (keeper->told)
 		return true;
-	if (WIFSIGNALED(status))
-		return tells_to_end(WTERMSIG(status));
-	if (code == 0 || (code > EXIT_SIGNALLED && tells_to_end(code - EXIT_SIGNALLED)))
+	/* Meant for a running agent, which reads its file again, it met one that was still starting. */
+	if (ended_by == SIGHUP && keeper->restarted)
+		return false;
+	if (WIFSIGNALED(status) || tells_to_end(ended_by))
+		return tells_to_end(ended_by);
+	if (code == 0)
 		return true;
 	if (code == EXIT_USAGE || code == EXIT_NOT_PERMITTED || code == EXIT_NO_COMMAND)
 		return true;

@@ -255,11 +255,13 @@ final class ApiHandler implements HttpServerRequestHandler {
 
   private void printRules(Exchange exchange) throws HttpException, IOException {
     exchange.query();
+    // Read before the answer begins, so that a failure can still be said.
+    ProgrammedRules.Listing listing = services.rules().read();
     exchange.stream(
         TEXT,
         out -> {
           Writer text = new BufferedWriter(new OutputStreamWriter(out, StandardCharsets.UTF_8));
-          services.rules().print(text);
+          listing.print(text);
           text.flush();
         });
   }

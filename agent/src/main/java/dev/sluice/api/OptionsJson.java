@@ -28,6 +28,13 @@ final class OptionsJson {
     return json.array(member, "[\"172.30.0.2\",\"fd00::2\"]", 2, IpAddress::parse);
   }
 
+  /** Refuses "target" beside "targets". */
+  static void checkTargets(boolean one, boolean several) {
+    if (one && several) {
+      throw JsonBody.malformed("\"target\" and \"targets\" are two ways to say it; give one of them");
+    }
+  }
+
   /** Writes what is restricted. */
   static void write(JsonGenerator json, MappingOptions options) {
     if (!options.allowedSources().isEmpty()) {

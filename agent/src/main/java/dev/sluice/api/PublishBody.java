@@ -75,11 +75,19 @@ final class PublishBody {
     List<IpAddress> targets = List.of();
     Optional<MappingName> name = Optional.empty();
     OptionsChange options = OptionsChange.NONE;
+    boolean one = false;
+    boolean several = false;
     for (String member = json.nextMember(); member != null; member = json.nextMember()) {
       switch (member) {
         case "ports" -> ports = json.array(member, "[\"8080:80\"]", MAX_PORTS, PortSpec::parse);
-        case "target" -> targets = List.of(IpAddress.parse(json.string(member)));
-        case "targets" -> targets = OptionsJson.readTargets(json, member);
+        case "target" -> {
+          targets = List.of(IpAddress.parse(json.string(member)));
+          one = true;
+        }
+        case "targets" -> {
+          targets = OptionsJson.readTargets(json, member);
+          several = true;
+        }
         case "name" -> name = Optional.of(new MappingName(json.string(member)));
         case "allowedSources", "maxConnections", "sourceRate" ->
             options = OptionsJson.read(json, member, options);
@@ -90,6 +98,7 @@ final class PublishBody {
                     + " \"maxConnections\" and \"sourceRate\"");
       }
     }
+    OptionsJson.checkTargets(one, several);
     if (ports.isEmpty()) {
       throw JsonBody.malformed(
           "\"ports\" is missing or empty; give at least one, such as \"8080:80\"");

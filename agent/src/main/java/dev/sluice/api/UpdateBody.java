@@ -59,13 +59,19 @@ final class UpdateBody {
     List<PortSpec> add = List.of();
     List<PortSpec> remove = List.of();
     boolean cut = false;
-    int members = 0;
+    boolean one = false;
+    boolean several = false;
     for (String member = json.nextMember(); member != null; member = json.nextMember()) {
-      members++;
       switch (member) {
         case "name" -> name = Optional.of(new MappingName(json.string(member)));
-        case "target" -> targets = List.of(IpAddress.parse(json.string(member)));
-        case "targets" -> targets = OptionsJson.readTargets(json, member);
+        case "target" -> {
+          targets = List.of(IpAddress.parse(json.string(member)));
+          one = true;
+        }
+        case "targets" -> {
+          targets = OptionsJson.readTargets(json, member);
+          several = true;
+        }
         case "add" -> add = ports(json, member);
         case "remove" -> remove = ports(json, member);
         case "cut" -> cut = json.bool(member);
@@ -78,11 +84,12 @@ final class UpdateBody {
                     + " \"sourceRate\", \"add\", \"remove\" and \"cut\"");
       }
     }
-    if (members == 0) {
-      throw JsonBody.malformed(
-          "nothing is to be changed; give at least one member, such as " + EXAMPLE);
+    OptionsJson.checkTargets(one, several);
+    UpdateRequest request = new UpdateRequest(nameOrId, name, targets, options, add, remove, cut);
+    if (request.isEmpty()) {
+      throw JsonBody.malformed("nothing is to be changed; give a member such as " + EXAMPLE);
     }
-    return new UpdateRequest(nameOrId, name, targets, options, add, remove, cut);
+    return request;
   }
 
   private static List<PortSpec> ports(JsonBody json, String member) {

@@ -5,9 +5,14 @@ import dev.sluice.model.DrainTime;
 import dev.sluice.model.PublishedMapping;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.Stack;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.IParameterPreprocessor;
+import picocli.CommandLine.Model.ArgSpec;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
@@ -29,7 +34,21 @@ import picocli.CommandLine.Parameters;
       "  sluice unpublish --drain=30s web"
     })
 final class UnpublishCommand implements Callable<Integer> {
+  private static final String FOREVER = "forever";
+
   private final Main main;
+
+  /** Only what is attached with = is the time: in "--drain web" the second word is a name. */
+  static final class AttachedOnly implements IParameterPreprocessor {
+    @Override
+    public boolean preprocess(
+        Stack<String> args, CommandSpec command, ArgSpec option, Map<String, Object> info) {
+      if (!"=".equals(info.get("separator"))) {
+        args.push(FOREVER);
+      }
+      return false;
+    }
+  }
 
   @Parameters(arity = "1..*", paramLabel = "NAME|ID", description = "What to take back.")
   private List<String> mappings = new ArrayList<>();
@@ -37,7 +56,8 @@ final class UnpublishCommand implements Callable<Integer> {
   @Option(
       names = "--drain",
       arity = "0..1",
-      fallbackValue = "forever",
+      fallbackValue = FOREVER,
+      preprocessor = AttachedOnly.class,
       paramLabel = "TIME",
       description =
           "Let tcp connections live on: for a time such as 30s, 5m or 2h, or as long as they like.")

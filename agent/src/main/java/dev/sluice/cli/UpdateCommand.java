@@ -1,6 +1,8 @@
 package dev.sluice.cli;
 
 import dev.sluice.api.ApiClient;
+import dev.sluice.api.Problem;
+import dev.sluice.api.ProblemException;
 import dev.sluice.model.MappingName;
 import dev.sluice.model.PortSpec;
 import dev.sluice.model.PublishedMapping;
@@ -85,6 +87,13 @@ final class UpdateCommand implements Callable<Integer> {
             add.stream().map(PortSpec::parse).toList(),
             remove.stream().map(PortSpec::parse).toList(),
             cut);
+    if (request.isEmpty()) {
+      throw new ProblemException(
+          Problem.of(
+              Problem.Kind.MALFORMED_REQUEST,
+              "nothing to change: give --to, --name, --add, --remove, --allow, --max-connections or"
+                  + " --source-rate"));
+    }
     try (ApiClient client = main.client()) {
       var updated = client.update(request);
       if (main.json()) {

@@ -40,7 +40,7 @@ final class TableSocket {
             "the socket that was kept for us as {} cannot be used, opening another: {}",
             NAME,
             e.getMessage());
-        Sys.close(handed);
+        // It stays open: it may be no descriptor of ours to close.
         ServiceManager.notify("FDSTOREREMOVE=1\nFDNAME=" + NAME);
       }
     }

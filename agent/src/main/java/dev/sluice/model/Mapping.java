@@ -40,6 +40,9 @@ public record Mapping(
     Instant createdAt,
     MappingOptions options) {
 
+  /** Each allowed source is kept once for each host port. */
+  public static final int MAX_PORTS_TIMES_SOURCES = 65_536;
+
   /** Each host port of a mapping with options costs elements of its own. */
   public static final int MAX_PORTS_WITH_OPTIONS = 1_024;
 
@@ -106,6 +109,16 @@ public record Mapping(
   }
 
   private static void checkOptions(MappingOptions options, Family family, PortRange hostPorts) {
+    int sources = options.allowedSources().size();
+    if ((long) hostPorts.size() * sources > MAX_PORTS_TIMES_SOURCES) {
+      throw new InvalidMappingException(
+          hostPorts.size()
+              + " host ports with "
+              + sources
+              + " allowed sources each are more than "
+              + MAX_PORTS_TIMES_SOURCES
+              + " combinations: give fewer ports, or wider blocks of sources");
+    }
     if (!options.isNone() && hostPorts.size() > MAX_PORTS_WITH_OPTIONS) {
       throw new InvalidMappingException(
           "host ports "

@@ -21,15 +21,35 @@ public record PublishRequest(
     Optional<MappingName> name,
     Owner owner,
     MappingOptions options) {
+  /** The most ports of one request, a range that keeps its numbers on every address counted once. */
+  public static final int MAX_ELEMENTS = 262_144;
+
   public PublishRequest {
     ports = List.copyOf(ports);
     if (ports.isEmpty()) {
       throw new IllegalArgumentException("a publish request needs at least one port");
     }
+    long elements = ports.stream().mapToLong(PublishRequest::elements).sum();
+    if (elements > MAX_ELEMENTS) {
+      throw new InvalidMappingException(
+          "the request asks for "
+              + elements
+              + " ports one by one, and at most "
+              + MAX_ELEMENTS
+              + " are possible: split it");
+    }
     targets = Targets.check(targets);
     if (targets.isEmpty()) {
       throw new IllegalArgumentException("a publish request needs a target");
     }
+  }
+
+  private static int elements(PortSpec spec) {
+    boolean keepsItsPorts =
+        spec.hostAddress().filter(address -> !address.isAny()).isEmpty()
+            && spec.hostPorts() instanceof PortSpec.Exactly exactly
+            && exactly.ports().equals(spec.targetPorts());
+    return keepsItsPorts ? 1 : spec.targetPorts().size();
   }
 
   /** A request with one target and no options. */

@@ -31,6 +31,15 @@ public record UpdateRequest(
     remove = List.copyOf(remove);
   }
 
+  /** Whether it asks for no change at all. */
+  public boolean isEmpty() {
+    return name.isEmpty()
+        && targets.isEmpty()
+        && options.equals(OptionsChange.NONE)
+        && add.isEmpty()
+        && remove.isEmpty();
+  }
+
   /** Changes nothing yet. */
   public static UpdateRequest of(String nameOrId) {
     return new UpdateRequest(

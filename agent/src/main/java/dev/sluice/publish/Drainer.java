@@ -37,6 +37,11 @@ final class Drainer implements AutoCloseable {
   /** Ends its connections when its time is over, which may be now. */
   void schedule(Draining draining) {
     Duration left = Duration.between(clock.instant(), draining.until());
+    // The clock may have been set back since then.
+    Duration whole = Duration.between(draining.since(), draining.until());
+    if (left.compareTo(whole) > 0) {
+      left = whole;
+    }
     var unused =
         waiting.schedule(() -> end(draining), Math.max(0, left.toMillis()), TimeUnit.MILLISECONDS);
   }

@@ -22,12 +22,26 @@ final class Reconciliation {
   // Twenty thousand wishes look for theirs.
   private final Map<Place, List<PublishedMapping>> byPlace = new HashMap<>();
 
+  private final Map<Aim, List<PublishedMapping>> byAim = new HashMap<>();
+
   private record Place(Protocol protocol, PortRange hostPorts, IpAddress target) {}
+
+  private record Aim(
+      Optional<MappingName> name, Protocol protocol, PortRange targetPorts, IpAddress target) {}
 
   Reconciliation(List<PublishedMapping> published) {
     for (PublishedMapping one : published) {
       Mapping mapping = one.mapping();
       left.put(mapping.id(), one);
+      byAim
+          .computeIfAbsent(
+              new Aim(
+                  mapping.name(),
+                  mapping.protocol(),
+                  mapping.targetPorts(),
+                  mapping.targetAddress()),
+              aim -> new ArrayList<>(1))
+          .add(one);
       byPlace
           .computeIfAbsent(
               new Place(mapping.protocol(), mapping.hostPorts(), mapping.targetAddress()),
@@ -41,7 +55,8 @@ final class Reconciliation {
     Collection<PublishedMapping> candidates =
         spec.hostPorts() instanceof PortSpec.Exactly exactly
             ? byPlace.getOrDefault(new Place(spec.protocol(), exactly.ports(), target), List.of())
-            : left.values();
+            : byAim.getOrDefault(
+                new Aim(name, spec.protocol(), spec.targetPorts(), target), List.of());
     Optional<PublishedMapping> found =
         candidates.stream()
             .filter(

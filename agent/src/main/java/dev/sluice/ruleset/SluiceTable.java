@@ -297,6 +297,12 @@ public final class SluiceTable implements AutoCloseable {
         && change.drained().stream().noneMatch(draining::contains);
   }
 
+  private boolean isNoted(Map<MappingId, Traffic> traffic) {
+    Map<MappingId, Traffic> noted = traffic.isEmpty() ? Map.of() : traffic();
+    return traffic.entrySet().stream()
+        .allMatch(one -> noted.getOrDefault(one.getKey(), Traffic.NONE).equals(one.getValue()));
+  }
+
   private static boolean isPublishedAgain(Change change, Mapping mapping) {
     return change.publish().stream().anyMatch(one -> one.mapping().equals(mapping));
   }
@@ -337,19 +343,11 @@ public final class SluiceTable implements AutoCloseable {
   }
 
   /**
-   * Prints the table as it is programmed, in the language of {@code nft -f}. It is read first, and
-   * then printed without holding anything up.
-   *
-   * @throws IOException if {@code out} throws it
+   * Reads the table as it is programmed; {@link TablePrinter} prints it in the language of {@code
+   * nft -f} without holding anything up. Empty if somebody has deleted it.
    */
-  public void print(Appendable out) throws IOException {
-    Optional<TableListing> listing =
-        read("read the table " + ID, () -> TableListing.read(nftables, ID));
-    if (listing.isPresent()) {
-      TablePrinter.print(listing.get(), out);
-    } else {
-      out.append("# there is no table ").append(ID.toString()).append('\n');
-    }
+  public Optional<TableListing> listing() {
+    return read("read the table " + ID, () -> TableListing.read(nftables, ID));
   }
 
   private <T> T read(String operation, Supplier<T> reader) {
