@@ -284,6 +284,7 @@ public final class SluiceTable implements AutoCloseable {
         && change.withdraw().stream()
             .noneMatch(mapping -> inForce.contains(mapping) && !isPublishedAgain(change, mapping))
         && isDrainingInForce(change)
+        && isNoted(change.traffic())
         && change.networks().stream()
             .allMatch(network -> bridges.contains(network.bridge().toString()));
   }

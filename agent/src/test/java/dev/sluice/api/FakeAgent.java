@@ -78,9 +78,9 @@ public final class FakeAgent
   }
 
   @Override
-  public void print(Appendable out) throws IOException {
+  public Listing read() {
     throwFailure();
-    out.append(RULES);
+    return out -> out.append(RULES);
   }
 
   /** Sends lines to everybody who follows. */
