@@ -208,15 +208,15 @@ public final class PortReservations implements AutoCloseable {
     }
     if (binding.address().isPresent()) {
       // Where the socket of every address is ours, it holds for this one too.
-      int fd = holders.wide.isEmpty() ? bind(binding, port) : -1;
+      int fd = holders.any < 0 ? bind(binding, port) : -1;
       keep(holders, binding, fd, hold);
       return;
     }
-    if (holders.wide.isEmpty()) {
-      replaceExactByWide(holders, binding, port, hold);
-    } else {
+    if (holders.any >= 0) {
       // Our own socket holds the port already, for the mapping that goes first or comes after.
       holders.wide.add(binding.precedence());
+    } else {
+      replaceExactByWide(holders, binding, port, hold);
     }
   }
 
@@ -246,6 +246,9 @@ public final class PortReservations implements AutoCloseable {
    */
   private void rebindExact(Holders holders, HostBinding binding, int port) {
     for (Map.Entry<IpAddress, Integer> entry : holders.exact.entrySet()) {
+      if (entry.getValue() >= 0) {
+        continue;
+      }
       HostBinding exact =
           new HostBinding(
               binding.protocol(),

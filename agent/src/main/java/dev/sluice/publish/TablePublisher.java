@@ -45,6 +45,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.function.Consumer;
 import java.util.function.Function;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -342,15 +343,14 @@ public final class TablePublisher implements Publisher, AutoCloseable {
       step.run();
       return;
     }
-    int undoSize = work.undo.size();
-    int attachSize = work.attach.size();
+    Work.Mark mark = work.mark();
     try {
       step.run();
     } catch (RuntimeException e) {
-      work.undo.runDownTo(undoSize);
-      work.attach.subList(attachSize, work.attach.size()).clear();
+      work.rollBackTo(mark);
       PublishRequest request = wish.alone();
-      RuntimeException reason = explain("publish to " + targetsText(request.targets()), e);
+      String what = "publish to " + targetsText(request.targets());
+      RuntimeException reason = explain(what, e, work::publishedBefore);
       if (!(reason instanceof PublishException refused)) {
         throw reason;
       }
@@ -367,19 +367,24 @@ public final class TablePublisher implements Publisher, AutoCloseable {
       Wish wish, Reconciliation plan, Work work, List<Mapping> unchanged) {
     PublishRequest request = wish.request();
     List<IpAddress> missing = new ArrayList<>();
+    // Wholly or not at all: first what can be refused for any of the targets.
+    Map<PublishedMapping, Mapping> kept = new LinkedHashMap<>();
     for (IpAddress target : PortChoice.reachable(wish.spec(), wish.targets())) {
       Optional<PublishedMapping> found = plan.take(wish.spec(), target, request.name());
       if (found.isEmpty()) {
         missing.add(target);
         continue;
       }
-      Mapping now = found.get().mapping().withOptions(optionsFor(request.options(), target));
-      if (now.equals(found.get().mapping())) {
-        unchanged.add(now);
-      } else {
-        work.replace(found.get(), now);
-      }
+      kept.put(
+          found.get(), found.get().mapping().withOptions(optionsFor(request.options(), target)));
     }
+    kept.forEach(work::replace);
+    kept.forEach(
+        (published, now) -> {
+          if (now.equals(published.mapping())) {
+            unchanged.add(now);
+          }
+        });
     return missing;
   }
 
@@ -422,7 +427,38 @@ public final class TablePublisher implements Publisher, AutoCloseable {
     private final List<Mapping> results = new ArrayList<>();
     // Asking the kernel once a target is enough, also where thousands of ports lead to it.
     private final Set<IpAddress> reachable = new HashSet<>();
+    private @Nullable List<PublishedMapping> publishedBefore;
     private boolean cutOldTargets;
+
+    /** How far the work has come. */
+    private record Mark(int undo, int attach, int added, int replaced, int results) {}
+
+    Mark mark() {
+      return new Mark(undo.size(), attach.size(), added.size(), before.size(), results.size());
+    }
+
+    /** Takes back what has come since. */
+    void rollBackTo(Mark mark) {
+      undo.runDownTo(mark.undo());
+      cut(attach, mark.attach());
+      cut(added, mark.added());
+      cut(before, mark.replaced());
+      cut(after, mark.replaced());
+      cut(results, mark.results());
+      reachable.clear();
+    }
+
+    private static void cut(List<?> list, int size) {
+      list.subList(size, list.size()).clear();
+    }
+
+    /** For explanations of conflicts, of which one request may have thousands. */
+    List<PublishedMapping> publishedBefore() {
+      if (publishedBefore == null) {
+        publishedBefore = table.mappings();
+      }
+      return publishedBefore;
+    }
 
     void publish(PortSpec spec, PublishRequest request) {
       publish(spec, request, request.targets());
@@ -452,13 +488,15 @@ public final class TablePublisher implements Publisher, AutoCloseable {
 
     void withdraw(Mapping mapping) {
       withdrawn.add(mapping);
-      freed.add(mapping.key());
+      if (!unheld.containsKey(mapping.id())) {
+        freed.add(mapping.key());
+      }
     }
 
     void replace(PublishedMapping published, Mapping changed) {
       Mapping old = published.mapping();
-      results.add(changed);
       if (changed.equals(old)) {
+        results.add(changed);
         return;
       }
       if (!changed.targetAddress().equals(old.targetAddress())) {
@@ -469,13 +507,15 @@ public final class TablePublisher implements Publisher, AutoCloseable {
         reservations.reserve(changed.key());
         undo.push(() -> reservations.release(changed.key()));
         freed.add(old.key());
+        undo.push(() -> freed.remove(old.key()));
       }
+      results.add(changed);
       before.add(published);
       after.add(new PublishedMapping(changed, published.counters()));
     }
 
     private void needNetworkOf(IpAddress target) {
-      if (!reachable.add(target)) {
+      if (reachable.contains(target)) {
         return;
       }
       boolean known =
@@ -489,6 +529,7 @@ public final class TablePublisher implements Publisher, AutoCloseable {
       if (!coming && (!known || hostNetworks.isLocal(target))) {
         attach.add(hostNetworks.behind(target));
       }
+      reachable.add(target);
     }
 
     /** Up to the transaction everything can be undone; behind it nothing may fail any more. */
@@ -518,11 +559,19 @@ public final class TablePublisher implements Publisher, AutoCloseable {
       tellWithdrawn(withdrawn);
       freed.forEach(reservations::release);
       forget(withdrawn);
+      for (PublishedMapping one : after) {
+        unheld.computeIfPresent(one.mapping().id(), (id, old) -> stillUnheld(old, one.mapping()));
+      }
       Set<IpAddress> targets = new HashSet<>();
       added.forEach(one -> targets.add(one.targetAddress()));
       after.forEach(one -> targets.add(one.mapping().targetAddress()));
       targets.forEach(TablePublisher.this::allowHairpin);
       endFlows();
+    }
+
+    /** One that changed its precedence was reserved anew. */
+    private static @Nullable Mapping stillUnheld(Mapping old, Mapping now) {
+      return now.key().equals(old.key()) ? now : null;
     }
 
     private void endFlows() {
@@ -534,7 +583,7 @@ public final class TablePublisher implements Publisher, AutoCloseable {
           cut = cutOldTargets ? cut.through(List.of(old)) : cut.throughIfUdp(List.of(old));
         }
         if (!changed.options().equals(old.options())) {
-          cut = cut.forbidden(List.of(changed));
+          cut = cut.forbidden(List.of(changed, old.withOptions(changed.options())));
         }
       }
       endQuietly(cut, "the change is in force");
@@ -556,7 +605,7 @@ public final class TablePublisher implements Publisher, AutoCloseable {
           }
         } catch (RuntimeException e) {
           work.undo.run();
-          throw explain(what, e);
+          throw explain(what, e, work::publishedBefore);
         }
       }
     }
@@ -622,9 +671,10 @@ public final class TablePublisher implements Publisher, AutoCloseable {
         cause);
   }
 
-  private RuntimeException explain(String what, RuntimeException e) {
+  private static RuntimeException explain(
+      String what, RuntimeException e, Supplier<List<PublishedMapping>> published) {
     if (e instanceof PortTakenException taken) {
-      return new PublishException(Kind.CONFLICT, takenText(taken), e);
+      return new PublishException(Kind.CONFLICT, takenText(taken, published), e);
     }
     if (e instanceof UnknownTargetException) {
       return new PublishException(Kind.NOT_FOUND, String.valueOf(e.getMessage()), e);
@@ -632,7 +682,7 @@ public final class TablePublisher implements Publisher, AutoCloseable {
     if (e instanceof InvalidMappingException) {
       return new PublishException(Kind.INVALID, String.valueOf(e.getMessage()), e);
     }
-    if (e instanceof PublishException) {
+    if (e instanceof PublishException || isDefect(e)) {
       return e;
     }
     if (e instanceof UncertainChangeException) {
@@ -640,6 +690,15 @@ public final class TablePublisher implements Publisher, AutoCloseable {
     }
     return new PublishException(
         Kind.UNAVAILABLE, "cannot " + what + ", nothing was changed: " + e.getMessage(), e);
+  }
+
+  /** Our own mistake, of which the log is to have the whole story. */
+  private static boolean isDefect(RuntimeException e) {
+    return e instanceof NullPointerException
+        || e instanceof IllegalStateException
+        || e instanceof IllegalArgumentException
+        || e instanceof IndexOutOfBoundsException
+        || e instanceof ClassCastException;
   }
 
   private static PublishException unknown(String what, RuntimeException e) {
@@ -652,11 +711,12 @@ public final class TablePublisher implements Publisher, AutoCloseable {
         e);
   }
 
-  private String takenText(PortTakenException taken) {
+  private static String takenText(
+      PortTakenException taken, Supplier<List<PublishedMapping>> publishedBefore) {
     String port = taken.getMessage();
     if (taken.byUs()) {
       HostBinding one = taken.binding().withPorts(PortRange.of(taken.port()));
-      for (PublishedMapping published : table.mappings()) {
+      for (PublishedMapping published : publishedBefore.get()) {
         Mapping mapping = published.mapping();
         if (mapping.key().overlaps(one)) {
           return port
