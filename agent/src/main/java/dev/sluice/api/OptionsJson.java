@@ -31,7 +31,8 @@ final class OptionsJson {
   /** Refuses "target" beside "targets". */
   static void checkTargets(boolean one, boolean several) {
     if (one && several) {
-      throw JsonBody.malformed("\"target\" and \"targets\" are two ways to say it; give one of them");
+      throw JsonBody.malformed(
+          "\"target\" and \"targets\" are two ways to say it; give one of them");
     }
   }
 

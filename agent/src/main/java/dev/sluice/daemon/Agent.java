@@ -144,7 +144,7 @@ public final class Agent implements AutoCloseable {
                 hostNetworks,
                 reservations,
                 new ReservedLocalPorts(sysctl),
-                new FlowCutter(conntrack, hostNetworks::isLocal),
+                new FlowCutter(conntrack, index, hostNetworks::isLocal),
                 feeding(index),
                 Clock.systemUTC()));
     List<String> problems = publisher.resume();

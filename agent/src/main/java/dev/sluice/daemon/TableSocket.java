@@ -2,7 +2,6 @@ package dev.sluice.daemon;
 
 import static dev.sluice.netlink.LinuxNetlink.NETLINK_NETFILTER;
 
-import dev.sluice.ffi.Sys;
 import dev.sluice.netlink.NetlinkSocket;
 import dev.sluice.netlink.SocketOwner;
 import java.util.Optional;

@@ -15,6 +15,7 @@ import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.Predicate;
 
 /**
@@ -29,14 +30,17 @@ public final class FlowCutter {
       Comparator.comparingLong(entry -> entry.startNanos().orElse(Long.MAX_VALUE));
 
   private final Conntrack conntrack;
+  private final MappingIndex index;
   private final Predicate<IpAddress> isLocal;
 
   /**
+   * @param index knows what each flow goes through, as long as it remembers the mapping
    * @param isLocal tells the host's own addresses: flows to a published port number elsewhere are
    *     none of our business, and what comes from the host itself is always admitted
    */
-  public FlowCutter(Conntrack conntrack, Predicate<IpAddress> isLocal) {
+  public FlowCutter(Conntrack conntrack, MappingIndex index, Predicate<IpAddress> isLocal) {
     this.conntrack = conntrack;
+    this.index = index;
     this.isLocal = isLocal;
   }
 
@@ -46,7 +50,10 @@ public final class FlowCutter {
   }
 
   private enum What {
+    /** Through the mapping, whatever it led to at the time. */
     THROUGH,
+    /** Through the mapping, to the target it has here. */
+    TO_TARGET,
     FORBIDDEN,
     PAST
   }
@@ -65,7 +72,7 @@ public final class FlowCutter {
     // Asking the kernel about an address takes longer than everything else about a flow.
     private final Map<IpAddress, Boolean> hostsOwn = new HashMap<>();
 
-    /** Every flow that goes through one of the mappings. */
+    /** Every flow that goes through one of the mappings, also to targets they led to earlier. */
     public Cut through(List<Mapping> mappings) {
       mappings.forEach(one -> add(new Order(one, What.THROUGH, Long.MAX_VALUE)));
       return this;
@@ -78,9 +85,18 @@ public final class FlowCutter {
       return this;
     }
 
-    /** Flows that know no end of their own: those of udp; connections live on. */
-    public Cut throughIfUdp(List<Mapping> mappings) {
-      return through(
+    /** Every flow that goes through one of the mappings to the target that it has here. */
+    public Cut toTarget(List<Mapping> mappings) {
+      mappings.forEach(one -> add(new Order(one, What.TO_TARGET, Long.MAX_VALUE)));
+      return this;
+    }
+
+    /**
+     * Flows to the mappings' targets that know no end of their own: those of udp; connections live
+     * on.
+     */
+    public Cut toTargetIfUdp(List<Mapping> mappings) {
+      return toTarget(
           mappings.stream().filter(mapping -> mapping.protocol() == Protocol.UDP).toList());
     }
 
@@ -162,13 +178,26 @@ public final class FlowCutter {
       if (!isToHostPort(entry.original(), mapping)) {
         return false;
       }
-      boolean through = entry.isDnat() && isFromTarget(entry, mapping);
+      Optional<Mapping> carrier =
+          entry.isDnat() ? index.find(TrackedFlows.flow(entry)) : Optional.empty();
+      boolean ours = carrier.filter(one -> !one.id().equals(mapping.id())).isEmpty();
+      boolean toTarget = ours && entry.isDnat() && isFromTarget(entry, mapping);
       return switch (order.what()) {
-        case THROUGH -> through && entry.startNanos().orElse(0) < order.beganBeforeNanos();
+        case THROUGH ->
+            (toTarget || (ours && carrier.isPresent()))
+                && entry.startNanos().orElse(0) < order.beganBeforeNanos();
+        case TO_TARGET -> toTarget;
         case PAST ->
-            !through && hostsOwn.computeIfAbsent(entry.original().destination(), isLocal::test);
-        case FORBIDDEN -> through && isForbidden(entry, mapping, limited);
+            !toTarget
+                && carrier.filter(one -> goesBefore(one, mapping)).isEmpty()
+                && hostsOwn.computeIfAbsent(entry.original().destination(), isLocal::test);
+        case FORBIDDEN -> toTarget && isForbidden(entry, mapping, limited);
       };
+    }
+
+    /** Whether connections to a port of both rightly go through the other one. */
+    private boolean goesBefore(Mapping other, Mapping mapping) {
+      return other.precedence().compareTo(mapping.precedence()) < 0 && index.isPublished(other);
     }
 
     private boolean isForbidden(

@@ -265,6 +265,11 @@ public final class MappingIndex {
         });
   }
 
+  /** Whether the mapping is published, in whatever form. */
+  public synchronized boolean isPublished(Mapping mapping) {
+    return live.containsKey(mapping.id());
+  }
+
   /** How many mappings are published, the removed ones not counted. */
   public synchronized int size() {
     return live.size();

@@ -21,7 +21,9 @@ public record PublishRequest(
     Optional<MappingName> name,
     Owner owner,
     MappingOptions options) {
-  /** The most ports of one request, a range that keeps its numbers on every address counted once. */
+  /**
+   * The most ports of one request, a range that keeps its numbers on every address counted once.
+   */
   public static final int MAX_ELEMENTS = 262_144;
 
   public PublishRequest {

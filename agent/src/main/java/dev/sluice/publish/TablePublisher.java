@@ -580,7 +580,7 @@ public final class TablePublisher implements Publisher, AutoCloseable {
         Mapping old = before.get(i).mapping();
         Mapping changed = after.get(i).mapping();
         if (!changed.target().equals(old.target())) {
-          cut = cutOldTargets ? cut.through(List.of(old)) : cut.throughIfUdp(List.of(old));
+          cut = cutOldTargets ? cut.toTarget(List.of(old)) : cut.toTargetIfUdp(List.of(old));
         }
         if (!changed.options().equals(old.options())) {
           cut = cut.forbidden(List.of(changed, old.withOptions(changed.options())));
@@ -768,7 +768,7 @@ public final class TablePublisher implements Publisher, AutoCloseable {
               });
       // A reader of the table after a restart has to do with what was known before the transaction.
       Instant gone = clock.instant();
-      endQuietly(flows.begin().throughIfUdp(mappings), "unpublished " + nameOrId);
+      endQuietly(flows.begin().toTargetIfUdp(mappings), "unpublished " + nameOrId);
       draining.forEach(one -> drainer.schedule(new Draining(one.mapping(), gone, one.until())));
       return mappings;
     }
@@ -824,7 +824,7 @@ public final class TablePublisher implements Publisher, AutoCloseable {
     synchronized (oneRequestAtATime) {
       FlowCutter.Cut cut = flows.begin();
       ended.forEach(one -> cut.throughSince(one.mapping(), one.since()));
-      endQuietly(cut, "the time to drain is over");
+      cut.carryOut(); // if it fails, the note stays, and it is tried again
       Set<MappingId> ids = new HashSet<>();
       ended.forEach(one -> ids.add(one.mapping().id()));
       // Where the table has no owner, somebody may have removed the note.

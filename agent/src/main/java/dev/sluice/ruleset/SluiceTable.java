@@ -26,7 +26,6 @@ import dev.sluice.nftables.TableId;
 import dev.sluice.nftables.Userdata;
 import dev.sluice.nftables.text.TableListing;
 import dev.sluice.nftables.text.TablePrinter;
-import java.io.IOException;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;

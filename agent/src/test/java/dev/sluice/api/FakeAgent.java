@@ -28,7 +28,6 @@ import dev.sluice.net.Protocol;
 import dev.sluice.publish.PublishException;
 import dev.sluice.publish.PublishException.Kind;
 import dev.sluice.publish.Publisher;
-import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.util.ArrayList;

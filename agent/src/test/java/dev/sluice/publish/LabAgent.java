@@ -2,6 +2,7 @@ package dev.sluice.publish;
 
 import dev.sluice.conntrack.Conntrack;
 import dev.sluice.flow.FlowCutter;
+import dev.sluice.flow.MappingIndex;
 import dev.sluice.model.DrainTime;
 import dev.sluice.model.Mapping;
 import dev.sluice.model.MappingName;
@@ -46,19 +47,24 @@ public final class LabAgent implements AutoCloseable {
     networks = new HostNetworks(Rtnetlink.open(namespace), sysctl);
     reservations = new PortReservations(DESCRIPTOR_BUDGET);
     conntrack = Conntrack.open(namespace);
+    MappingIndex index = new MappingIndex();
     publisher =
         new TablePublisher(
             table,
             networks,
             reservations,
             inside(() -> new ReservedLocalPorts(sysctl)),
-            new FlowCutter(conntrack, networks::isLocal),
+            new FlowCutter(conntrack, index, networks::isLocal),
             new MappingListener() {
               @Override
-              public void published(Mapping mapping) {}
+              public void published(Mapping mapping) {
+                index.add(mapping);
+              }
 
               @Override
-              public void withdrawn(Mapping mapping) {}
+              public void withdrawn(Mapping mapping) {
+                index.remove(mapping);
+              }
             },
             Clock.systemUTC());
   }

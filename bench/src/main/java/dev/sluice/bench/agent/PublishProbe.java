@@ -79,7 +79,7 @@ final class PublishProbe {
           hostNetworks,
           reservations,
           new ReservedLocalPorts(new Sysctl()),
-          new FlowCutter(Conntrack.open(), hostNetworks::isLocal),
+          new FlowCutter(Conntrack.open(), new MappingIndex(), hostNetworks::isLocal),
           feeding(new MappingIndex()),
           Clock.systemUTC());
   private int filled;
