@@ -4,7 +4,6 @@ import dev.sluice.api.ApiOptions;
 import dev.sluice.api.ApiServer;
 import dev.sluice.api.ApiServerException;
 import dev.sluice.api.ApiServices;
-import dev.sluice.api.ProgrammedRules;
 import dev.sluice.conntrack.Conntrack;
 import dev.sluice.conntrack.EventOptions;
 import dev.sluice.conntrack.EventSource;
@@ -26,8 +25,6 @@ import dev.sluice.network.HostNetworks;
 import dev.sluice.network.UnknownTargetException;
 import dev.sluice.nftables.Monitor;
 import dev.sluice.nftables.Nftables;
-import dev.sluice.nftables.text.TableListing;
-import dev.sluice.nftables.text.TablePrinter;
 import dev.sluice.publish.MappingListener;
 import dev.sluice.publish.PortReservations;
 import dev.sluice.publish.PublishException;
@@ -183,7 +180,7 @@ public final class Agent implements AutoCloseable {
             flows,
             log,
             diagnostics,
-            () -> listing(table),
+            () -> table.listing()::print,
             new MappingTraffic(index, flows),
             declared);
     keep(ApiServer.start(config.socket(), services, ApiOptions.DEFAULTS));
@@ -230,17 +227,6 @@ public final class Agent implements AutoCloseable {
       private PublishException notThere(UnknownTargetException e) {
         return new PublishException(
             PublishException.Kind.NOT_FOUND, String.valueOf(e.getMessage()), e);
-      }
-    };
-  }
-
-  private static ProgrammedRules.Listing listing(SluiceTable table) {
-    Optional<TableListing> listing = table.listing();
-    return out -> {
-      if (listing.isPresent()) {
-        TablePrinter.print(listing.get(), out);
-      } else {
-        out.append("# there is no table ").append(SluiceTable.ID.toString()).append('\n');
       }
     };
   }

@@ -26,6 +26,7 @@ import dev.sluice.nftables.TableId;
 import dev.sluice.nftables.Userdata;
 import dev.sluice.nftables.text.TableListing;
 import dev.sluice.nftables.text.TablePrinter;
+import java.io.IOException;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -342,12 +343,28 @@ public final class SluiceTable implements AutoCloseable {
     return new Reader(set -> nftables.elements(ID, set));
   }
 
-  /**
-   * Reads the table as it is programmed; {@link TablePrinter} prints it in the language of {@code
-   * nft -f} without holding anything up. Empty if somebody has deleted it.
-   */
-  public Optional<TableListing> listing() {
-    return read("read the table " + ID, () -> TableListing.read(nftables, ID));
+  /** The table as it was at one moment. */
+  @FunctionalInterface
+  public interface Listing {
+    /**
+     * Prints it in the language of {@code nft -f}; holds nothing up.
+     *
+     * @throws IOException if {@code out} throws it
+     */
+    void print(Appendable out) throws IOException;
+  }
+
+  /** Reads the table as it is programmed. */
+  public Listing listing() {
+    Optional<TableListing> listing =
+        read("read the table " + ID, () -> TableListing.read(nftables, ID));
+    return out -> {
+      if (listing.isPresent()) {
+        TablePrinter.print(listing.get(), out);
+      } else {
+        out.append("# there is no table ").append(ID.toString()).append('\n');
+      }
+    };
   }
 
   private <T> T read(String operation, Supplier<T> reader) {

@@ -256,7 +256,9 @@ class ApiServerTest {
       quoteCharacter = '`',
       textBlock =
           """
-          {}                               | nothing is to be changed; give at least one member
+          {}                               | nothing is to be changed; give a member such as
+          {"cut":true}                     | nothing is to be changed; give a member such as
+          {"target":"10.0.0.1","targets":["10.0.0.1"]} | "target" and "targets" are two ways to say it
           []                               | the body must be a JSON object
           {"nam":"x"}                      | unknown member "nam" at line 1, column 2
           {"name":""}                      | the name is empty
@@ -277,7 +279,7 @@ class ApiServerTest {
           {"add":"8080:80"}                | "add" must be an array of strings
           {"remove":[""]}                  | port
           {"cut":"yes"}                    | "cut" must be true or false
-          {"cut":true} {}                  | something follows the JSON object
+          {"name":"x"} {}                  | something follows the JSON object
           """)
   void refuses_a_broken_update(String body, String detail) throws IOException {
     agent.publish("8080:80", "172.30.0.2", "web");

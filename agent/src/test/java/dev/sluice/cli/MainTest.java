@@ -241,8 +241,12 @@ class MainTest {
                 List.of(PortSpec.parse("8443:443"), PortSpec.parse("53/udp")),
                 List.of(PortSpec.parse("80")),
                 true));
-    sluice("update", "web", "--cut");
-    assertThat(agent.lastUpdate()).isEqualTo(UpdateRequest.of("web").cutting());
+    assertThat(sluice("update", "web", "--cut"))
+        .isEqualTo(
+            failed(
+                2,
+                "sluice: nothing to change: give --to, --name, --add, --remove, --allow,"
+                    + " --max-connections or --source-rate"));
     sluice("update web --allow none --max-connections none --source-rate none".split(" "));
     assertThat(agent.lastUpdate())
         .isEqualTo(
