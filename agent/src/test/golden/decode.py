@@ -8,7 +8,7 @@ KEEP  exchange:REGEX  requests of which a message's type matches, each with ever
 
 The file: '#' starts a comment. '> 76' and '< 44' begin a datagram of so many bytes, sent and received; its bytes
 follow as hex pairs in order, a line per header or attribute, indented in the comment as they nest. Names come from
-the headers in /usr/include/linux (what a newer kernel adds stays a number); only which attribute holds which is
+the headers in /usr/include/linux (what a newer kernel adds stays a number, but for what we use); only which attribute holds which is
 written down here.
 """
 import re
@@ -46,6 +46,8 @@ def enums():
 
 
 ENUMS = enums()
+# Of a newer kernel than the headers of Debian 12, and needed.
+ENUMS["nft_set_attributes"].setdefault(20, "NFTA_SET_COUNT")
 
 # ---------------------------------------------------------------------- which attribute holds what
 
