@@ -164,6 +164,7 @@ import static dev.sluice.nftables.uapi.LinuxNfTables.NFTA_RULE_POSITION;
 import static dev.sluice.nftables.uapi.LinuxNfTables.NFTA_RULE_POSITION_ID;
 import static dev.sluice.nftables.uapi.LinuxNfTables.NFTA_RULE_TABLE;
 import static dev.sluice.nftables.uapi.LinuxNfTables.NFTA_RULE_USERDATA;
+import static dev.sluice.nftables.uapi.LinuxNfTables.NFTA_SET_COUNT;
 import static dev.sluice.nftables.uapi.LinuxNfTables.NFTA_SET_DATA_LEN;
 import static dev.sluice.nftables.uapi.LinuxNfTables.NFTA_SET_DATA_TYPE;
 import static dev.sluice.nftables.uapi.LinuxNfTables.NFTA_SET_DESC;
@@ -361,6 +362,7 @@ public final class NftSchema implements MessageSchema {
           .bytes(NFTA_SET_USERDATA, "NFTA_SET_USERDATA")
           .u32be(NFTA_SET_OBJ_TYPE, "NFTA_SET_OBJ_TYPE")
           .u64be(NFTA_SET_HANDLE, "NFTA_SET_HANDLE")
+          .u32be(NFTA_SET_COUNT, "NFTA_SET_COUNT")
           .nest(NFTA_SET_EXPR, "NFTA_SET_EXPR", () -> NftSchema.EXPRESSION)
           .nest(NFTA_SET_EXPRESSIONS, "NFTA_SET_EXPRESSIONS", () -> NftSchema.EXPRESSION_LIST)
           .build();
