@@ -378,7 +378,9 @@ public final class TablePublisher implements Publisher, AutoCloseable {
       kept.put(
           found.get(), found.get().mapping().withOptions(optionsFor(request.options(), target)));
     }
-    kept.forEach(work::replace);
+    kept.entrySet().stream()
+        .filter(one -> !one.getValue().equals(one.getKey().mapping()))
+        .forEach(one -> work.replace(one.getKey(), one.getValue()));
     kept.forEach(
         (published, now) -> {
           if (now.equals(published.mapping())) {
@@ -583,7 +585,10 @@ public final class TablePublisher implements Publisher, AutoCloseable {
           cut = cutOldTargets ? cut.toTarget(List.of(old)) : cut.toTargetIfUdp(List.of(old));
         }
         if (!changed.options().equals(old.options())) {
-          cut = cut.forbidden(List.of(changed, old.withOptions(changed.options())));
+          cut = cut.forbidden(List.of(changed));
+          if (!changed.target().equals(old.target())) {
+            cut = cut.forbidden(List.of(old.withOptions(changed.options())));
+          }
         }
       }
       endQuietly(cut, "the change is in force");
