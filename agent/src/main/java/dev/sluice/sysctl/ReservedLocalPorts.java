@@ -7,6 +7,7 @@ import java.util.Collection;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.StringJoiner;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Keeps the kernel from choosing published ports as source ports of the host's own connections
@@ -23,6 +24,8 @@ public final class ReservedLocalPorts {
   /** Giving back is tried again: nobody would do it later. */
   private static final int REMOVE_ATTEMPTS = 3;
 
+  private static final long CHOICE_NANOS = 1_000_000_000L;
+
   private final Sysctl sysctl;
 
   /** How many mappings use a port; only of ports that we reserved. */
@@ -32,6 +35,9 @@ public final class ReservedLocalPorts {
 
   /** Ports that nobody uses any more and that could not be given back yet. */
   private final BitSet free = new BitSet();
+
+  private @Nullable PortRange choice;
+  private long choiceReadAtNanos;
 
   public ReservedLocalPorts(Sysctl sysctl) {
     this.sysctl = sysctl;
@@ -121,7 +127,17 @@ public final class ReservedLocalPorts {
     return users.size();
   }
 
+  /** What the kernel chooses from; read once a second, as it costs more than all the rest. */
   private PortRange choice() {
+    long now = System.nanoTime();
+    if (choice == null || now - choiceReadAtNanos > CHOICE_NANOS) {
+      choice = readChoice();
+      choiceReadAtNanos = now;
+    }
+    return choice;
+  }
+
+  private PortRange readChoice() {
     String[] ends = sysctl.get(RANGE).orElse("").trim().split("\\s+", 2);
     try {
       return new PortRange(Integer.parseInt(ends[0]), Integer.parseInt(ends[1]));
