@@ -18,7 +18,6 @@ import dev.sluice.flow.MappingTraffic;
 import dev.sluice.flow.TrackedFlows;
 import dev.sluice.flow.TrackingSettings;
 import dev.sluice.model.InterfaceName;
-import dev.sluice.model.Mapping;
 import dev.sluice.netlink.NetlinkException;
 import dev.sluice.netlink.SocketOwner;
 import dev.sluice.network.HostNetworks;
@@ -142,7 +141,7 @@ public final class Agent implements AutoCloseable {
                 reservations,
                 new ReservedLocalPorts(sysctl),
                 new FlowCutter(conntrack, index, hostNetworks::isLocal),
-                feeding(index),
+                MappingListener.feeding(index),
                 Clock.systemUTC()));
     List<String> problems = publisher.resume();
     problems.forEach(LOG::warn);
@@ -227,20 +226,6 @@ public final class Agent implements AutoCloseable {
       private PublishException notThere(UnknownTargetException e) {
         return new PublishException(
             PublishException.Kind.NOT_FOUND, String.valueOf(e.getMessage()), e);
-      }
-    };
-  }
-
-  private static MappingListener feeding(MappingIndex index) {
-    return new MappingListener() {
-      @Override
-      public void published(Mapping mapping) {
-        index.add(mapping);
-      }
-
-      @Override
-      public void withdrawn(Mapping mapping) {
-        index.remove(mapping);
       }
     };
   }

@@ -80,8 +80,7 @@ public final class FlowCutter {
 
     /** Every flow through a withdrawn mapping, where the port may be published again since then. */
     public Cut throughSince(Mapping mapping, Instant instant) {
-      long nanos = instant.getEpochSecond() * 1_000_000_000L + instant.getNano();
-      add(new Order(mapping, What.THROUGH, nanos));
+      add(new Order(mapping, What.THROUGH, MappingIndex.nanos(instant)));
       return this;
     }
 

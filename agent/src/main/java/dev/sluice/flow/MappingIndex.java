@@ -381,7 +381,8 @@ public final class MappingIndex {
     return address instanceof Ip6Address six ? six.low() : mapped(((Ip4Address) address).bits());
   }
 
-  private static long nanos(Instant instant) {
+  /** Nanoseconds since 1970. */
+  static long nanos(Instant instant) {
     return instant.getEpochSecond() * 1_000_000_000L + instant.getNano();
   }
 

@@ -1,5 +1,6 @@
 package dev.sluice.model;
 
+import dev.sluice.net.IpAddress;
 import dev.sluice.net.Prefix;
 import java.util.List;
 
@@ -39,5 +40,10 @@ public record Network(String name, InterfaceName bridge, List<Prefix> subnets, E
         }
       }
     }
+  }
+
+  /** Whether the address is one of its containers'. */
+  public boolean contains(IpAddress address) {
+    return subnets.stream().anyMatch(subnet -> subnet.contains(address));
   }
 }

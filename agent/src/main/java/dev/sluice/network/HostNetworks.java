@@ -86,7 +86,7 @@ public final class HostNetworks implements AutoCloseable {
               + ", which is not a bridge: give the address of a container on a bridge of this host");
     }
     Network network = networkOn(link);
-    if (network.subnets().stream().noneMatch(subnet -> subnet.contains(target))) {
+    if (!network.contains(target)) {
       throw new UnknownTargetException(
           "the target "
               + target

@@ -1,5 +1,6 @@
 package dev.sluice.publish;
 
+import dev.sluice.flow.MappingIndex;
 import dev.sluice.model.Mapping;
 
 /**
@@ -10,4 +11,19 @@ public interface MappingListener {
   void published(Mapping mapping);
 
   void withdrawn(Mapping mapping);
+
+  /** Keeps the index of those who follow flows up to date. */
+  static MappingListener feeding(MappingIndex index) {
+    return new MappingListener() {
+      @Override
+      public void published(Mapping mapping) {
+        index.add(mapping);
+      }
+
+      @Override
+      public void withdrawn(Mapping mapping) {
+        index.remove(mapping);
+      }
+    };
+  }
 }

@@ -520,14 +520,8 @@ public final class TablePublisher implements Publisher, AutoCloseable {
       if (reachable.contains(target)) {
         return;
       }
-      boolean known =
-          attached.stream()
-              .flatMap(network -> network.subnets().stream())
-              .anyMatch(subnet -> subnet.contains(target));
-      boolean coming =
-          attach.stream()
-              .flatMap(network -> network.subnets().stream())
-              .anyMatch(subnet -> subnet.contains(target));
+      boolean known = attached.stream().anyMatch(network -> network.contains(target));
+      boolean coming = attach.stream().anyMatch(network -> network.contains(target));
       if (!coming && (!known || hostNetworks.isLocal(target))) {
         attach.add(hostNetworks.behind(target));
       }
@@ -622,7 +616,7 @@ public final class TablePublisher implements Publisher, AutoCloseable {
     }
     try {
       attached.stream()
-          .filter(network -> network.subnets().stream().anyMatch(subnet -> subnet.contains(target)))
+          .filter(network -> network.contains(target))
           .forEach(hostNetworks::allowHairpin);
     } catch (RuntimeException e) {
       // The ports are published; only the container itself may not reach them by the host's

@@ -55,17 +55,7 @@ public final class LabAgent implements AutoCloseable {
             reservations,
             inside(() -> new ReservedLocalPorts(sysctl)),
             new FlowCutter(conntrack, index, networks::isLocal),
-            new MappingListener() {
-              @Override
-              public void published(Mapping mapping) {
-                index.add(mapping);
-              }
-
-              @Override
-              public void withdrawn(Mapping mapping) {
-                index.remove(mapping);
-              }
-            },
+            MappingListener.feeding(index),
             Clock.systemUTC());
   }
 

@@ -80,7 +80,7 @@ final class PublishProbe {
           reservations,
           new ReservedLocalPorts(new Sysctl()),
           new FlowCutter(Conntrack.open(), new MappingIndex(), hostNetworks::isLocal),
-          feeding(new MappingIndex()),
+          MappingListener.feeding(new MappingIndex()),
           Clock.systemUTC());
   private int filled;
 
@@ -236,19 +236,5 @@ final class PublishProbe {
         TARGET,
         PortRange.of(80),
         Instant.now().truncatedTo(ChronoUnit.MILLIS));
-  }
-
-  private static MappingListener feeding(MappingIndex index) {
-    return new MappingListener() {
-      @Override
-      public void published(Mapping mapping) {
-        index.add(mapping);
-      }
-
-      @Override
-      public void withdrawn(Mapping mapping) {
-        index.remove(mapping);
-      }
-    };
   }
 }
