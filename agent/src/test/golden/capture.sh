@@ -655,6 +655,16 @@ ct dump-source -L -s 198.18.0.1
 ct dump-zone -L --zone 7
 ct dump-status -L -u ASSURED
 ct count -C
+# Packets that are no connection, so that not all counters are 0.
+in_ns /usr/bin/python3 -IS - <<'END'
+import socket
+with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as s:
+    for flags in 3, 3, 7: # SYN and FIN at once
+        tcp = bytes.fromhex('30390050000000010000000050') + bytes([flags]) + bytes.fromhex('ffff00000000')
+        ip = bytes.fromhex('4500002800010000400600000a00000ac6120001')
+        s.sendto(ip + tcp, ('172.30.0.2', 0))
+END
+keep_output=1 ct statistics -S
 port=$(in_ns conntrack -L -p udp --orig-port-dst 53 2>/dev/null | sed -E 's/.* sport=([0-9]+) dport=53 .*/\1/' | head -1)
 ct get -G -p udp -s 172.30.0.1 -d 172.30.0.2 --sport "$port" --dport 53
 ct delete -D -p udp -s 172.30.0.1 -d 172.30.0.2 --sport "$port" --dport 53

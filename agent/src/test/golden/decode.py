@@ -204,8 +204,8 @@ class Writer:
         elif len(data) >= 20:
             family, version, resource = struct.unpack_from(">BBH", data, 16)
             self.line(data[16:20], depth, f"nfgenmsg family {family} version {version} resource {resource}")
-            statistics = type_name(kind, False) == "IPCTNL_MSG_CT_GET_STATS"
-            space = {10: NFT.get(re.sub(r"NFT_MSG_(NEW|GET|DEL|DESTROY)", "", type_name(kind, False))), 1: "ctattr_stats_global" if statistics else "ctattr_type"}
+            conntrack = {"IPCTNL_MSG_CT_GET_STATS": "ctattr_stats_global", "IPCTNL_MSG_CT_GET_STATS_CPU": "ctattr_stats_cpu"}
+            space = {10: NFT.get(re.sub(r"NFT_MSG_(NEW|GET|DEL|DESTROY)", "", type_name(kind, False))), 1: conntrack.get(type_name(kind, False), "ctattr_type")}
             self.attributes(data[20:], depth + 1, space.get(kind >> 8, ""), "")
 
     def attributes(self, data, depth, space, kind):

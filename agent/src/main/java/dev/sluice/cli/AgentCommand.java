@@ -55,6 +55,14 @@ final class AgentCommand implements Callable<Integer> {
   private int eventsBufferMib = AgentConfig.DEFAULT_EVENTS_BUFFER_MIB;
 
   @Option(
+      names = "--conntrack-memory",
+      paramLabel = "MIB",
+      description =
+          "When the connection table gets full, raise its limit as long as the table fits into this"
+              + " memory; 0 leaves the limit alone (default: 0).")
+  private int conntrackMemoryMib;
+
+  @Option(
       names = "--log-level",
       paramLabel = "LEVEL",
       description = "error, warn, info, debug or trace (default: info).")
@@ -75,7 +83,23 @@ final class AgentCommand implements Callable<Integer> {
                   + ", not "
                   + eventsBufferMib));
     }
+    if (conntrackMemoryMib < 0 || conntrackMemoryMib > AgentConfig.MAX_CONNTRACK_MEMORY_MIB) {
+      throw new ProblemException(
+          Problem.of(
+              Problem.Kind.MALFORMED_REQUEST,
+              "--conntrack-memory must be 0 to "
+                  + AgentConfig.MAX_CONNTRACK_MEMORY_MIB
+                  + ", not "
+                  + conntrackMemoryMib));
+    }
     return Agent.run(
-        new AgentConfig(main.socket(), ownership, networks, portsFile, eventsBufferMib, logLevel));
+        new AgentConfig(
+            main.socket(),
+            ownership,
+            networks,
+            portsFile,
+            eventsBufferMib,
+            conntrackMemoryMib,
+            logLevel));
   }
 }

@@ -1,9 +1,9 @@
 package dev.sluice.conntrack;
 
 import dev.sluice.ffi.Errno;
-import dev.sluice.netlink.AttributeCursor;
 import dev.sluice.netlink.DumpInterruptedException;
 import dev.sluice.netlink.LinuxNetlink;
+import dev.sluice.netlink.MalformedMessageException;
 import dev.sluice.netlink.MessageHandler;
 import dev.sluice.netlink.MessageWriter;
 import dev.sluice.netlink.NetlinkClient;
@@ -186,21 +186,36 @@ public final class Conntrack implements AutoCloseable {
 
   /** How many entries the namespace has. */
   public int count() {
+    return (int) size().entries();
+  }
+
+  /** How many entries the namespace has, and how many it may have; one cheap request. */
+  public TableSize size() {
+    MessageWriter request = new MessageWriter(64);
+    Requests.size(request);
+    List<TableSize> answer = new ArrayList<>(1);
+    client.execute(
+        request, "count the conntrack entries", message -> answer.add(TableSize.decode(message)));
+    if (answer.isEmpty()) {
+      throw new MalformedMessageException("the kernel did not say how many entries there are");
+    }
+    return answer.get(0);
+  }
+
+  /**
+   * What has happened to the namespace's table since the namespace was made, for each processor
+   * that can be there.
+   */
+  public List<CpuStatistics> statistics() {
     MessageWriter request = new MessageWriter(64);
     Requests.statistics(request);
-    int[] count = {0};
-    client.execute(
-        request,
-        "count the conntrack entries",
-        message -> {
-          AttributeCursor attribute = message.attributes(Requests.NFGENMSG_BYTES);
-          while (attribute.next()) {
-            if (attribute.type() == LinuxNfConntrack.CTA_STATS_GLOBAL_ENTRIES) {
-              count[0] = attribute.u32be();
-            }
-          }
-        });
-    return count[0];
+    String operation = "read the statistics of conntrack";
+    List<CpuStatistics> processors = new ArrayList<>();
+    if (!client.dumpOnce(
+        request, operation, message -> processors.add(CpuStatistics.decode(message)))) {
+      throw new DumpInterruptedException(operation, 1);
+    }
+    return processors;
   }
 
   @Override

@@ -146,6 +146,25 @@ public final class ConntrackSchema implements MessageSchema {
           .u32be(CTA_STATS_GLOBAL_MAX_ENTRIES, "CTA_STATS_GLOBAL_MAX_ENTRIES")
           .build();
 
+  private static final AttributeSchema CPU_STATISTICS =
+      AttributeSchema.builder()
+          .u32be(CTA_STATS_SEARCHED, "CTA_STATS_SEARCHED")
+          .u32be(CTA_STATS_FOUND, "CTA_STATS_FOUND")
+          .u32be(CTA_STATS_NEW, "CTA_STATS_NEW")
+          .u32be(CTA_STATS_INVALID, "CTA_STATS_INVALID")
+          .u32be(CTA_STATS_IGNORE, "CTA_STATS_IGNORE")
+          .u32be(CTA_STATS_DELETE, "CTA_STATS_DELETE")
+          .u32be(CTA_STATS_DELETE_LIST, "CTA_STATS_DELETE_LIST")
+          .u32be(CTA_STATS_INSERT, "CTA_STATS_INSERT")
+          .u32be(CTA_STATS_INSERT_FAILED, "CTA_STATS_INSERT_FAILED")
+          .u32be(CTA_STATS_DROP, "CTA_STATS_DROP")
+          .u32be(CTA_STATS_EARLY_DROP, "CTA_STATS_EARLY_DROP")
+          .u32be(CTA_STATS_ERROR, "CTA_STATS_ERROR")
+          .u32be(CTA_STATS_SEARCH_RESTART, "CTA_STATS_SEARCH_RESTART")
+          .u32be(CTA_STATS_CLASH_RESOLVE, "CTA_STATS_CLASH_RESOLVE")
+          .u32be(CTA_STATS_CHAIN_TOOLONG, "CTA_STATS_CHAIN_TOOLONG")
+          .build();
+
   private ConntrackSchema() {}
 
   @Override
@@ -185,6 +204,7 @@ public final class ConntrackSchema implements MessageSchema {
           IPCTNL_MSG_CT_GET_UNCONFIRMED ->
           ENTRY;
       case IPCTNL_MSG_CT_GET_STATS -> STATISTICS;
+      case IPCTNL_MSG_CT_GET_STATS_CPU -> CPU_STATISTICS;
       default -> AttributeSchema.UNKNOWN;
     };
   }

@@ -118,6 +118,23 @@ public final class LinuxNfConntrack {
   public static final int CTA_SYNPROXY_ITS = 2;
   public static final int CTA_SYNPROXY_TSOFF = 3;
 
+  // enum ctattr_stats_cpu
+  public static final int CTA_STATS_SEARCHED = 1;
+  public static final int CTA_STATS_FOUND = 2;
+  public static final int CTA_STATS_NEW = 3;
+  public static final int CTA_STATS_INVALID = 4;
+  public static final int CTA_STATS_IGNORE = 5;
+  public static final int CTA_STATS_DELETE = 6;
+  public static final int CTA_STATS_DELETE_LIST = 7;
+  public static final int CTA_STATS_INSERT = 8;
+  public static final int CTA_STATS_INSERT_FAILED = 9;
+  public static final int CTA_STATS_DROP = 10;
+  public static final int CTA_STATS_EARLY_DROP = 11;
+  public static final int CTA_STATS_ERROR = 12;
+  public static final int CTA_STATS_SEARCH_RESTART = 13;
+  public static final int CTA_STATS_CLASH_RESOLVE = 14;
+  public static final int CTA_STATS_CHAIN_TOOLONG = 15;
+
   // enum ctattr_stats_global
   public static final int CTA_STATS_GLOBAL_ENTRIES = 1;
   public static final int CTA_STATS_GLOBAL_MAX_ENTRIES = 2;

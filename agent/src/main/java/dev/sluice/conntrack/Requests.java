@@ -78,9 +78,15 @@ final class Requests {
     request.end();
   }
 
-  /** Asks for the number of entries. */
-  static void statistics(MessageWriter request) {
+  /** Asks for the number of entries and the limit. */
+  static void size(MessageWriter request) {
     begin(request, IPCTNL_MSG_CT_GET_STATS, AF_UNSPEC);
+    request.end();
+  }
+
+  /** Asks for the counters of each processor. */
+  static void statistics(MessageWriter request) {
+    begin(request, IPCTNL_MSG_CT_GET_STATS_CPU, AF_UNSPEC);
     request.end();
   }
 

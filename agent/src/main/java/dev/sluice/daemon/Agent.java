@@ -10,11 +10,13 @@ import dev.sluice.conntrack.EventSource;
 import dev.sluice.ffi.Errno;
 import dev.sluice.ffi.Sys;
 import dev.sluice.ffi.SystemCallException;
+import dev.sluice.flow.Alarms;
 import dev.sluice.flow.EventLog;
 import dev.sluice.flow.EventReader;
 import dev.sluice.flow.FlowCutter;
 import dev.sluice.flow.MappingIndex;
 import dev.sluice.flow.MappingTraffic;
+import dev.sluice.flow.PressureGuard;
 import dev.sluice.flow.TrackedFlows;
 import dev.sluice.flow.TrackingSettings;
 import dev.sluice.model.InterfaceName;
@@ -161,6 +163,11 @@ public final class Agent implements AutoCloseable {
                 EventOptions.DEFAULT.receiveBufferBytes(config.eventsBufferMib() << 20)));
     keep(Housekeeping.start(index, table, publisher));
     EventReader events = keep(EventReader.start(source, index, log));
+    ConnectionTableMemory memory = new ConnectionTableMemory(sysctl, config.conntrackMemoryMib());
+    memory.problem().ifPresent(LOG::warn);
+    // The place where alarms enter the stream of events.
+    Alarms alarms = alarm -> {};
+    PressureGuard pressure = keep(PressureGuard.start(Conntrack.open(), memory, alarms));
     AgentDiagnostics diagnostics =
         new AgentDiagnostics(
             nftables,
@@ -170,6 +177,7 @@ public final class Agent implements AutoCloseable {
             sysctl,
             tracking,
             events::statistics,
+            () -> ConnectionTableFinding.of(pressure.statistics(), memory),
             problems,
             declared::findings);
     TrackedFlows flows = new TrackedFlows(Conntrack::open, index);

@@ -28,8 +28,6 @@ import java.util.stream.Collectors;
 
 /** What the agent can say about itself and its host. */
 final class AgentDiagnostics implements Diagnostics {
-  private static final int TABLE_PRESSURE_PERCENT = 80;
-
   private final Nftables nftables;
   private final SluiceTable table;
   private final Supplier<Optional<SocketOwner>> keeper;
@@ -37,6 +35,7 @@ final class AgentDiagnostics implements Diagnostics {
   private final Sysctl sysctl;
   private final TrackingSettings tracking;
   private final Supplier<EventStatistics> events;
+  private final Supplier<Finding> connectionTable;
   private final List<String> startProblems;
   private final Supplier<List<Finding>> portsFile;
 
@@ -48,6 +47,7 @@ final class AgentDiagnostics implements Diagnostics {
       Sysctl sysctl,
       TrackingSettings tracking,
       Supplier<EventStatistics> events,
+      Supplier<Finding> connectionTable,
       List<String> startProblems,
       Supplier<List<Finding>> portsFile) {
     this.nftables = nftables;
@@ -57,6 +57,7 @@ final class AgentDiagnostics implements Diagnostics {
     this.sysctl = sysctl;
     this.tracking = tracking;
     this.events = events;
+    this.connectionTable = connectionTable;
     this.startProblems = List.copyOf(startProblems);
     this.portsFile = portsFile;
   }
@@ -69,7 +70,7 @@ final class AgentDiagnostics implements Diagnostics {
     foreignDrops(findings);
     findings.add(legacyTables());
     findings.add(settings());
-    findings.add(connectionTable());
+    findings.add(connectionTable.get());
     findings.add(eventStream());
     findings.addAll(portsFile.get());
     for (String problem : startProblems) {
@@ -241,19 +242,6 @@ final class AgentDiagnostics implements Diagnostics {
         "");
   }
 
-  private Finding connectionTable() {
-    long count = number("net/netfilter/nf_conntrack_count");
-    long max = number("net/netfilter/nf_conntrack_max");
-    String found = "tracking " + count + " of at most " + max + " connections";
-    return max > 0 && count * 100 >= max * TABLE_PRESSURE_PERCENT
-        ? new Finding(
-            "connection-table",
-            Severity.WARNING,
-            found + ": new connections are refused when it is full",
-            "raise net.netfilter.nf_conntrack_max")
-        : new Finding("connection-table", Severity.OK, found, "");
-  }
-
   private Finding eventStream() {
     EventStatistics now = events.get();
     if (now.failure().isPresent()) {
@@ -291,9 +279,5 @@ final class AgentDiagnostics implements Diagnostics {
     long uptimeMillis = ManagementFactory.getRuntimeMXBean().getUptime();
     facts.put("uptimeSeconds", Long.toString(uptimeMillis / 1000));
     return facts;
-  }
-
-  private long number(String name) {
-    return sysctl.get(name).map(Long::parseLong).orElse(0L);
   }
 }

@@ -67,6 +67,11 @@ public final class Sysctl {
     }
   }
 
+  /** Whether this process may set it; what is global is read-only in other network namespaces. */
+  public boolean isWritable(String name) {
+    return Files.isWritable(root.resolve(name));
+  }
+
   /**
    * In one read: the kernel gives a value only to a read from its beginning, and Files.readString
    * begins with a read of one byte.

@@ -19,6 +19,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.function.Consumer;
+import java.util.function.Function;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -79,7 +80,8 @@ class ConntrackGoldenTest {
         Tuple.of(17, IpAddress.parse("172.30.0.1"), 9, IpAddress.parse("172.30.0.2"), 9);
     assertSameRequest(
         Golden.load("conntrack/get-missing"), written(w -> Requests.get(w, missing, 0)));
-    assertSameRequest(Golden.load("conntrack/count"), written(Requests::statistics));
+    assertSameRequest(Golden.load("conntrack/count"), written(Requests::size));
+    assertSameRequest(Golden.load("conntrack/statistics"), written(Requests::statistics));
   }
 
   /**
@@ -249,6 +251,113 @@ class ConntrackGoldenTest {
       assertThat(text)
           .doesNotContain("[", "!", "message 2")
           .containsPattern("IPCTNL_MSG_CT_|NLMSG_");
+    }
+  }
+
+  // ---- the table as a whole
+
+  private static <T> T decode(byte[] message, Function<MessageCursor, T> decoder) {
+    MessageCursor cursor = new MessageCursor(buffer(message), 0, message.length);
+    assertThat(cursor.next()).isTrue();
+    return decoder.apply(cursor);
+  }
+
+  /** Fails if entries and limit are exchanged or read in the wrong byte order. */
+  @Test
+  void theSizeIsReadAsConntrackDoes() {
+    byte[] answer = Golden.load("conntrack/count").receivedMessages().get(0);
+    assertThat(decode(answer, TableSize::decode)).isEqualTo(new TableSize(9, 0x40000));
+  }
+
+  /** Fails if a processor's number or a counter is read from another place than conntrack's. */
+  @Test
+  void theStatisticsAreReadAsConntrackPrintsThem() {
+    Golden golden = Golden.load("conntrack/statistics");
+    List<String> printed =
+        golden.header().stream()
+            .filter(line -> line.startsWith("printed: "))
+            .map(line -> line.substring("printed: ".length()).replaceAll("\\s+", " ").strip())
+            .toList();
+    List<byte[]> messages = golden.receivedMessages();
+    assertThat(printed).hasSize(messages.size() - 1).hasSizeGreaterThan(1);
+    for (int i = 0; i < printed.size(); i++) {
+      assertThat(inConntracksWords(decode(messages.get(i), CpuStatistics::decode)))
+          .isEqualTo(printed.get(i));
+    }
+    assertThat(printed).anyMatch(line -> !line.contains(" invalid=0 "));
+  }
+
+  private static String inConntracksWords(CpuStatistics cpu) {
+    return ("cpu=%d found=%d invalid=%d insert=%d insert_failed=%d drop=%d early_drop=%d error=%d"
+            + " search_restart=%d clash_resolve=%d chaintoolong=%d")
+        .formatted(
+            cpu.cpu(),
+            cpu.found(),
+            cpu.invalid(),
+            cpu.inserted(),
+            cpu.insertFailed(),
+            cpu.dropped(),
+            cpu.earlyDropped(),
+            cpu.errors(),
+            cpu.searchRestarts(),
+            cpu.clashesResolved(),
+            cpu.chainsTooLong());
+  }
+
+  /** Fails if two counters are exchanged: each of the kernel's message is given its own number. */
+  @Test
+  void eachCounterIsReadFromItsAttribute() {
+    byte[] message = Golden.load("conntrack/statistics").receivedMessages().get(0).clone();
+    List<Integer> types = new ArrayList<>();
+    for (int at = 20; at < message.length; at += 8) {
+      int type = PlayedKernel.wrap(message).getShort(at + 2);
+      types.add(type);
+      message[at + 4] = (byte) 0xff;
+      message[at + 7] = (byte) type;
+    }
+    long top = 0xff00_0000L;
+    assertThat(types).hasSize(10);
+    assertThat(decode(message, CpuStatistics::decode))
+        .isEqualTo(
+            new CpuStatistics(
+                0,
+                top + LinuxNfConntrack.CTA_STATS_FOUND,
+                top + LinuxNfConntrack.CTA_STATS_INVALID,
+                top + LinuxNfConntrack.CTA_STATS_INSERT,
+                top + LinuxNfConntrack.CTA_STATS_INSERT_FAILED,
+                top + LinuxNfConntrack.CTA_STATS_DROP,
+                top + LinuxNfConntrack.CTA_STATS_EARLY_DROP,
+                top + LinuxNfConntrack.CTA_STATS_ERROR,
+                top + LinuxNfConntrack.CTA_STATS_SEARCH_RESTART,
+                top + LinuxNfConntrack.CTA_STATS_CLASH_RESOLVE,
+                top + LinuxNfConntrack.CTA_STATS_CHAIN_TOOLONG));
+  }
+
+  /** Fails if a length in an answer about the table is believed. */
+  @Test
+  void answersAboutTheTableCutAnywhereAreRefusedOrShorter() {
+    byte[] size = Golden.load("conntrack/count").receivedMessages().get(0);
+    byte[] statistics = Golden.load("conntrack/statistics").receivedMessages().get(1);
+    int refused = 0;
+    for (int length = 16; length < statistics.length; length++) {
+      refused += refusesCut(statistics, length, CpuStatistics::decode) ? 1 : 0;
+      if (length < size.length) {
+        refused += refusesCut(size, length, TableSize::decode) ? 1 : 0;
+      }
+    }
+    // At the end of the header and of each attribute but the last the rest is a shorter message.
+    assertThat(refused).isEqualTo(84 - 10 + 20 - 2);
+  }
+
+  private static boolean refusesCut(
+      byte[] message, int length, Function<MessageCursor, ?> decoder) {
+    byte[] cut = Arrays.copyOf(message, length);
+    PlayedKernel.wrap(cut).putInt(LENGTH_OFFSET, length);
+    try {
+      decode(cut, decoder);
+      return false;
+    } catch (MalformedMessageException e) {
+      return true;
     }
   }
 

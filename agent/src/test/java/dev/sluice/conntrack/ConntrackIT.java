@@ -366,6 +366,34 @@ class ConntrackIT {
     assertThat(conntrack.count()).isEqualTo(tool.count()).isGreaterThanOrEqualTo(14);
   }
 
+  /** Fails if a counter or the limit is not the one that conntrack and sysctl show. */
+  @Test
+  void statisticsAreThoseThatConntrackShows() {
+    lab.client()
+        .traffic()
+        .inject(
+            "eth0",
+            lab.host().mac("out0"),
+            5,
+            "IP(src='198.18.0.2',dst='172.30.0.2')/TCP(sport=9,dport=9,flags='SF')");
+    assertThat(conntrack.size().limit())
+        .isEqualTo(Long.parseLong(lab.host().sysctlValue("net.netfilter.nf_conntrack_max")));
+    long deadline = System.nanoTime() + 5_000_000_000L;
+    while (conntrack.statistics().stream().mapToLong(CpuStatistics::invalid).sum() < 5) {
+      assertThat(System.nanoTime()).as("%s", conntrack.statistics()).isLessThan(deadline);
+    }
+    List<CpuStatistics> ours = conntrack.statistics();
+    List<String> theirs = tool.run("-S").orFail().stdout().lines().toList();
+    assertThat(theirs).hasSameSizeAs(ours);
+    for (int i = 0; i < theirs.size(); i++) {
+      assertThat(theirs.get(i))
+          .matches("cpu=" + ours.get(i).cpu() + "\\s.*")
+          .contains(" invalid=" + ours.get(i).invalid() + " ")
+          .contains(" drop=" + ours.get(i).dropped() + " ")
+          .contains(" error=" + ours.get(i).errors() + " ");
+    }
+  }
+
   /** Fails if the table of another namespace is read. */
   @Test
   void eachNamespaceHasItsOwnTable() {
