@@ -103,6 +103,8 @@ final class ApiHandler implements HttpServerRequestHandler {
             Map.of("GET", this::version),
             "/v1/doctor",
             Map.of("GET", this::doctor),
+            "/metrics",
+            Map.of("GET", this::metrics),
             "/healthz",
             Map.of("GET", this::health));
     this.oneMapping =
@@ -287,6 +289,15 @@ final class ApiHandler implements HttpServerRequestHandler {
           json.writeStringProperty("status", "ok");
           json.writeEndObject();
         });
+  }
+
+  private void metrics(Exchange exchange) throws HttpException, IOException {
+    exchange.query();
+    Header accept = exchange.request.getFirstHeader("Accept");
+    // Read before the answer begins, so that a failure can still be said.
+    MetricsPage.Page page =
+        services.metrics().read(Optional.ofNullable(accept).map(Header::getValue));
+    exchange.stream(ContentType.parse(page.contentType()), page::write);
   }
 
   private void listFlows(Exchange exchange) throws HttpException, IOException {

@@ -13,4 +13,5 @@ public record ApiServices(
     Diagnostics diagnostics,
     ProgrammedRules rules,
     TrafficCounters traffic,
-    Declarations declarations) {}
+    Declarations declarations,
+    MetricsPage metrics) {}

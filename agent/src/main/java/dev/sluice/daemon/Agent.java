@@ -32,6 +32,7 @@ import dev.sluice.publish.PublishException;
 import dev.sluice.publish.TablePublisher;
 import dev.sluice.route.Rtnetlink;
 import dev.sluice.ruleset.Ownership;
+import dev.sluice.ruleset.Repairs;
 import dev.sluice.ruleset.SluiceTable;
 import dev.sluice.ruleset.TableTakenException;
 import dev.sluice.sysctl.ReservedLocalPorts;
@@ -189,7 +190,13 @@ public final class Agent implements AutoCloseable {
             diagnostics,
             () -> table.listing()::print,
             new MappingTraffic(index, flows),
-            declared);
+            declared,
+            new AgentMetrics(
+                publisher::published,
+                index::ended,
+                events::statistics,
+                pressure::statistics,
+                () -> table.repairs().map(Repairs::count).orElse(0L)));
     keep(ApiServer.start(config.socket(), services, ApiOptions.DEFAULTS));
 
     long sinceStart =

@@ -382,6 +382,20 @@ class ApiServerTest {
         .containsIgnoringCase("content-type: text/plain; charset=utf-8");
   }
 
+  /** Fails if the page's media type or the client's wish for one is lost on the way. */
+  @Test
+  void metricsAreInTheFormatOfThePage() throws IOException {
+    assertThat(RawHttp.ask(socket, "GET", "/metrics", ""))
+        .startsWith("HTTP/1.1 200 ")
+        .contains("Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n")
+        .contains("accept nothing\n");
+    try (RawHttp http = RawHttp.connect(socket)) {
+      http.send("GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAccept: a/b\r\n\r\n");
+      assertThat(http.readToEnd()).contains("accept a/b\n");
+    }
+    assertThat(RawHttp.ask(socket, "POST", "/metrics", "{}")).startsWith("HTTP/1.1 405 ");
+  }
+
   /** Fails if an absent remedy is written, or a severity is not read back. */
   @Test
   void tells_facts_findings_and_health() throws IOException {

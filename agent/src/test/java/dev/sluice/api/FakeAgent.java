@@ -28,6 +28,8 @@ import dev.sluice.net.Protocol;
 import dev.sluice.publish.PublishException;
 import dev.sluice.publish.PublishException.Kind;
 import dev.sluice.publish.Publisher;
+import java.io.IOException;
+import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -68,7 +70,7 @@ public final class FakeAgent
   private @Nullable Declaration lastDeclaration;
 
   public ApiServices services() {
-    return new ApiServices(this, this, this, this, this, () -> traffic, this);
+    return new ApiServices(this, this, this, this, this, () -> traffic, this, new FakeMetrics());
   }
 
   /** The next calls fail like this. */
@@ -336,6 +338,24 @@ public final class FakeAgent
     Supplier<RuntimeException> current = failure;
     if (current != null) {
       throw current.get();
+    }
+  }
+
+  /** A page that says what was asked for. */
+  private static final class FakeMetrics implements MetricsPage {
+    @Override
+    public Page read(Optional<String> accept) {
+      return new Page() {
+        @Override
+        public String contentType() {
+          return "text/plain; version=0.0.4; charset=utf-8";
+        }
+
+        @Override
+        public void write(OutputStream out) throws IOException {
+          out.write(("accept " + accept.orElse("nothing") + "\n").getBytes(StandardCharsets.UTF_8));
+        }
+      };
     }
   }
 

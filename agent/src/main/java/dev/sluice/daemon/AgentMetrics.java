@@ -1,0 +1,251 @@
+package dev.sluice.daemon;
+
+import dev.sluice.api.MetricsPage;
+import dev.sluice.flow.EventStatistics;
+import dev.sluice.flow.PressureStatistics;
+import dev.sluice.model.Alarm;
+import dev.sluice.model.Mapping;
+import dev.sluice.model.MappingId;
+import dev.sluice.model.PublishedMapping;
+import dev.sluice.model.Traffic;
+import dev.sluice.net.IpAddress;
+import io.prometheus.metrics.expositionformats.ExpositionFormatWriter;
+import io.prometheus.metrics.expositionformats.ExpositionFormats;
+import io.prometheus.metrics.model.snapshots.CounterSnapshot;
+import io.prometheus.metrics.model.snapshots.CounterSnapshot.CounterDataPointSnapshot;
+import io.prometheus.metrics.model.snapshots.GaugeSnapshot;
+import io.prometheus.metrics.model.snapshots.GaugeSnapshot.GaugeDataPointSnapshot;
+import io.prometheus.metrics.model.snapshots.Labels;
+import io.prometheus.metrics.model.snapshots.MetricSnapshots;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.lang.management.ManagementFactory;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.LongSupplier;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The figures of the agent in the formats of Prometheus; docs/metrics.md has the list. They are
+ * read when they are asked for, and nothing is kept or loaded before.
+ */
+final class AgentMetrics implements MetricsPage {
+  private final Supplier<List<PublishedMapping>> mappings;
+  private final Supplier<Map<MappingId, Traffic>> ended;
+  private final Supplier<EventStatistics> events;
+  private final Supplier<PressureStatistics> pressure;
+  private final LongSupplier repairs;
+
+  private @Nullable ExpositionFormats formats;
+
+  /**
+   * @param mappings what is published, with its numbers of connections
+   * @param ended what connections that have ended carried
+   * @param repairs how often the table had to be repaired
+   */
+  AgentMetrics(
+      Supplier<List<PublishedMapping>> mappings,
+      Supplier<Map<MappingId, Traffic>> ended,
+      Supplier<EventStatistics> events,
+      Supplier<PressureStatistics> pressure,
+      LongSupplier repairs) {
+    this.mappings = mappings;
+    this.ended = ended;
+    this.events = events;
+    this.pressure = pressure;
+    this.repairs = repairs;
+  }
+
+  @Override
+  public Page read(Optional<String> accept) {
+    ExpositionFormatWriter writer = formats().findWriter(accept.orElse(null));
+    MetricSnapshots figures = figures();
+    return new Page() {
+      @Override
+      public String contentType() {
+        return writer.getContentType();
+      }
+
+      @Override
+      public void write(OutputStream out) throws IOException {
+        writer.write(out, figures);
+      }
+    };
+  }
+
+  private synchronized ExpositionFormats formats() {
+    ExpositionFormats known = formats;
+    if (known == null) {
+      known = ExpositionFormats.init();
+      formats = known;
+    }
+    return known;
+  }
+
+  private MetricSnapshots figures() {
+    MetricSnapshots.Builder all = MetricSnapshots.builder();
+    mappings(all);
+    events(all, events.get());
+    table(all, pressure.get());
+    all.metricSnapshot(
+        counter(
+            "sluice_table_repairs",
+            "How often others changed our firewall table and it was put back.",
+            repairs.getAsLong()));
+    process(all);
+    return all.build();
+  }
+
+  private void mappings(MetricSnapshots.Builder all) {
+    List<PublishedMapping> published = mappings.get();
+    Map<MappingId, Traffic> carried = ended.get();
+    all.metricSnapshot(gauge("sluice_mappings", "Mappings that are published.", published.size()));
+    CounterSnapshot.Builder connections =
+        counter(
+            "sluice_mapping_connections",
+            "Connections led to the target since the mapping was published.");
+    CounterSnapshot.Builder bytes =
+        counter(
+            "sluice_mapping_bytes", "Bytes carried by connections of the mapping that have ended.");
+    CounterSnapshot.Builder packets =
+        counter(
+            "sluice_mapping_packets",
+            "Packets carried by connections of the mapping that have ended.");
+    for (PublishedMapping one : published) {
+      Labels labels = labels(one.mapping());
+      Labels in = labels.add("direction", "in");
+      Labels out = labels.add("direction", "out");
+      Traffic traffic = carried.getOrDefault(one.mapping().id(), Traffic.NONE);
+      connections.dataPoint(point(labels, one.counters().connections()));
+      bytes.dataPoint(point(in, traffic.in().bytes())).dataPoint(point(out, traffic.out().bytes()));
+      packets
+          .dataPoint(point(in, traffic.in().packets()))
+          .dataPoint(point(out, traffic.out().packets()));
+    }
+    all.metricSnapshot(connections.build());
+    all.metricSnapshot(bytes.build());
+    all.metricSnapshot(packets.build());
+  }
+
+  /** No two mappings have the same protocol, address and ports. */
+  private static Labels labels(Mapping mapping) {
+    return Labels.of(
+        "mapping",
+        mapping.label(),
+        "protocol",
+        mapping.protocol().toString(),
+        "host_address",
+        mapping.hostAddress().orElse(IpAddress.any(mapping.family())).toString(),
+        "host_port",
+        mapping.hostPorts().toString());
+  }
+
+  private static void events(MetricSnapshots.Builder all, EventStatistics now) {
+    all.metricSnapshot(
+        gauge(
+            "sluice_flow_events_running",
+            "1 while events of connections are read, else 0.",
+            now.state() == EventStatistics.State.RUNNING ? 1 : 0));
+    all.metricSnapshot(
+        counter(
+            "sluice_flow_events_received",
+            "Events of connections that were read.",
+            now.received()));
+    all.metricSnapshot(
+        counter("sluice_flow_events_lost", "Events of connections that are missing in the stream.")
+            .dataPoint(point(Labels.of("cause", "receive-buffer"), now.lostReceiveBuffer()))
+            .dataPoint(point(Labels.of("cause", "ring"), now.lostRing()))
+            .dataPoint(point(Labels.of("cause", "malformed"), now.lostMalformed()))
+            .build());
+    all.metricSnapshot(
+        gauge("sluice_event_consumers", "Who follows the events now.", now.consumers()));
+    all.metricSnapshot(
+        gauge("sluice_event_log_bytes", "Memory that retained events use.", now.retainedBytes()));
+  }
+
+  private static void table(MetricSnapshots.Builder all, PressureStatistics now) {
+    all.metricSnapshot(
+        gauge("sluice_conntrack_entries", "Connections in the connection table.", now.entries()));
+    all.metricSnapshot(
+        gauge(
+            "sluice_conntrack_limit",
+            "How many connections the table can hold; 0 without a limit.",
+            now.limit()));
+    all.metricSnapshot(
+        counter("sluice_conntrack_dropped", "What the connection table had no place for.")
+            .dataPoint(point(Labels.of("reason", "drop"), now.dropped()))
+            .dataPoint(point(Labels.of("reason", "early_drop"), now.earlyDropped()))
+            .dataPoint(point(Labels.of("reason", "insert_failed"), now.insertFailed()))
+            .build());
+    CounterSnapshot.Builder alarms =
+        counter("sluice_conntrack_alarms", "Alarms about the connection table.");
+    GaugeSnapshot.Builder pressure =
+        GaugeSnapshot.builder()
+            .name("sluice_conntrack_pressure")
+            .help("1 at the level the connection table is at now, else 0.");
+    for (Alarm.Level level : Alarm.Level.values()) {
+      Labels labels = Labels.of("level", level.toString());
+      alarms.dataPoint(point(labels, now.alarms().getOrDefault(level, 0L)));
+      pressure.dataPoint(
+          GaugeDataPointSnapshot.builder()
+              .labels(labels)
+              .value(now.level() == level ? 1 : 0)
+              .build());
+    }
+    all.metricSnapshot(alarms.build());
+    all.metricSnapshot(pressure.build());
+  }
+
+  /** By the names that all of Prometheus' libraries use. */
+  private static void process(MetricSnapshots.Builder all) {
+    ProcessUsage usage = ProcessUsage.read();
+    all.metricSnapshot(
+        CounterSnapshot.builder()
+            .name("process_cpu_seconds")
+            .help("Time of processors used by the agent, in seconds.")
+            .dataPoint(CounterDataPointSnapshot.builder().value(usage.cpuNanos() / 1e9).build())
+            .build());
+    all.metricSnapshot(
+        gauge(
+            "process_resident_memory_bytes",
+            "Memory of the agent that is in use.",
+            usage.residentBytes()));
+    all.metricSnapshot(
+        gauge("process_open_fds", "Descriptors the agent has open.", usage.descriptors()));
+    all.metricSnapshot(
+        gauge(
+            "process_max_fds", "Descriptors the agent may have open.", ProcessLimits.openFiles()));
+    all.metricSnapshot(
+        gauge(
+            "process_start_time_seconds",
+            "When the agent was started, in seconds since 1970.",
+            ManagementFactory.getRuntimeMXBean().getStartTime() / 1e3));
+  }
+
+  private static GaugeSnapshot gauge(String name, String help, long value) {
+    return gauge(name, help, (double) value);
+  }
+
+  private static GaugeSnapshot gauge(String name, String help, double value) {
+    return GaugeSnapshot.builder()
+        .name(name)
+        .help(help)
+        .dataPoint(GaugeDataPointSnapshot.builder().value(value).build())
+        .build();
+  }
+
+  private static CounterSnapshot counter(String name, String help, long value) {
+    return counter(name, help).dataPoint(point(Labels.EMPTY, value)).build();
+  }
+
+  /** The format adds {@code _total} to the name. */
+  private static CounterSnapshot.Builder counter(String name, String help) {
+    return CounterSnapshot.builder().name(name).help(help);
+  }
+
+  private static CounterDataPointSnapshot point(Labels labels, long value) {
+    return CounterDataPointSnapshot.builder().labels(labels).value((double) value).build();
+  }
+}
