@@ -637,6 +637,7 @@ class MainTest {
           pss                                  | sluice: unmatched argument at index 2: 'pss'; see sluice --help
           ps --al                              | sluice: unknown option: '--al'; see sluice ps --help
           agent --events-buffer-mib 4096       | sluice: --events-buffer-mib must be 1 to 2047, not 4096
+          agent --conntrack-memory -1          | sluice: --conntrack-memory must be 0 to 1048576, not -1
           agent --ownership=maybe              | sluice: invalid value for option '--ownership'.*
           """)
   void wrong_usage_is_exit_code_2(String arguments, String firstLine) {
