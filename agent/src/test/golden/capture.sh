@@ -252,6 +252,7 @@ table inet t {
 	chain other { }
 	chain forward { type filter hook forward priority filter; }
 	chain raw { type filter hook prerouting priority raw; }
+	chain input { type filter hook input priority filter - 10; }
 	chain prerouting { type nat hook prerouting priority dstnat; }
 	chain postrouting { type nat hook postrouting priority srcnat; }
 }
@@ -276,6 +277,9 @@ rule reject-icmpv6 forward 'reject with icmpv6 type no-route'
 may_fail=1 rule queue forward 'queue num 3 bypass'
 may_fail=1 rule queue-range forward 'queue flags fanout to 1-4'
 rule notrack raw 'notrack'
+rule synproxy input 'synproxy mss 1460 wscale 7 timestamp sack-perm'
+rule synproxy-plain input 'synproxy'
+rule synproxy-timestamp input 'synproxy timestamp'
 rule log-prefix forward 'log prefix "refused: "'
 rule log-group forward 'log prefix "x" group 5 snaplen 128 queue-threshold 2'
 rule ct-mark forward 'ct mark 0x2a accept'
@@ -527,6 +531,7 @@ table inet t {
 	chain other { }
 	chain forward { type filter hook forward priority filter; }
 	chain raw { type filter hook prerouting priority raw; }
+	chain input { type filter hook input priority filter - 10; }
 	chain prerouting { type nat hook prerouting priority dstnat; }
 	chain postrouting { type nat hook postrouting priority srcnat; }
 }

@@ -11,6 +11,7 @@ their own, so a slow one (a connection attempt that times out) holds up nobody. 
   ping    {held_number, timeoutSeconds}                             -> {alive}  connections of a hold that still echo
   release {held_number}                                             -> {}
   inject  {device, destinationMac, count, packet}            -> {}       packet is a scapy expression above Ethernet
+  flood   {device, destinationMac, count, packet}            -> {}       the same for each i below count, which packet uses
 """
 import errno
 import json
@@ -166,17 +167,30 @@ def release(held_number):
     return {}
 
 
-def inject(device, destinationMac, count, packet):
+def frames(device, destinationMac, count, packet):
     if SCAPY_PATH not in sys.path:
         sys.path.append(SCAPY_PATH)
     import scapy.all as scapy
 
-    frame = bytes(scapy.Ether(src=scapy.get_if_hwaddr(device), dst=destinationMac) / eval(packet, vars(scapy)))
+    ethernet = scapy.Ether(src=scapy.get_if_hwaddr(device), dst=destinationMac)
+    code = compile(packet, "packet", "eval")
+    return [bytes(ethernet / eval(code, {**vars(scapy), "i": i})) for i in range(count)]
+
+
+def send(device, wanted):
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as sock:
         sock.bind((device, 0))
-        for _ in range(count):
+        for frame in wanted:
             sock.send(frame)
     return {}
+
+
+def inject(device, destinationMac, count, packet):
+    return send(device, frames(device, destinationMac, 1, packet) * count)
+
+
+def flood(device, destinationMac, count, packet):
+    return send(device, frames(device, destinationMac, count, packet))
 
 
 COMMANDS = {
@@ -186,6 +200,7 @@ COMMANDS = {
     "ping": ping,
     "release": release,
     "inject": inject,
+    "flood": flood,
 }
 
 

@@ -130,7 +130,8 @@ final class MappingJson {
         new MappingOptions(
             sources,
             limit == null ? OptionalInt.empty() : OptionalInt.of(Integer.parseInt(limit)),
-            Optional.ofNullable(members.get("sourceRate")).map(SourceRate::parse));
+            Optional.ofNullable(members.get("sourceRate")).map(SourceRate::parse),
+            "true".equals(members.get("synProxy")));
     Mapping mapping =
         new Mapping(
             MappingId.parse(member(members, "id")),

@@ -43,6 +43,9 @@ final class OptionsJson {
     }
     options.maxConnections().ifPresent(n -> json.writeNumberProperty("maxConnections", n));
     options.sourceRate().ifPresent(rate -> json.writeStringProperty("sourceRate", rate.toString()));
+    if (options.synProxy()) {
+      json.writeBooleanProperty("synProxy", true);
+    }
   }
 
   static void writeSources(JsonGenerator json, List<Prefix> sources) {
@@ -68,10 +71,12 @@ final class OptionsJson {
               json.writeName("sourceRate");
               rate.ifPresentOrElse(r -> json.writeString(r.toString()), json::writeNull);
             });
+    change.synProxy().ifPresent(wanted -> json.writeBooleanProperty("synProxy", wanted));
   }
 
   /**
-   * Reads one of {@code allowedSources}, {@code maxConnections}, {@code sourceRate}; null: none.
+   * Reads one of {@code allowedSources}, {@code maxConnections}, {@code sourceRate}, {@code
+   * synProxy}; null: none.
    */
   static OptionsChange read(JsonBody json, String member, OptionsChange change) {
     return switch (member) {
@@ -89,6 +94,7 @@ final class OptionsJson {
               json.isNull()
                   ? Optional.empty()
                   : Optional.of(SourceRate.parse(json.string(member))));
+      case "synProxy" -> change.withSynProxy(!json.isNull() && json.bool(member));
       default -> throw new IllegalArgumentException("member=" + member);
     };
   }

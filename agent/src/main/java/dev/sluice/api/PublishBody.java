@@ -89,13 +89,13 @@ final class PublishBody {
           several = true;
         }
         case "name" -> name = Optional.of(new MappingName(json.string(member)));
-        case "allowedSources", "maxConnections", "sourceRate" ->
+        case "allowedSources", "maxConnections", "sourceRate", "synProxy" ->
             options = OptionsJson.read(json, member, options);
         default ->
             throw json.unknown(
                 member,
                 "\"ports\", \"target\", \"targets\", \"name\", \"allowedSources\","
-                    + " \"maxConnections\" and \"sourceRate\"");
+                    + " \"maxConnections\", \"sourceRate\" and \"synProxy\"");
       }
     }
     OptionsJson.checkTargets(one, several);

@@ -75,13 +75,13 @@ final class UpdateBody {
         case "add" -> add = ports(json, member);
         case "remove" -> remove = ports(json, member);
         case "cut" -> cut = json.bool(member);
-        case "allowedSources", "maxConnections", "sourceRate" ->
+        case "allowedSources", "maxConnections", "sourceRate", "synProxy" ->
             options = OptionsJson.read(json, member, options);
         default ->
             throw json.unknown(
                 member,
                 "\"name\", \"target\", \"targets\", \"allowedSources\", \"maxConnections\","
-                    + " \"sourceRate\", \"add\", \"remove\" and \"cut\"");
+                    + " \"sourceRate\", \"synProxy\", \"add\", \"remove\" and \"cut\"");
       }
     }
     OptionsJson.checkTargets(one, several);

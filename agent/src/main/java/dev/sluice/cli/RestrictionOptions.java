@@ -40,6 +40,14 @@ final class RestrictionOptions {
               + " none: any number.")
   private @Nullable String sourceRate;
 
+  @Option(
+      names = "--syn-proxy",
+      negatable = true,
+      description =
+          "Answer first packets with SYN cookies, so that a flood of them from made-up addresses"
+              + " opens no connection; tcp only. --no-syn-proxy: without.")
+  private @Nullable Boolean synProxy;
+
   OptionsChange change() {
     OptionsChange change = OptionsChange.NONE;
     if (!allow.isEmpty()) {
@@ -58,6 +66,9 @@ final class RestrictionOptions {
               sourceRate.equals(NONE)
                   ? Optional.empty()
                   : Optional.of(SourceRate.parse(sourceRate)));
+    }
+    if (synProxy != null) {
+      change = change.withSynProxy(synProxy);
     }
     return change;
   }

@@ -91,8 +91,8 @@ final class UpdateCommand implements Callable<Integer> {
       throw new ProblemException(
           Problem.of(
               Problem.Kind.MALFORMED_REQUEST,
-              "nothing to change: give --to, --name, --add, --remove, --allow, --max-connections or"
-                  + " --source-rate"));
+              "nothing to change: give --to, --name, --add, --remove, --allow, --max-connections,"
+                  + " --source-rate or --syn-proxy"));
     }
     try (ApiClient client = main.client()) {
       var updated = client.update(request);

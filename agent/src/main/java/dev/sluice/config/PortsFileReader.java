@@ -144,8 +144,8 @@ final class PortsFileReader {
   /** One entry of {@code ports}. */
   private final class Entry {
     private static final String KNOWN =
-        "\"name\", \"target\", \"targets\", \"publish\", \"allow\", \"max-connections\" and"
-            + " \"source-rate\"";
+        "\"name\", \"target\", \"targets\", \"publish\", \"allow\", \"max-connections\","
+            + " \"source-rate\" and \"syn-proxy\"";
 
     private List<PortSpec> publish = List.of();
     private List<IpAddress> targets = List.of();
@@ -200,6 +200,8 @@ final class PortsFileReader {
                         OptionalInt.of(value(scalar(k), PortsFileReader::connections)));
         case "source-rate" ->
             k -> options = options.withSourceRate(Optional.of(value(scalar(k), SourceRate::parse)));
+        case "syn-proxy" ->
+            k -> options = options.withSynProxy(value(scalar(k), PortsFileReader::yesOrNo));
         default -> null;
       };
     }
@@ -212,6 +214,14 @@ final class PortsFileReader {
           text, 0, quote(text) + " is not a number from 1 to " + MappingOptions.MAX_CONNECTIONS);
     }
     return Integer.parseInt(text);
+  }
+
+  private static boolean yesOrNo(String text) {
+    return switch (text) {
+      case "true" -> true;
+      case "false" -> false;
+      default -> throw new MalformedValueException(text, 0, quote(text) + " is not true or false");
+    };
   }
 
   // ---- the shapes of YAML

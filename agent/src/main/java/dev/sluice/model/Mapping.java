@@ -50,7 +50,8 @@ public record Mapping(
    * Checks that the parts fit each other.
    *
    * @throws InvalidMappingException if the numbers of ports differ, the families differ, the
-   *     protocol has no ports, or an address cannot be the end of a connection
+   *     protocol has no ports, an address cannot be the end of a connection, or an option is not
+   *     for the protocol
    */
   public Mapping {
     targetAddress = unmapped(targetAddress);
@@ -81,7 +82,7 @@ public record Mapping(
     hostAddress = hostAddress.filter(address -> !address.isAny());
     HostBinding.check(protocol, targetAddress.family(), hostAddress);
     Target.check(targetAddress);
-    checkOptions(options, targetAddress.family(), hostPorts);
+    checkOptions(options, protocol, targetAddress.family(), hostPorts);
   }
 
   /** A mapping that anybody may use. */
@@ -108,7 +109,8 @@ public record Mapping(
         MappingOptions.NONE);
   }
 
-  private static void checkOptions(MappingOptions options, Family family, PortRange hostPorts) {
+  private static void checkOptions(
+      MappingOptions options, Protocol protocol, Family family, PortRange hostPorts) {
     int sources = options.allowedSources().size();
     if ((long) hostPorts.size() * sources > MAX_PORTS_TIMES_SOURCES) {
       throw new InvalidMappingException(
@@ -127,6 +129,14 @@ public record Mapping(
               + hostPorts.size()
               + ", and a mapping with allowed sources or limits can have at most "
               + MAX_PORTS_WITH_OPTIONS);
+    }
+    if (options.synProxy() && protocol != Protocol.TCP) {
+      throw new InvalidMappingException(
+          "a SYN proxy is for tcp only: publish "
+              + hostPorts
+              + "/"
+              + protocol
+              + " in a request without it");
     }
     for (Prefix block : options.allowedSources()) {
       if (block.family() != family) {

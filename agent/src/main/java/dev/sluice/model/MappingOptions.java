@@ -17,9 +17,14 @@ import java.util.TreeSet;
  *     #MAX_CONNECTIONS}; empty for any number
  * @param sourceRate how often one source address may begin a connection to each host port; empty
  *     for as often as it likes
+ * @param synProxy whether a connection counts as begun only once the client has answered a SYN
+ *     cookie; tcp only
  */
 public record MappingOptions(
-    List<Prefix> allowedSources, OptionalInt maxConnections, Optional<SourceRate> sourceRate) {
+    List<Prefix> allowedSources,
+    OptionalInt maxConnections,
+    Optional<SourceRate> sourceRate,
+    boolean synProxy) {
   /** The most blocks of addresses of one mapping. */
   public static final int MAX_SOURCES = 1_024;
 
@@ -54,6 +59,12 @@ public record MappingOptions(
     }
   }
 
+  /** Without a SYN proxy. */
+  public MappingOptions(
+      List<Prefix> allowedSources, OptionalInt maxConnections, Optional<SourceRate> sourceRate) {
+    this(allowedSources, maxConnections, sourceRate, false);
+  }
+
   private static List<Prefix> merged(List<Prefix> blocks) {
     List<Prefix> kept = new ArrayList<>(blocks.size());
     // Wider blocks sort before what is inside them.
@@ -67,7 +78,7 @@ public record MappingOptions(
 
   /** Whether nothing is restricted. */
   public boolean isNone() {
-    return allowedSources.isEmpty() && maxConnections.isEmpty() && sourceRate.isEmpty();
+    return equals(NONE);
   }
 
   /** Whether an address may connect, as far as addresses go. */
@@ -77,14 +88,18 @@ public record MappingOptions(
   }
 
   public MappingOptions withAllowedSources(List<Prefix> blocks) {
-    return new MappingOptions(blocks, maxConnections, sourceRate);
+    return new MappingOptions(blocks, maxConnections, sourceRate, synProxy);
   }
 
   public MappingOptions withMaxConnections(OptionalInt limit) {
-    return new MappingOptions(allowedSources, limit, sourceRate);
+    return new MappingOptions(allowedSources, limit, sourceRate, synProxy);
   }
 
   public MappingOptions withSourceRate(Optional<SourceRate> rate) {
-    return new MappingOptions(allowedSources, maxConnections, rate);
+    return new MappingOptions(allowedSources, maxConnections, rate, synProxy);
+  }
+
+  public MappingOptions withSynProxy(boolean wanted) {
+    return new MappingOptions(allowedSources, maxConnections, sourceRate, wanted);
   }
 }

@@ -11,25 +11,31 @@ import java.util.OptionalInt;
  * @param allowedSources the new blocks; an empty list admits everybody
  * @param maxConnections the new limit; the empty one allows any number
  * @param sourceRate the new rate; the empty one allows any
+ * @param synProxy whether there is to be a SYN proxy
  */
 public record OptionsChange(
     Optional<List<Prefix>> allowedSources,
     Optional<OptionalInt> maxConnections,
-    Optional<Optional<SourceRate>> sourceRate) {
+    Optional<Optional<SourceRate>> sourceRate,
+    Optional<Boolean> synProxy) {
   /** Leaves everything as it is. */
   public static final OptionsChange NONE =
-      new OptionsChange(Optional.empty(), Optional.empty(), Optional.empty());
+      new OptionsChange(Optional.empty(), Optional.empty(), Optional.empty(), Optional.empty());
 
   public OptionsChange withAllowedSources(List<Prefix> blocks) {
-    return new OptionsChange(Optional.of(blocks), maxConnections, sourceRate);
+    return new OptionsChange(Optional.of(blocks), maxConnections, sourceRate, synProxy);
   }
 
   public OptionsChange withMaxConnections(OptionalInt limit) {
-    return new OptionsChange(allowedSources, Optional.of(limit), sourceRate);
+    return new OptionsChange(allowedSources, Optional.of(limit), sourceRate, synProxy);
   }
 
   public OptionsChange withSourceRate(Optional<SourceRate> rate) {
-    return new OptionsChange(allowedSources, maxConnections, Optional.of(rate));
+    return new OptionsChange(allowedSources, maxConnections, Optional.of(rate), synProxy);
+  }
+
+  public OptionsChange withSynProxy(boolean wanted) {
+    return new OptionsChange(allowedSources, maxConnections, sourceRate, Optional.of(wanted));
   }
 
   /** The options after the change. */
@@ -37,6 +43,7 @@ public record OptionsChange(
     return new MappingOptions(
         allowedSources.orElse(options.allowedSources()),
         maxConnections.orElse(options.maxConnections()),
-        sourceRate.orElse(options.sourceRate()));
+        sourceRate.orElse(options.sourceRate()),
+        synProxy.orElse(options.synProxy()));
   }
 }

@@ -34,6 +34,10 @@ public final class RuleBuilder {
   /** Type "local" of a fib lookup (RTN_LOCAL, linux/rtnetlink.h). */
   private static final int RTN_LOCAL = 2;
 
+  // enum ip_conntrack_info as bits of "ct state" (NF_CT_STATE_BIT)
+  private static final int STATE_ESTABLISHED = 2;
+  private static final int STATE_RELATED = 4;
+
   // include/net/tcp.h
   private static final int TCPHDR_FIN = 1;
   private static final int TCPHDR_SYN = 1 << 1;
@@ -92,13 +96,30 @@ public final class RuleBuilder {
     return with(Cmp.neq(Register.R1, Bytes.ofU32Host(0)));
   }
 
+  /** Goes on if the packet is of a connection that is known, or related to one. */
+  public RuleBuilder belongsToConnection() {
+    load(Field.CT_STATE);
+    with(Bitwise.mask(Register.R1, Bytes.ofU32Host(STATE_ESTABLISHED | STATE_RELATED)));
+    return with(Cmp.neq(Register.R1, Bytes.ofU32Host(0)));
+  }
+
+  /** Goes on if a tcp packet is the first of a connection: syn alone of these flags. */
+  public RuleBuilder opensConnection() {
+    loadHandshakeFlags();
+    return with(Cmp.eq(Register.R1, Bytes.of((byte) TCPHDR_SYN)));
+  }
+
   /** Goes on if a tcp packet is not the first of a connection: not syn alone of these flags. */
   public RuleBuilder opensNoConnection() {
+    loadHandshakeFlags();
+    return with(Cmp.neq(Register.R1, Bytes.of((byte) TCPHDR_SYN)));
+  }
+
+  private void loadHandshakeFlags() {
     load(Field.TCP_FLAGS);
     with(
         Bitwise.mask(
             Register.R1, Bytes.of((byte) (TCPHDR_FIN | TCPHDR_SYN | TCPHDR_RST | TCPHDR_ACK))));
-    return with(Cmp.neq(Register.R1, Bytes.of((byte) TCPHDR_SYN)));
   }
 
   /** Goes on if the concatenated fields are in the set. */

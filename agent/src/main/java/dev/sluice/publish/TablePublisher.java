@@ -28,6 +28,7 @@ import dev.sluice.ruleset.AlreadyPublishedException;
 import dev.sluice.ruleset.Change;
 import dev.sluice.ruleset.SluiceTable;
 import dev.sluice.ruleset.UncertainChangeException;
+import dev.sluice.ruleset.UnsupportedByKernelException;
 import dev.sluice.sysctl.ReservedLocalPorts;
 import java.io.UncheckedIOException;
 import java.time.Clock;
@@ -467,6 +468,7 @@ public final class TablePublisher implements Publisher, AutoCloseable {
     }
 
     void publish(PortSpec spec, PublishRequest request, List<IpAddress> targets) {
+      needSynProxyIf(request.options().synProxy());
       targets.forEach(this::needNetworkOf);
       List<Mapping> mappings =
           choice.reserve(
@@ -501,6 +503,7 @@ public final class TablePublisher implements Publisher, AutoCloseable {
         results.add(changed);
         return;
       }
+      needSynProxyIf(changed.options().synProxy() && !old.options().synProxy());
       if (!changed.targetAddress().equals(old.targetAddress())) {
         needNetworkOf(changed.targetAddress());
       }
@@ -514,6 +517,12 @@ public final class TablePublisher implements Publisher, AutoCloseable {
       results.add(changed);
       before.add(published);
       after.add(new PublishedMapping(changed, published.counters()));
+    }
+
+    private void needSynProxyIf(boolean wanted) {
+      if (wanted) {
+        table.requireSynProxy();
+      }
     }
 
     private void needNetworkOf(IpAddress target) {
@@ -678,7 +687,7 @@ public final class TablePublisher implements Publisher, AutoCloseable {
     if (e instanceof UnknownTargetException) {
       return new PublishException(Kind.NOT_FOUND, String.valueOf(e.getMessage()), e);
     }
-    if (e instanceof InvalidMappingException) {
+    if (e instanceof InvalidMappingException || e instanceof UnsupportedByKernelException) {
       return new PublishException(Kind.INVALID, String.valueOf(e.getMessage()), e);
     }
     if (e instanceof PublishException || isDefect(e)) {

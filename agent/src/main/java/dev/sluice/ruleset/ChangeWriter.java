@@ -55,7 +55,8 @@ final class ChangeWriter {
   /**
    * Writes the change.
    *
-   * @param elementsOf reads a set's elements; asked only where a mapping with a rate is withdrawn
+   * @param elementsOf reads a set's elements; asked only where a mapping with a rate or a SYN proxy
+   *     is withdrawn
    * @param counted the mappings whose traffic is noted already
    */
   void write(Change change, Function<String, List<SetElement>> elementsOf, Set<MappingId> counted) {
@@ -81,6 +82,9 @@ final class ChangeWriter {
     Set<RateChain> unused = RateChain.of(change.withdraw());
     unused.removeAll(wanted);
     dropUnused(unused, change.withdraw(), elementsOf);
+    if (published.stream().noneMatch(one -> one.options().synProxy())) {
+      dropUnusedSynProxy(change.withdraw(), elementsOf);
+    }
     writeContents(change.networks(), change.publish(), change.drain(), change.traffic(), staying);
   }
 
@@ -142,6 +146,9 @@ final class ChangeWriter {
       Map<String, Set<SetElement>> staying) {
     RateChain.of(mappings.stream().map(PublishedMapping::mapping).toList())
         .forEach(one -> skeleton.writeRate(batch, one.family(), one.kind(), one.rate()));
+    if (mappings.stream().anyMatch(one -> one.mapping().options().synProxy())) {
+      skeleton.writeSynProxy(batch);
+    }
     Map<String, List<SetElement>> bySet = new LinkedHashMap<>();
     networks.forEach(network -> merge(bySet, NetworkCodec.elements(network)));
     // "add": a network that is attached already is the same elements again.
@@ -191,6 +198,28 @@ final class ChangeWriter {
       if (users == leaving) {
         batch.deleteChain(table, one.name()).deleteSet(table, one.name());
       }
+    }
+  }
+
+  /** The last proxied port takes the chains along that packets pass. */
+  private void dropUnusedSynProxy(
+      List<Mapping> withdrawn, Function<String, List<SetElement>> elementsOf) {
+    long leaving =
+        withdrawn.stream()
+            .filter(mapping -> mapping.options().synProxy())
+            .mapToLong(mapping -> mapping.hostPorts().size())
+            .sum();
+    if (leaving == 0) {
+      return;
+    }
+    long proxied = 0;
+    for (Family family : Family.values()) {
+      for (String kind : OptionsCodec.KINDS) {
+        proxied += elementsOf.apply(SetNames.proxied(family, kind)).size();
+      }
+    }
+    if (proxied == leaving) {
+      skeleton.endSynProxy(batch);
     }
   }
 

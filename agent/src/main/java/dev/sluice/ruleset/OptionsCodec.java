@@ -30,10 +30,11 @@ import java.util.function.Function;
  *       tcp . 8080 . 10.0.0.0/8 }}
  *   <li>most connections: {@code limited_any4 { tcp . 8080 ct count over 100 }}
  *   <li>rate of a source: {@code rated_any4 { tcp . 8080 : jump rate_any4_20_second }}
+ *   <li>SYN proxy: the key in {@code proxied_*}
  * </ul>
  */
 final class OptionsCodec {
-  private static final List<String> KINDS = List.of("exact", "any");
+  static final List<String> KINDS = List.of("exact", "any");
 
   private OptionsCodec() {}
 
@@ -76,6 +77,9 @@ final class OptionsCodec {
                       bySet,
                       SetNames.rated(family, kind),
                       element.to(Data.of(Verdict.jump(SetNames.rate(family, kind, rate))))));
+      if (options.synProxy()) {
+        append(bySet, SetNames.proxied(family, kind), element);
+      }
     }
     return bySet;
   }
@@ -155,6 +159,12 @@ final class OptionsCodec {
                       new Guarded(family, kind, element.key()),
                       MappingOptions.NONE.withSourceRate(Optional.of(rate)),
                       (before, now) -> before.withSourceRate(Optional.of(rate))));
+    }
+    for (SetElement element : elementsOf.apply(SetNames.proxied(family, kind))) {
+      found.merge(
+          new Guarded(family, kind, element.key()),
+          MappingOptions.NONE.withSynProxy(true),
+          (before, now) -> before.withSynProxy(true));
     }
   }
 

@@ -69,6 +69,10 @@ final class SetNames {
     return "rated_" + kind + suffix(family);
   }
 
+  static String proxied(Family family, String kind) {
+    return "proxied_" + kind + suffix(family);
+  }
+
   static String guardChain(Family family, String kind) {
     return "guard_" + kind + suffix(family);
   }

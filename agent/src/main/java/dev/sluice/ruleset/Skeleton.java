@@ -43,6 +43,8 @@ import dev.sluice.nftables.expr.Connlimit;
 import dev.sluice.nftables.expr.Counter;
 import dev.sluice.nftables.expr.Data;
 import dev.sluice.nftables.expr.Limit;
+import dev.sluice.nftables.expr.Notrack;
+import dev.sluice.nftables.expr.Synproxy;
 import dev.sluice.nftables.expr.Verdict;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -58,11 +60,15 @@ final class Skeleton {
    * Changes whenever chains, rules or sets change, so that a table of another version is recognised
    * and rebuilt.
    */
-  static final int VERSION = 2;
+  static final int VERSION = 3;
 
   private static final int PRIORITY_RAW = -300;
   private static final int PRIORITY_DNAT = -100;
   private static final int PRIORITY_FILTER = 0;
+
+  /** Before the filters of a host, to which first packets of published ports do not come either. */
+  private static final int PRIORITY_SYN_PROXY = -10;
+
   private static final int PRIORITY_SNAT = 100;
 
   private static final int TCP = 6;
@@ -75,6 +81,12 @@ final class Skeleton {
 
   private static final int LOOPBACK_8 = 127;
 
+  /**
+   * Seven is what Linux servers have with 6 MiB of receive buffer, the most by default up to 6.16.
+   * One that has more is seen with a smaller window than it has, never with a larger one.
+   */
+  private static final int SYN_PROXY_WINDOW_SCALE = 7;
+
   // linux/icmpv6.h, net/ndisc.h
   private static final int ND_ROUTER_ADVERT = 134;
   private static final int ND_REDIRECT = 137;
@@ -83,6 +95,14 @@ final class Skeleton {
   private static final int STATE_INVALID = 1;
   private static final int STATE_ESTABLISHED = 2;
   private static final int STATE_RELATED = 4;
+
+  private static final String SYN_FIRST = "syn_first";
+  private static final String SYN_PORTS = "syn_ports";
+  private static final String SYN_INPUT = "syn_input";
+  private static final String SYN_COOKIES = "syn_cookies";
+
+  /** Those that packets pass; the one that another goes to stands behind it. */
+  private static final List<String> SYN_WAY = List.of(SYN_FIRST, SYN_PORTS, SYN_INPUT);
 
   private final TableId table;
 
@@ -166,6 +186,7 @@ final class Skeleton {
           ElementSet.set(table, of.named("limited_" + kind), key)
               .withExpressions(List.of(Connlimit.over(NO_LIMIT))));
       sets.add(ElementSet.map(table, of.named("rated_" + kind), key, verdict));
+      sets.add(ElementSet.set(table, of.named("proxied_" + kind), key));
     }
   }
 
@@ -312,6 +333,14 @@ final class Skeleton {
    */
   private void publish(Batch batch, PerFamily of) {
     String chain = of.named("publish");
+    // What a SYN proxy waits for. Where a port is proxied on every address, it is so also for the
+    // mappings of one address, which have no guard for that.
+    batch.add(
+        rule(chain)
+            .match(L4PROTO, TCP)
+            .opensNoConnection()
+            .inSet(of.named("proxied_any"), of.key("any"))
+            .accept());
     batch.add(rule(chain).vmap(of.named("guarded_exact"), of.daddr, L4PROTO, TH_DPORT));
     batch.add(
         rule(chain)
@@ -379,6 +408,51 @@ final class Skeleton {
             NFT_LIMIT_PKTS,
             NFT_LIMIT_F_INV);
     batch.add(rule(name).update(name, over, key).drop());
+  }
+
+  /**
+   * What answers first packets to proxied ports with SYN cookies: chains at hooks of their own,
+   * made when the first mapping asks for it, so that no packet of anybody else pays for them, and
+   * written again by every further one, which changes nothing.
+   *
+   * <p>A first packet is not tracked, and so not translated: it comes to the host, as does the
+   * answer to the cookie, which opens no connection either. The kernel then begins the connection
+   * itself, at the output hook, where it takes the way of any first packet.
+   */
+  void writeSynProxy(Batch batch) {
+    batch
+        .add(base(SYN_FIRST, Hook.filter(NF_INET_PRE_ROUTING, PRIORITY_RAW)))
+        .add(Chain.regular(table, SYN_PORTS))
+        .add(base(SYN_INPUT, Hook.filter(NF_INET_LOCAL_IN, PRIORITY_SYN_PROXY)))
+        .add(Chain.regular(table, SYN_COOKIES));
+    SYN_WAY.forEach(chain -> batch.flushChain(table, chain));
+    batch.flushChain(table, SYN_COOKIES);
+    batch.add(
+        rule(SYN_FIRST).match(L4PROTO, TCP).opensConnection().destinationIsLocal().goTo(SYN_PORTS));
+    batch.add(rule(SYN_INPUT).belongsToConnection().accept());
+    batch.add(rule(SYN_INPUT).goTo(SYN_COOKIES));
+    for (PerFamily of : PerFamily.BOTH) {
+      for (String kind : List.of("exact", "any")) {
+        batch.add(toProxied(SYN_PORTS, of, kind).with(new Notrack()).build());
+        batch.add(toProxied(SYN_COOKIES, of, kind).with(of.synProxy()).build());
+      }
+    }
+  }
+
+  private RuleBuilder toProxied(String chain, PerFamily of, String kind) {
+    // A port alone does not say which family it is of.
+    RuleBuilder rule =
+        kind.equals("any") ? rule(chain).match(Field.NFPROTO, of.nfproto) : rule(chain);
+    return rule.inSet(of.named("proxied_" + kind), of.key(kind));
+  }
+
+  /**
+   * Takes {@link #writeSynProxy} out of the way of packets. What has the synproxy expressions
+   * stays: while there is one, the kernel goes on translating the time stamps of connections that
+   * began through it.
+   */
+  void endSynProxy(Batch batch) {
+    SYN_WAY.forEach(chain -> batch.deleteChain(table, chain));
   }
 
   private static Field[] behind(Field first, Field[] key) {
@@ -488,6 +562,11 @@ final class Skeleton {
 
     String named(String what) {
       return what + suffix;
+    }
+
+    /** Segments as large as on Ethernet. */
+    Synproxy synProxy() {
+      return Synproxy.withAllOptions(nfproto == NFPROTO_IPV4 ? 1460 : 1440, SYN_PROXY_WINDOW_SCALE);
     }
 
     SetType exactKey() {

@@ -80,11 +80,13 @@ public final class SluiceTable implements AutoCloseable {
   private @Nullable PlainTableGuard guard;
   // Whose traffic is noted in the table, so that withdrawing a mapping knows without a dump.
   private final Set<MappingId> counted = new HashSet<>();
+  private final SynProxySupport synProxy;
 
   private SluiceTable(Nftables nftables, boolean owned, Origin origin) {
     this.nftables = nftables;
     this.owned = owned;
     this.origin = origin;
+    this.synProxy = new SynProxySupport(nftables::commit);
   }
 
   /**
@@ -217,6 +219,18 @@ public final class SluiceTable implements AutoCloseable {
       } else {
         guard.carryOut(batch, () -> writeAndCommit(change));
       }
+    }
+  }
+
+  /**
+   * Returns if mappings may have a SYN proxy.
+   *
+   * @throws UnsupportedByKernelException if the kernel has none
+   * @throws NetlinkException if it cannot be tried
+   */
+  public void requireSynProxy() {
+    synchronized (writeLock) {
+      synProxy.require();
     }
   }
 

@@ -212,7 +212,8 @@ class ApiServerTest {
                 OptionsChange.NONE
                     .withAllowedSources(List.of())
                     .withMaxConnections(OptionalInt.empty())
-                    .withSourceRate(Optional.empty()));
+                    .withSourceRate(Optional.empty())
+                    .withSynProxy(false));
     client.update(lifting);
     assertThat(agent.lastUpdate()).isEqualTo(lifting);
 
@@ -231,12 +232,13 @@ class ApiServerTest {
             "PATCH",
             "/v1/mappings/web",
             "{\"allowedSources\":[\"10.0.0.0/8\",\"10.1.0.0/16\",\"192.0.2.1\"],"
-                + "\"maxConnections\":7,\"sourceRate\":\"20/second\"}");
+                + "\"maxConnections\":7,\"sourceRate\":\"20/second\",\"synProxy\":true}");
     assertThat(answer).startsWith("HTTP/1.1 200 ");
     assertThat(body(answer))
         .contains("\"allowedSources\":[\"10.0.0.0/8\",\"192.0.2.1/32\"]")
         .contains("\"maxConnections\":7")
-        .contains("\"sourceRate\":\"20/second\"");
+        .contains("\"sourceRate\":\"20/second\"")
+        .contains("\"synProxy\":true");
     assertThat(client.find("web").value().get(0).mapping().options())
         .isEqualTo(agent.mappings().get(0).options());
     assertThat(
@@ -245,8 +247,9 @@ class ApiServerTest {
                     socket,
                     "PATCH",
                     "/v1/mappings/web",
-                    "{\"allowedSources\":null,\"maxConnections\":null,\"sourceRate\":null}")))
-        .doesNotContain("allowedSources", "maxConnections", "sourceRate");
+                    "{\"allowedSources\":null,\"maxConnections\":null,\"sourceRate\":null,"
+                        + "\"synProxy\":false}")))
+        .doesNotContain("allowedSources", "maxConnections", "sourceRate", "synProxy");
   }
 
   /** Fails if an update that is not understood wholly is carried out in part. */
@@ -275,6 +278,7 @@ class ApiServerTest {
           {"maxConnections":99999999999}   | the body is not valid JSON
           {"sourceRate":20}                | "sourceRate" must be a string
           {"sourceRate":"20/day"}          | "20/day" is not a rate
+          {"synProxy":"yes"}               | "synProxy" must be true or false
           {"add":["99999:80"]}             | port "99999" is not in 1–65535
           {"add":"8080:80"}                | "add" must be an array of strings
           {"remove":[""]}                  | port

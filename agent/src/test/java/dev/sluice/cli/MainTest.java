@@ -205,7 +205,8 @@ class MainTest {
                 "--max-connections",
                 "100",
                 "--source-rate",
-                "20/second"))
+                "20/second",
+                "--syn-proxy"))
         .extracting(Result::exitCode)
         .isEqualTo(0);
     assertThat(agent.mappings())
@@ -214,7 +215,8 @@ class MainTest {
             new MappingOptions(
                 List.of(Prefix.parse("10.0.0.0/8"), Prefix.parse("192.0.2.7/32")),
                 OptionalInt.of(100),
-                Optional.of(SourceRate.parse("20/second"))));
+                Optional.of(SourceRate.parse("20/second")),
+                true));
   }
 
   /** Fails if an option of update is not passed on, or one that is not given changes something. */
@@ -225,7 +227,7 @@ class MainTest {
             sluice(
                 ("update web --to 172.30.0.3 --to fd00::3 --name shop --add 8443:443 --add 53/udp"
                         + " --remove 80 --cut --allow 10.0.0.0/8 --max-connections 5"
-                        + " --source-rate 9/hour")
+                        + " --source-rate 9/hour --syn-proxy")
                     .split(" ")))
         .isEqualTo(ok("published web  0.0.0.0:8080->172.30.0.2:80/tcp  (id a1b2c3d400000001)"));
     assertThat(agent.lastUpdate())
@@ -237,7 +239,8 @@ class MainTest {
                 OptionsChange.NONE
                     .withAllowedSources(List.of(Prefix.parse("10.0.0.0/8")))
                     .withMaxConnections(OptionalInt.of(5))
-                    .withSourceRate(Optional.of(SourceRate.parse("9/hour"))),
+                    .withSourceRate(Optional.of(SourceRate.parse("9/hour")))
+                    .withSynProxy(true),
                 List.of(PortSpec.parse("8443:443"), PortSpec.parse("53/udp")),
                 List.of(PortSpec.parse("80")),
                 true));
@@ -246,8 +249,10 @@ class MainTest {
             failed(
                 2,
                 "sluice: nothing to change: give --to, --name, --add, --remove, --allow,"
-                    + " --max-connections or --source-rate"));
-    sluice("update web --allow none --max-connections none --source-rate none".split(" "));
+                    + " --max-connections, --source-rate or --syn-proxy"));
+    sluice(
+        "update web --allow none --max-connections none --source-rate none --no-syn-proxy"
+            .split(" "));
     assertThat(agent.lastUpdate())
         .isEqualTo(
             UpdateRequest.of("web")
@@ -255,7 +260,8 @@ class MainTest {
                     OptionsChange.NONE
                         .withAllowedSources(List.of())
                         .withMaxConnections(OptionalInt.empty())
-                        .withSourceRate(Optional.empty())));
+                        .withSourceRate(Optional.empty())
+                        .withSynProxy(false)));
     assertThat(sluice("update", "db", "--name", "x").exitCode()).isEqualTo(5);
   }
 

@@ -59,6 +59,7 @@ class PortsFileTest {
                 allow: [10.0.0.0/8, "fd00::/8"]
                 max-connections: 100
                 source-rate: 20/second
+                syn-proxy: true
               - target: 172.30.0.3
                 publish:
                   - 127.0.0.1:5353:53/udp
@@ -74,6 +75,7 @@ class PortsFileTest {
         .containsExactly(Prefix.parseBlock("10.0.0.0/8"), Prefix.parseBlock("fd00::/8"));
     assertThat(web.options().maxConnections()).hasValue(100);
     assertThat(web.options().sourceRate()).contains(SourceRate.parse("20/second"));
+    assertThat(web.options().synProxy()).isTrue();
     PublishRequest dns = declaration.ports().get(1);
     assertThat(dns.name()).isEmpty();
     assertThat(dns.ports()).isEqualTo(specs("127.0.0.1:5353:53/udp"));
@@ -177,6 +179,7 @@ class PortsFileTest {
             entry + "  max-connections: 0\n", "f:4:20: \"0\" is not a number from 1 to 10000000"),
         Arguments.of(
             entry + "  max-connections: 10000001\n", "f:4:20: \"10000001\" is not a number from 1"),
+        Arguments.of(entry + "  syn-proxy: yes\n", "f:4:14: \"yes\" is not true or false"),
         Arguments.of(entry + "  source-rate: 20/day\n", "f:4:19: \"20/day\" is not a rate such as"),
         Arguments.of("ports: []\nnetworks: br0\n", "f:2:11: \"networks\" must be a list"),
         Arguments.of(

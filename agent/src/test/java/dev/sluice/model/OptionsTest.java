@@ -149,7 +149,10 @@ class OptionsTest {
   void aChangeLeavesAloneWhatItDoesNotMention() {
     MappingOptions all =
         new MappingOptions(
-            blocks("10.0.0.0/8"), OptionalInt.of(7), Optional.of(SourceRate.parse("20/second")));
+            blocks("10.0.0.0/8"),
+            OptionalInt.of(7),
+            Optional.of(SourceRate.parse("20/second")),
+            true);
     assertThat(OptionsChange.NONE.applyTo(all)).isEqualTo(all);
     assertThat(OptionsChange.NONE.withAllowedSources(blocks("11.0.0.0/8")).applyTo(all))
         .isEqualTo(all.withAllowedSources(blocks("11.0.0.0/8")));
@@ -160,6 +163,7 @@ class OptionsTest {
                 .withAllowedSources(List.of())
                 .withMaxConnections(OptionalInt.empty())
                 .withSourceRate(Optional.empty())
+                .withSynProxy(false)
                 .applyTo(all))
         .isEqualTo(MappingOptions.NONE);
   }
@@ -287,6 +291,22 @@ class OptionsTest {
         .withMessage(
             "the allowed source fd00::/8 can never reach the IPv4 target of this mapping: give"
                 + " IPv4 sources");
+  }
+
+  /** Fails if what has no handshake is taken for something to shake hands for. */
+  @Test
+  void onlyTcpHasASynProxy() {
+    MappingOptions proxied = MappingOptions.NONE.withSynProxy(true);
+    assertThat(proxied.isNone()).isFalse();
+    assertThat(mapping("tcp", "", "7000-7009", "7000-7009", proxied).precedence())
+        .as("kept port by port")
+        .isEqualTo(Precedence.ANY);
+    for (String protocol : List.of("udp", "sctp")) {
+      assertThatExceptionOfType(InvalidMappingException.class)
+          .isThrownBy(() -> mapping(protocol, "", "53", "53", proxied))
+          .withMessage(
+              "a SYN proxy is for tcp only: publish 53/%s in a request without it", protocol);
+    }
   }
 
   /** Fails if a binding shuts out one of another precedence, or lets in one of its own. */

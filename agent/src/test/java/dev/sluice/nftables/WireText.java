@@ -146,4 +146,12 @@ public final class WireText {
     }
     return new String(value, 0, length, StandardCharsets.UTF_8);
   }
+
+  /**
+   * The text without NFTA_BITWISE_OP where it is NFT_BITWISE_MASK_XOR, which nft states for flags
+   * and leaves out elsewhere; this library always leaves it out.
+   */
+  public static String withoutStatedMaskXor(String text) {
+    return text.replaceAll("(\\(bitwise\\)\\s+2 \\{(?:\\s+[12]: \\w{8}){2})\\s+6: 00000000", "$1");
+  }
 }

@@ -58,7 +58,7 @@ class OptionsCodecTest {
     List<Mapping> mappings = new ArrayList<>();
     while (mappings.size() < count) {
       Mapping sample = samples.mapping();
-      Mapping mapping = sample.withOptions(samples.options(sample.family()));
+      Mapping mapping = sample.withOptions(samples.options(sample));
       if (mappings.stream().noneMatch(other -> other.key().overlaps(mapping.key()))) {
         mappings.add(mapping);
       }
@@ -83,16 +83,23 @@ class OptionsCodecTest {
             new MappingOptions(
                 List.of(Prefix.parse("10.0.0.0/8")),
                 OptionalInt.of(100),
-                Optional.of(SourceRate.parse("20/second"))));
+                Optional.of(SourceRate.parse("20/second")),
+                true));
     Map<String, List<SetElement>> sets = OptionsCodec.elements(mapping);
     assertThat(sets)
         .containsOnlyKeys(
-            "guarded_any4", "restricted_any4", "allow_any4", "limited_any4", "rated_any4");
+            "guarded_any4",
+            "restricted_any4",
+            "allow_any4",
+            "limited_any4",
+            "rated_any4",
+            "proxied_any4");
     String key = "060000001f900000";
     assertThat(sets.values()).allMatch(elements -> elements.size() == 1);
     assertThat(only(sets, "allow_any4").key().hex()).isEqualTo(key + "0a000000");
     assertThat(only(sets, "allow_any4").keyEnd()).isEqualTo(Bytes.ofHex(key + "0affffff"));
-    for (String set : List.of("guarded_any4", "restricted_any4", "limited_any4", "rated_any4")) {
+    for (String set :
+        List.of("guarded_any4", "restricted_any4", "limited_any4", "rated_any4", "proxied_any4")) {
       assertThat(only(sets, set).key().hex()).as(set).isEqualTo(key);
     }
     assertThat(OptionsCodec.rateOf(only(sets, "rated_any4"), Family.IPV4, "any"))

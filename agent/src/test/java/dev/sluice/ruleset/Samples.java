@@ -50,8 +50,9 @@ final class Samples {
         Instant.ofEpochMilli(random.nextLong(1L << 42)));
   }
 
-  /** Any of the options, or none, for a mapping of the family. */
-  MappingOptions options(Family family) {
+  /** Any of the options that the mapping may have, or none. */
+  MappingOptions options(Mapping mapping) {
+    Family family = mapping.family();
     List<Prefix> sources = new ArrayList<>();
     for (int i = random.nextInt(4); i > 0; i--) {
       int length = random.nextInt(3) == 0 ? family.bits() : random.nextInt(family.bits() + 1);
@@ -65,7 +66,8 @@ final class Samples {
             : Optional.of(
                 new SourceRate(
                     1 + random.nextInt(SourceRate.MAX_CONNECTIONS),
-                    pick(List.of(SourceRate.Per.values())))));
+                    pick(List.of(SourceRate.Per.values())))),
+        mapping.protocol() == Protocol.TCP && random.nextBoolean());
   }
 
   /** Often at the highest port, where an interval has no end. */

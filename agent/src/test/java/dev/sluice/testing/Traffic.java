@@ -108,6 +108,8 @@ public final class Traffic implements AutoCloseable {
 
   private static final JsonMapper JSON = new JsonMapper();
   private static final int CALL_TIMEOUT_SECONDS = 60;
+  private static final double GET_SECONDS = 1.0;
+  private static final double HOLD_SECONDS = 0.4;
 
   static final List<String> COMMAND =
       List.of("/usr/bin/python3", "-I", "-S", "-c", Ran.resource("/lab/traffic.py"));
@@ -177,30 +179,41 @@ public final class Traffic implements AutoCloseable {
 
   /** One TCP connection: what the server says first. Given a second. */
   public Answer tcp(String address, int port) {
-    return get("tcp", address, port, null);
+    return get("tcp", address, port, null, GET_SECONDS);
   }
 
   /** As {@link #tcp(String, int)}, from a source address of this namespace. */
   public Answer tcpFrom(String source, String address, int port) {
-    return get("tcp", address, port, source);
+    return get("tcp", address, port, source, GET_SECONDS);
+  }
+
+  /** As {@link #tcp(String, int)}, given as long as this. */
+  public Answer tcp(String address, int port, double timeoutSeconds) {
+    return get("tcp", address, port, null, timeoutSeconds);
+  }
+
+  /** As {@link #tcpFrom(String, String, int)}, given as long as this. */
+  public Answer tcpFrom(String source, String address, int port, double timeoutSeconds) {
+    return get("tcp", address, port, source, timeoutSeconds);
   }
 
   /** One UDP datagram and its answer. Given a second. */
   public Answer udp(String address, int port) {
-    return get("udp", address, port, null);
+    return get("udp", address, port, null, GET_SECONDS);
   }
 
   /** As {@link #udp(String, int)}, from a source address of this namespace. */
   public Answer udpFrom(String source, String address, int port) {
-    return get("udp", address, port, source);
+    return get("udp", address, port, source, GET_SECONDS);
   }
 
-  private Answer get(String protocol, String address, int port, @Nullable String source) {
+  private Answer get(
+      String protocol, String address, int port, @Nullable String source, double timeoutSeconds) {
     Map<String, Object> arguments = new LinkedHashMap<>();
     arguments.put("protocol", protocol);
     arguments.put("address", address);
     arguments.put("port", port);
-    arguments.put("timeoutSeconds", 1.0);
+    arguments.put("timeoutSeconds", timeoutSeconds);
     if (source != null) {
       arguments.put("source", source);
     }
@@ -216,6 +229,12 @@ public final class Traffic implements AutoCloseable {
    * @param sources source addresses to take turns with; none for the system's choice
    */
   public Held hold(String address, int port, int count, String... sources) {
+    return holdWithin(HOLD_SECONDS, address, port, count, sources);
+  }
+
+  /** As {@link #hold}, each connection given as long as this. */
+  public Held holdWithin(
+      double timeoutSeconds, String address, int port, int count, String... sources) {
     JsonNode result =
         call(
             "hold",
@@ -224,7 +243,7 @@ public final class Traffic implements AutoCloseable {
                 "port", port,
                 "count", count,
                 "sources", List.of(sources),
-                "timeoutSeconds", 0.4));
+                "timeoutSeconds", timeoutSeconds));
     Map<String, Integer> servers = new TreeMap<>();
     for (Map.Entry<String, JsonNode> server : result.get("servers").properties()) {
       servers.put(server.getKey(), server.getValue().intValue());
@@ -243,6 +262,18 @@ public final class Traffic implements AutoCloseable {
   public void inject(String device, String destinationMac, int count, String packet) {
     call(
         "inject",
+        Map.of(
+            "device", device, "destinationMac", destinationMac, "count", count, "packet", packet));
+  }
+
+  /**
+   * Puts {@code count} different Ethernet frames on the wire.
+   *
+   * @param packet as for {@link #inject}; {@code i} in it is 0, 1 and so on
+   */
+  public void flood(String device, String destinationMac, int count, String packet) {
+    call(
+        "flood",
         Map.of(
             "device", device, "destinationMac", destinationMac, "count", count, "packet", packet));
   }

@@ -99,6 +99,7 @@ public final class Expressions {
       case Redir.NAME -> Redir.decode(data);
       case Reject.NAME -> Reject.decode(data);
       case Rt.NAME -> Rt.decode(data);
+      case Synproxy.NAME -> Synproxy.decode(data);
       default -> opaque(name, bytes, offset, length);
     };
   }

@@ -34,6 +34,7 @@ import dev.sluice.nftables.expr.Redir;
 import dev.sluice.nftables.expr.Register;
 import dev.sluice.nftables.expr.Reject;
 import dev.sluice.nftables.expr.Rt;
+import dev.sluice.nftables.expr.Synproxy;
 import dev.sluice.nftables.text.Operand.Beginning;
 import dev.sluice.nftables.text.Operand.Computed;
 import dev.sluice.nftables.text.Operand.Constant;
@@ -192,6 +193,8 @@ final class RuleText {
       say(Statements.log(log));
     } else if (expression instanceof Notrack) {
       say("notrack");
+    } else if (expression instanceof Synproxy synproxy) {
+      say(Statements.synproxy(synproxy));
     } else if (expression instanceof Counter
         || expression instanceof Limit
         || expression instanceof Connlimit

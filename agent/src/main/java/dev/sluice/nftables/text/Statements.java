@@ -9,6 +9,7 @@ import dev.sluice.nftables.expr.Limit;
 import dev.sluice.nftables.expr.Log;
 import dev.sluice.nftables.expr.Quota;
 import dev.sluice.nftables.expr.Reject;
+import dev.sluice.nftables.expr.Synproxy;
 import java.util.List;
 import java.util.Map;
 
@@ -120,6 +121,23 @@ final class Statements {
         + (over ? "over " : "")
         + Words.bytes(quota.bytes())
         + (quota.consumed() == 0 ? "" : " used " + Words.bytes(quota.consumed()));
+  }
+
+  static String synproxy(Synproxy synproxy) throws InexpressibleException {
+    int known =
+        NF_SYNPROXY_OPT_MSS
+            | NF_SYNPROXY_OPT_WSCALE
+            | NF_SYNPROXY_OPT_SACK_PERM
+            | NF_SYNPROXY_OPT_TIMESTAMP;
+    int flags = synproxy.flags();
+    if ((flags & ~known) != 0) {
+      throw new InexpressibleException(synproxy);
+    }
+    return "synproxy"
+        + ((flags & NF_SYNPROXY_OPT_MSS) != 0 ? " mss " + synproxy.mss() : "")
+        + ((flags & NF_SYNPROXY_OPT_WSCALE) != 0 ? " wscale " + synproxy.windowScale() : "")
+        + ((flags & NF_SYNPROXY_OPT_TIMESTAMP) != 0 ? " timestamp" : "")
+        + ((flags & NF_SYNPROXY_OPT_SACK_PERM) != 0 ? " sack-perm" : "");
   }
 
   static String log(Log log) throws InexpressibleException {

@@ -486,6 +486,17 @@ public final class LinuxNfTables {
   public static final int NFTA_CONNLIMIT_COUNT = 1;
   public static final int NFTA_CONNLIMIT_FLAGS = 2;
 
+  // enum nft_synproxy_attributes
+  public static final int NFTA_SYNPROXY_MSS = 1;
+  public static final int NFTA_SYNPROXY_WSCALE = 2;
+  public static final int NFTA_SYNPROXY_FLAGS = 3;
+
+  // NF_SYNPROXY_OPT_* (linux/netfilter/nf_synproxy.h)
+  public static final int NF_SYNPROXY_OPT_MSS = 0x01;
+  public static final int NF_SYNPROXY_OPT_WSCALE = 0x02;
+  public static final int NF_SYNPROXY_OPT_SACK_PERM = 0x04;
+  public static final int NF_SYNPROXY_OPT_TIMESTAMP = 0x08;
+
   // enum nft_counter_attributes
   public static final int NFTA_COUNTER_BYTES = 1;
   public static final int NFTA_COUNTER_PACKETS = 2;

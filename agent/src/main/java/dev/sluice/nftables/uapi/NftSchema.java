@@ -199,6 +199,9 @@ import static dev.sluice.nftables.uapi.LinuxNfTables.NFTA_SET_POLICY;
 import static dev.sluice.nftables.uapi.LinuxNfTables.NFTA_SET_TABLE;
 import static dev.sluice.nftables.uapi.LinuxNfTables.NFTA_SET_TIMEOUT;
 import static dev.sluice.nftables.uapi.LinuxNfTables.NFTA_SET_USERDATA;
+import static dev.sluice.nftables.uapi.LinuxNfTables.NFTA_SYNPROXY_FLAGS;
+import static dev.sluice.nftables.uapi.LinuxNfTables.NFTA_SYNPROXY_MSS;
+import static dev.sluice.nftables.uapi.LinuxNfTables.NFTA_SYNPROXY_WSCALE;
 import static dev.sluice.nftables.uapi.LinuxNfTables.NFTA_TABLE_FLAGS;
 import static dev.sluice.nftables.uapi.LinuxNfTables.NFTA_TABLE_HANDLE;
 import static dev.sluice.nftables.uapi.LinuxNfTables.NFTA_TABLE_NAME;
@@ -669,6 +672,13 @@ public final class NftSchema implements MessageSchema {
           .u32be(NFTA_RT_KEY, "NFTA_RT_KEY")
           .build();
 
+  private static final AttributeSchema EXPR_SYNPROXY =
+      AttributeSchema.builder()
+          .add(NFTA_SYNPROXY_MSS, "NFTA_SYNPROXY_MSS", AttributeSchema.Shape.U16_BE)
+          .u8(NFTA_SYNPROXY_WSCALE, "NFTA_SYNPROXY_WSCALE")
+          .u32be(NFTA_SYNPROXY_FLAGS, "NFTA_SYNPROXY_FLAGS")
+          .build();
+
   private static final AttributeSchema EXPR_TPROXY =
       AttributeSchema.builder()
           .u32be(NFTA_TPROXY_FAMILY, "NFTA_TPROXY_FAMILY")
@@ -704,6 +714,7 @@ public final class NftSchema implements MessageSchema {
           entry("redir", () -> NftSchema.EXPR_REDIR),
           entry("reject", () -> NftSchema.EXPR_REJECT),
           entry("rt", () -> NftSchema.EXPR_RT),
+          entry("synproxy", () -> NftSchema.EXPR_SYNPROXY),
           entry("tproxy", () -> NftSchema.EXPR_TPROXY));
 
   private static final AttributeSchema EXPRESSION =

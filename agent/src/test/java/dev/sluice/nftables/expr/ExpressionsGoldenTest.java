@@ -119,6 +119,9 @@ class ExpressionsGoldenTest {
         rule("queue-range", Queue.numbers(1, 4, NFT_QUEUE_FLAG_CPU_FANOUT)),
         rule("queue-numgen", Numgen.incremental(R1, 2), Queue.register(R1, 0)),
         rule("notrack", new Notrack()),
+        rule("synproxy", Synproxy.withAllOptions(1460, 7)),
+        rule("synproxy-plain", new Synproxy(0, 0, 0)),
+        rule("synproxy-timestamp", new Synproxy(0, 0, NF_SYNPROXY_OPT_TIMESTAMP)),
         rule("log", Log.kernel("")),
         rule("log-prefix", Log.kernel("refused: ")),
         rule("log-level", new Log("dropped ", OptionalInt.empty(), 0, 0, OptionalInt.of(7), 0x2f)),
@@ -492,7 +495,8 @@ class ExpressionsGoldenTest {
             "range",
             "redir",
             "reject",
-            "rt");
+            "rt",
+            "synproxy");
     assertThat(unknown).containsExactly("xfrm");
   }
 
