@@ -9,15 +9,15 @@
  *   - Every argument is a plain integer; addresses travel as uint64_t, so that a foreign function
  *     interface needs no struct. The layout of what lies behind an address is described by
  *     sluice_layout_*(): check it once on load instead of trusting that two files agree.
- *   - One thread at a time may use a handle, except that sluice_events_stats() may be called by any
- *     thread and sluice_events_stop() may be called while the consumer is in sluice_ring_wait().
+ *   - One thread at a time may use a handle, except that sluice_events_stats(), _sync() and _reliable()
+ *     may be called by any thread and sluice_events_stop() while the consumer is in sluice_ring_wait().
  *   - No function installs a signal handler, prints, or exits. The library's thread blocks all signals.
  *
  * A consumer, in outline:
  *
  *	bytes = sluice_ring_bytes(65536);
  *	ring = memory of that size, 128-byte aligned;
- *	sluice_events_open(fd, ring, bytes, 500, 64 << 20, &handle);
+ *	sluice_events_open(fd, ring, bytes, 1000, 64 << 20, 256 << 20, 0, &handle);
  *	while ((ready = sluice_ring_wait(handle, 1000)) >= 0)
  *		for (tail = ring.tail, head = load_acquire(ring.head); tail != head; tail++)
  *			read the record at ring + sizeof(header) + 192 * (tail % ring.slots);
@@ -39,7 +39,7 @@ extern "C" {
  * Changes whenever a function, a field, or the meaning of either changes incompatibly. A caller
  * compares it with the number it was written for before it calls anything else.
  */
-#define SLUICE_ABI_VERSION 1
+#define SLUICE_ABI_VERSION 2
 
 /* The ABI version of the library that was loaded: compare with SLUICE_ABI_VERSION. */
 SLUICE_API int sluice_abi_version(void);
@@ -80,11 +80,15 @@ SLUICE_API uint64_t sluice_ring_bytes(uint32_t slots);
  *                 sluice_events_close() has returned. Its header is overwritten.
  *   ring_bytes    size of that memory; the largest power of two of slots that fits is used (at
  *                 least 16, at most 2^24), see ring.slots.
- *   latency_us    0 to 1,000,000: how long the thread sleeps after it has caught up with the kernel.
- *                 Coalescing wake-ups is what makes events cheap; 200 to 1000 is a good trade.
- *                 0 reads every event as it comes.
+ *   latency_us    0 to 1,000,000: how long an event may wait for others to come with it. The thread
+ *                 sleeps so long when it has caught up with the kernel, but only while events follow
+ *                 each other faster than that; a lone one is handed over at once. Coalescing wake-ups
+ *                 is what makes events cheap; 200 to 1000 is a good trade. 0 never waits.
  *   rcvbuf_bytes  receive buffer as the kernel accounts it, about 1280 bytes per queued event; at
  *                 most 2^31 - 2. 0 leaves the socket as it is. Needs CAP_NET_ADMIN.
+ *   rcvbuf_max_bytes
+ *                 the buffer is doubled after a loss, up to this; 0 never.
+ *   flags         0 or SLUICE_EVENTS_RELIABLE.
  *   handle_out    receives the handle.
  *
  * The sysctls nf_conntrack_events, _acct and _timestamp are the caller's business: without them
@@ -94,7 +98,25 @@ SLUICE_API uint64_t sluice_ring_bytes(uint32_t slots);
  * -EPERM (no CAP_NET_ADMIN in the socket's namespace), -ENOMEM, -EMFILE, or what the kernel said.
  */
 SLUICE_API int sluice_events_open(int fd, uint64_t ring_addr, uint64_t ring_bytes, int latency_us,
-				  int64_t rcvbuf_bytes, uint64_t *handle_out);
+				  int64_t rcvbuf_bytes, int64_t rcvbuf_max_bytes, int flags,
+				  uint64_t *handle_out);
+
+/*
+ * The kernel keeps the end of a flow that it could not deliver and delivers it later
+ * (NETLINK_BROADCAST_ERROR), perhaps twice. The dead entries count as connections meanwhile and can
+ * fill the table: a ring that is full for half a second ends the mode, and who watches the table ends
+ * it with sluice_events_reliable() before that.
+ */
+#define SLUICE_EVENTS_RELIABLE 1
+
+/* Enters or leaves reliable mode. From any thread, before sluice_events_close(). */
+SLUICE_API int sluice_events_reliable(uint64_t handle, int on);
+
+/*
+ * Makes the thread look at its socket now, whatever it waits for, store ring.drained_ns and wake the
+ * consumer. Returns at once. From any thread, before sluice_events_close().
+ */
+SLUICE_API int sluice_events_sync(uint64_t handle);
 
 /*
  * Waits until the ring holds a record that was not consumed yet.
@@ -121,6 +143,27 @@ SLUICE_API int sluice_events_close(uint64_t handle);
  * size. Each counter is exact, but they are read one after the other while the thread works.
  */
 SLUICE_API int sluice_events_stats(uint64_t handle, uint64_t addr, uint64_t bytes);
+
+/*
+ * Reads the table of connections of a namespace, as records of kind SLUICE_KIND_ENTRY.
+ *
+ *   fd            as for sluice_events_open(), another socket.
+ *   handle_out    receives the handle; the dump has begun.
+ */
+SLUICE_API int sluice_dump_open(int fd, uint64_t *handle_out);
+
+/*
+ * Writes up to `records` records (192 bytes each) to `records_addr`: how many, 0 at the end of the
+ * table. event_ns is when the kernel's answer was read. -EINTR: the table changed in a way that the
+ * kernel could not follow, open another dump; another -errno: the kernel's.
+ */
+SLUICE_API int sluice_dump_read(uint64_t handle, uint64_t records_addr, int records);
+
+/* Entries of the dump that could not be decoded, so far. */
+SLUICE_API int sluice_dump_malformed(uint64_t handle);
+
+/* Ends the dump, at whatever point, and closes the socket. */
+SLUICE_API int sluice_dump_close(uint64_t handle);
 
 #ifdef __cplusplus
 }

@@ -4,18 +4,25 @@
  *
  * What an event costs is the wake-up, not the parsing, so the thread does not let the kernel wake it
  * for every one: it reads up to 256 at a time, and when a read came back short it sleeps for the
- * latency budget before it looks again. Only after an empty read does it poll.
+ * latency budget before it looks again. An event after a pause is not made to wait: the thread only
+ * sleeps while events follow each other faster than the budget. Only after an empty read, or a lone
+ * event, does it poll.
  *
  *	  +--> read a batch --> decode --> drop counter --> publish --+
  *	  |                                                           |
  *	  |<-- full batch --------------------------------------------+
- *	  |<-- sleep latency_us -------------- short batch -----------+
- *	  +<-- poll --------------------------- nothing --------------+
+ *	  |<-- sleep latency_us ------------ short batch, soon -------+
+ *	  +<-- poll ------------------------ nothing, or a lone event +
  *
  * Nothing in the stream shows a loss: every event is a datagram of its own with sequence 0. The socket's
  * drop counter does, exactly: with NETLINK_NO_ENOBUFS the kernel drops just the events that do not fit,
  * one count each, and goes on (netlink_overrun() in net/netlink/af_netlink.c). So the counter is read
- * after every batch.
+ * after every batch. A loss makes the receive buffer grow, up to what the caller allows.
+ *
+ * In reliable mode (NETLINK_BROADCAST_ERROR) the kernel keeps the end of a flow that it could not
+ * deliver, the dead entry with it, and tries again; so then the thread stops reading while the ring is
+ * full, rather than throw away what it reads. Entries that are kept fill the connection table, so that
+ * must not last: after RELIABLE_PATIENCE_MS of a full ring the thread leaves the mode for good.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -49,14 +56,23 @@
 #define MAX_LATENCY_US 1000000
 /* How soon a gap is admitted, once the consumer makes room while no event comes. */
 #define PENDING_POLL_MS 10
+/* So many events at once are the beginning of more. */
+#define BURST 16
+#define RELIABLE_PATIENCE_MS 500
 #define STACK_BYTES (256 * 1024)
 
 struct events {
 	struct sluice_sink sink;
 	pthread_t thread;
 	int fd;
-	int stop_fd; /* an eventfd: readable when the thread shall end */
+	int wake_fd; /* an eventfd: readable when the thread shall look at `stopping`, or its socket */
 	int latency_us;
+	int64_t rcvbuf_max;
+	_Atomic bool stopping; /* the thread shall end */
+	_Atomic bool reliable;
+	bool was_reliable;	 /* when the drop counter was last read */
+	uint64_t batch_ns;	 /* monotonic: when the last event came */
+	uint64_t room_ns;	 /* monotonic: when the ring was last seen to have room */
 	uint32_t drops_seen;	 /* the socket's counter when it was last read, modulo 2^32 */
 	uint64_t drops_seen_ns;	 /* wall clock just before that */
 	_Atomic bool ended;	 /* the thread writes nothing any more */
@@ -133,21 +149,50 @@ static int bind_socket(int fd)
 	return 0;
 }
 
-static int set_receive_buffer(struct events *events, int64_t wanted)
+static void read_receive_buffer(struct events *events)
 {
 	socklen_t bytes = sizeof(int);
 	int actual = 0;
 
-	if (wanted > 0) {
-		/* The kernel doubles what it is told and accounts queued messages against that. */
-		int half = (int)((wanted + 1) / 2);
+	/* Cannot fail: the socket is ours and the option exists since ever. */
+	(void)getsockopt(events->fd, SOL_SOCKET, SO_RCVBUF, &actual, &bytes);
+	__atomic_store_n(&events->sink.stats.rcvbuf_bytes, (uint64_t)actual, __ATOMIC_RELAXED);
+}
 
-		if (setsockopt(events->fd, SOL_SOCKET, SO_RCVBUFFORCE, &half, sizeof(half)) < 0)
-			return sluice_fail(errno, "setsockopt(SO_RCVBUFFORCE, %d)", half);
-	}
-	if (getsockopt(events->fd, SOL_SOCKET, SO_RCVBUF, &actual, &bytes) < 0)
-		return sluice_fail(errno, "getsockopt(SO_RCVBUF)");
-	events->sink.stats.rcvbuf_bytes = (uint64_t)actual;
+static int set_receive_buffer(struct events *events, int64_t wanted)
+{
+	/* The kernel doubles what it is told and accounts queued messages against that. */
+	int half = (int)((wanted + 1) / 2);
+
+	if (wanted > 0 &&
+	    setsockopt(events->fd, SOL_SOCKET, SO_RCVBUFFORCE, &half, sizeof(half)) < 0)
+		return sluice_fail(errno, "setsockopt(SO_RCVBUFFORCE, %d)", half);
+	read_receive_buffer(events);
+	return 0;
+}
+
+static void grow_receive_buffer(struct events *events)
+{
+	int64_t wanted = 2 * (int64_t)events->sink.stats.rcvbuf_bytes;
+
+	if ((int64_t)events->sink.stats.rcvbuf_bytes >= events->rcvbuf_max)
+		return;
+	if (wanted > events->rcvbuf_max)
+		wanted = events->rcvbuf_max;
+	if (set_receive_buffer(events, wanted) < 0)
+		events->rcvbuf_max = 0; /* it will not succeed the next time either */
+	else
+		sluice_count(&events->sink.stats.rcvbuf_growths, 1);
+}
+
+static int set_reliable(struct events *events, bool on)
+{
+	int value = on;
+
+	if (setsockopt(events->fd, SOL_NETLINK, NETLINK_BROADCAST_ERROR, &value, sizeof(value)) < 0)
+		return sluice_fail(errno, "setsockopt(NETLINK_BROADCAST_ERROR, %d)", value);
+	atomic_store(&events->reliable, on);
+	__atomic_store_n(&events->sink.stats.reliable, (uint64_t)on, __ATOMIC_RELAXED);
 	return 0;
 }
 
@@ -222,64 +267,123 @@ static int read_batch(struct events *events)
 static int account_for_drops(struct events *events)
 {
 	uint64_t before_ns = now_ns(CLOCK_REALTIME);
+	bool reliable = atomic_load_explicit(&events->reliable, memory_order_relaxed);
 	uint32_t drops;
 	int err = read_drops(events->fd, &drops);
 
 	if (err)
 		return err;
 	/* From before the last read of the counter to after this one: no loss lies outside. */
-	if (drops != events->drops_seen)
+	if (drops != events->drops_seen) {
 		sluice_sink_kernel_lost(&events->sink, (uint32_t)(drops - events->drops_seen),
-					events->drops_seen_ns, now_ns(CLOCK_REALTIME));
+					events->drops_seen_ns, now_ns(CLOCK_REALTIME),
+					reliable || events->was_reliable);
+		grow_receive_buffer(events);
+	}
+	events->was_reliable = reliable;
 	events->drops_seen = drops;
 	events->drops_seen_ns = before_ns;
 	return 0;
 }
 
-/* Sleeps for the latency budget, or less if the thread shall end: whether it shall. */
-static bool pause_for_more(struct events *events)
+/* Sleeps for `us`, or less if somebody wants something of the thread. */
+static void pause_for(struct events *events, long us)
 {
-	struct pollfd stop = { .fd = events->stop_fd, .events = POLLIN };
-	struct timespec budget = { .tv_sec = events->latency_us / 1000000,
-				   .tv_nsec = (events->latency_us % 1000000) * 1000L };
+	struct pollfd wake = { .fd = events->wake_fd, .events = POLLIN };
+	struct timespec budget = { .tv_sec = us / 1000000, .tv_nsec = (us % 1000000) * 1000L };
 
-	return ppoll(&stop, 1, &budget, NULL) > 0;
+	(void)ppoll(&wake, 1, &budget, NULL);
 }
 
-/* Waits for an event, the end, or the time to try again to admit a loss: whether it is the end. */
-static bool wait_for_event(struct events *events)
+/* Waits for an event, a wish, or the time to try again to admit a loss. */
+static void wait_for_event(struct events *events)
 {
 	struct pollfd ready[] = {
-		{ .fd = events->stop_fd, .events = POLLIN },
+		{ .fd = events->wake_fd, .events = POLLIN },
 		{ .fd = events->fd, .events = POLLIN },
 	};
 
 	poll(ready, 2, sluice_sink_pending(&events->sink) ? PENDING_POLL_MS : -1);
-	return ready[0].revents != 0;
+}
+
+/* Whether somebody asked how far the stream reaches, or for the end, since the last time. */
+static bool take_wish(struct events *events)
+{
+	eventfd_t wishes;
+
+	return eventfd_read(events->wake_fd, &wishes) == 0;
+}
+
+/* In reliable mode, whether to leave the events where they are until the consumer has made room. */
+static bool must_hold_back(struct events *events, uint64_t now)
+{
+	uint64_t room = events->sink.ring.slots / 2 < BATCH ? events->sink.ring.slots / 2 : BATCH;
+
+	if (!atomic_load_explicit(&events->reliable, memory_order_relaxed) ||
+	    atomic_load_explicit(&events->stopping, memory_order_relaxed) ||
+	    sluice_sink_has_room(&events->sink, room)) {
+		events->room_ns = now;
+		return false;
+	}
+	if (now - events->room_ns < RELIABLE_PATIENCE_MS * 1000000ull)
+		return true;
+	/* If that fails the kernel goes on keeping what we now lose, which is no worse. */
+	(void)set_reliable(events, false);
+	sluice_count(&events->sink.stats.reliable_left, 1);
+	return false;
+}
+
+/* Whether events follow each other so fast that the next ones are worth waiting for. */
+static bool expects_more(struct events *events, int count, uint64_t now)
+{
+	bool soon = now - events->batch_ns < (uint64_t)events->latency_us * 1000;
+
+	events->batch_ns = now;
+	return events->latency_us > 0 && (soon || count >= BURST);
 }
 
 static void *run(void *argument)
 {
 	struct events *events = argument;
-	bool stopping = false;
+	struct sluice_ring_header *header = events->sink.ring.header;
+	bool stopping = false, asked;
 	int count, err;
+	uint64_t now;
 
 	for (;;) {
+		now = now_ns(CLOCK_MONOTONIC);
+		if (must_hold_back(events, now)) {
+			pause_for(events, PENDING_POLL_MS * 1000L);
+			continue;
+		}
+		asked = take_wish(events);
+		if (!stopping && atomic_load(&events->stopping)) {
+			/* What is queued now is finite: it is read to its end. */
+			unsubscribe(events->fd);
+			stopping = true;
+		}
 		count = read_batch(events);
 		err = count < 0 ? count : account_for_drops(events);
 		if (err < 0)
 			break;
 		if (count > 0 || sluice_sink_pending(&events->sink))
 			sluice_sink_publish(&events->sink, false);
-		if (count == BATCH)
+		if (count == BATCH) {
+			events->batch_ns = now;
+			if (asked)
+				eventfd_write(events->wake_fd, 1); /* not answered yet */
 			continue;
+		}
+		atomic_store_explicit(&header->drained_ns, now, memory_order_release);
+		if (asked)
+			sluice_ring_wake(header);
 		if (stopping) {
 			if (count == 0)
 				break;
-		} else if (count > 0 ? pause_for_more(events) : wait_for_event(events)) {
-			/* What is queued now is finite: it is read to its end. */
-			unsubscribe(events->fd);
-			stopping = true;
+		} else if (count > 0 && expects_more(events, count, now)) {
+			pause_for(events, events->latency_us);
+		} else {
+			wait_for_event(events);
 		}
 	}
 
@@ -288,7 +392,7 @@ static void *run(void *argument)
 	__atomic_store_n(&events->sink.stats.cpu_ns, now_ns(CLOCK_THREAD_CPUTIME_ID),
 			 __ATOMIC_RELAXED);
 	atomic_store_explicit(&events->ended, true, memory_order_release);
-	sluice_ring_wake(events->sink.ring.header);
+	sluice_ring_wake(header);
 	return NULL;
 }
 
@@ -329,7 +433,7 @@ static void prepare_batch(struct events *events)
 	}
 }
 
-static int open_on(struct events *events, int64_t rcvbuf_bytes)
+static int open_on(struct events *events, int64_t rcvbuf_bytes, bool reliable)
 {
 	int err;
 
@@ -338,6 +442,8 @@ static int open_on(struct events *events, int64_t rcvbuf_bytes)
 		err = bind_socket(events->fd);
 	if (!err)
 		err = set_receive_buffer(events, rcvbuf_bytes);
+	if (!err && reliable)
+		err = set_reliable(events, true);
 	if (!err)
 		err = subscribe(events);
 	if (!err)
@@ -347,8 +453,17 @@ static int open_on(struct events *events, int64_t rcvbuf_bytes)
 	return err;
 }
 
+static int check_buffer(const char *name, int64_t bytes)
+{
+	if (bytes < 0 || bytes > INT_MAX - 1)
+		return sluice_fail(EINVAL, "%s is %lld, not 0 to %d", name, (long long)bytes,
+				   INT_MAX - 1);
+	return 0;
+}
+
 int sluice_events_open(int fd, uint64_t ring_addr, uint64_t ring_bytes, int latency_us,
-		       int64_t rcvbuf_bytes, uint64_t *handle_out)
+		       int64_t rcvbuf_bytes, int64_t rcvbuf_max_bytes, int flags,
+		       uint64_t *handle_out)
 {
 	struct events *events;
 	int err;
@@ -358,14 +473,20 @@ int sluice_events_open(int fd, uint64_t ring_addr, uint64_t ring_bytes, int late
 	if (latency_us < 0 || latency_us > MAX_LATENCY_US)
 		return sluice_fail(EINVAL, "latency_us is %d, not 0 to %d", latency_us,
 				   MAX_LATENCY_US);
-	if (rcvbuf_bytes < 0 || rcvbuf_bytes > INT_MAX - 1)
-		return sluice_fail(EINVAL, "rcvbuf_bytes is %lld, not 0 to %d",
-				   (long long)rcvbuf_bytes, INT_MAX - 1);
+	err = check_buffer("rcvbuf_bytes", rcvbuf_bytes);
+	if (!err)
+		err = check_buffer("rcvbuf_max_bytes", rcvbuf_max_bytes);
+	if (err)
+		return err;
+	if (flags & ~SLUICE_EVENTS_RELIABLE)
+		return sluice_fail(EINVAL, "flags are 0x%x, of which 0x%x is known", flags,
+				   SLUICE_EVENTS_RELIABLE);
 
 	events = calloc(1, sizeof(*events));
 	if (!events)
 		return sluice_fail(ENOMEM, "calloc(%zu)", sizeof(*events));
 	events->latency_us = latency_us;
+	events->rcvbuf_max = rcvbuf_max_bytes;
 	pthread_mutex_init(&events->joining, NULL);
 	prepare_batch(events);
 
@@ -375,8 +496,8 @@ int sluice_events_open(int fd, uint64_t ring_addr, uint64_t ring_bytes, int late
 			    (unsigned long long)ring_bytes, (unsigned long long)ring_addr);
 		goto free_events;
 	}
-	events->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (events->stop_fd < 0) {
+	events->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (events->wake_fd < 0) {
 		err = sluice_fail(errno, "eventfd");
 		goto free_events;
 	}
@@ -385,10 +506,10 @@ int sluice_events_open(int fd, uint64_t ring_addr, uint64_t ring_bytes, int late
 		events->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
 		if (events->fd < 0) {
 			err = sluice_fail(errno, "socket(AF_NETLINK, NETLINK_NETFILTER)");
-			goto close_stop_fd;
+			goto close_wake_fd;
 		}
 	}
-	err = open_on(events, rcvbuf_bytes);
+	err = open_on(events, rcvbuf_bytes, flags & SLUICE_EVENTS_RELIABLE);
 	if (err)
 		goto close_fd;
 	*handle_out = (uint64_t)(uintptr_t)events;
@@ -397,8 +518,8 @@ int sluice_events_open(int fd, uint64_t ring_addr, uint64_t ring_bytes, int late
 close_fd:
 	if (fd < 0)
 		close(events->fd);
-close_stop_fd:
-	close(events->stop_fd);
+close_wake_fd:
+	close(events->wake_fd);
 free_events:
 	free(events);
 	return err;
@@ -431,6 +552,26 @@ int sluice_ring_wait(uint64_t handle, int timeout_ms)
 	return sluice_fail(ESHUTDOWN, "the event thread was stopped");
 }
 
+int sluice_events_sync(uint64_t handle)
+{
+	struct events *events = from_handle(handle);
+
+	if (!events)
+		return sluice_fail(EINVAL, "handle is 0");
+	/* Fails only if 2^64 - 2 wishes were waiting already. */
+	(void)eventfd_write(events->wake_fd, 1);
+	return 0;
+}
+
+int sluice_events_reliable(uint64_t handle, int on)
+{
+	struct events *events = from_handle(handle);
+
+	if (!events)
+		return sluice_fail(EINVAL, "handle is 0");
+	return set_reliable(events, on != 0);
+}
+
 int sluice_events_stop(uint64_t handle)
 {
 	struct events *events = from_handle(handle);
@@ -440,7 +581,8 @@ int sluice_events_stop(uint64_t handle)
 		return sluice_fail(EINVAL, "handle is 0");
 	pthread_mutex_lock(&events->joining);
 	if (!events->joined) {
-		eventfd_write(events->stop_fd, 1);
+		atomic_store(&events->stopping, true);
+		eventfd_write(events->wake_fd, 1);
 		err = pthread_join(events->thread, NULL);
 		events->joined = err == 0;
 	}
@@ -456,7 +598,7 @@ int sluice_events_close(uint64_t handle)
 	if (err)
 		return err;
 	close(events->fd);
-	close(events->stop_fd);
+	close(events->wake_fd);
 	pthread_mutex_destroy(&events->joining);
 	free(events);
 	return 0;

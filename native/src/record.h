@@ -20,6 +20,7 @@ enum sluice_kind {
 	SLUICE_KIND_UPDATE = 2,
 	SLUICE_KIND_DESTROY = 3,
 	SLUICE_KIND_GAP = 4,
+	SLUICE_KIND_ENTRY = 5, /* not an event: a flow that a dump found in the table */
 };
 
 /* Why events are missing. */
@@ -131,9 +132,10 @@ enum sluice_present {
 /*
  * A gap: `lost` events between from_ns and to_ns are missing. It is written where the loss was
  * noticed; events that the kernel queued before the loss may follow it, so place it by its times.
+ * at_most is 1 where the kernel may have delivered later what it counted as lost (reliable mode).
  *
  *   +--------+--------+--------+--------+--------+--------+--------+--------+
- *   |  kind  | cause  |                   zero (6 bytes)                    |    0
+ *   |  kind  | cause  |at_most |               zero (5 bytes)               |    0
  *   +--------+--------+--------+--------+--------+--------+--------+--------+
  *   |                               event_ns                                |    8
  *   |                               lost                                    |   16
@@ -146,7 +148,8 @@ enum sluice_present {
 #define SLUICE_GAP_FIELDS(F)                                                                       \
 	F(uint8_t, kind, , 0)                                                                      \
 	F(uint8_t, cause, , 1)                                                                     \
-	F(uint8_t, zero, [6], 2)                                                                   \
+	F(uint8_t, at_most, , 2)                                                                   \
+	F(uint8_t, zero, [5], 3)                                                                   \
 	F(uint64_t, event_ns, , 8)                                                                 \
 	F(uint64_t, lost, , 16)                                                                    \
 	F(uint64_t, from_ns, , 24)                                                                 \
@@ -159,12 +162,16 @@ enum sluice_present {
  * order, the consumer tail; each reads the other's with acquire order. consumer_sleeps is 1 while the
  * consumer is in, or about to enter, the kernel: it is the futex the producer wakes.
  *
+ * drained_ns (CLOCK_MONOTONIC, stored with release order behind head) says how far the stream reaches:
+ * every event that the kernel had queued by then lies in front of the head that is read after it, or
+ * in a gap.
+ *
  * Everything that one side writes has 128 bytes of its own: processors fetch lines in pairs.
  *
  *   +-------------+-------------+-------------+-----------------------------+
  *   |   version   |record_bytes |    slots    |           unused            |    0
  *   +-------------+-------------+-------------+-----------------------------+
- *   |           head            |                  unused                   |  128  producer
+ *   |           head            |        drained_ns         |    unused     |  128  producer
  *   +---------------------------+-------------------------------------------+
  *   |           tail            |                  unused                   |  256  consumer
  *   +-------------+-------------+-------------------------------------------+
@@ -178,6 +185,7 @@ enum sluice_present {
 	F(uint32_t, record_bytes, , 4)                                                             \
 	F(uint32_t, slots, , 8)                                                                    \
 	F(_Alignas(SLUICE_RING_ALIGNMENT) _Atomic uint64_t, head, , 128)                           \
+	F(_Atomic uint64_t, drained_ns, , 136)                                                     \
 	F(_Alignas(SLUICE_RING_ALIGNMENT) _Atomic uint64_t, tail, , 256)                           \
 	F(_Alignas(SLUICE_RING_ALIGNMENT) _Atomic uint32_t, consumer_sleeps, , 384)
 
@@ -196,6 +204,9 @@ enum sluice_present {
  *   wakeups             times the consumer was woken
  *   cpu_ns              processor time of the thread
  *   rcvbuf_bytes        receive buffer as the kernel accounts it
+ *   rcvbuf_growths      times it was enlarged after a loss
+ *   reliable            1 while undelivered ends of flows are kept by the kernel, else 0
+ *   reliable_left       times the thread left that mode because the ring was full for too long
  *   error               errno that made the thread give up, 0 while it works
  *   malformed_bytes     size of the first malformed message, 0 if there was none
  *   malformed_hex       its first bytes in hexadecimal, NUL-terminated
@@ -218,7 +229,10 @@ enum sluice_present {
 	F(uint64_t, rcvbuf_bytes, , 104)                                                           \
 	F(uint64_t, error, , 112)                                                                  \
 	F(uint64_t, malformed_bytes, , 120)                                                        \
-	F(char, malformed_hex, [SLUICE_MALFORMED_HEX], 128)
+	F(char, malformed_hex, [SLUICE_MALFORMED_HEX], 128)                                        \
+	F(uint64_t, rcvbuf_growths, , 896)                                                         \
+	F(uint64_t, reliable, , 904)                                                               \
+	F(uint64_t, reliable_left, , 912)
 
 #define SLUICE_MEMBER(type, name, suffix, offset) type name suffix;
 struct sluice_flow {

@@ -45,6 +45,11 @@ bool sluice_sink_pending(const struct sluice_sink *sink)
 	return false;
 }
 
+bool sluice_sink_has_room(struct sluice_sink *sink, uint64_t records)
+{
+	return sluice_ring_reserve(&sink->ring, KEPT_SLOTS + records) != NULL;
+}
+
 static void admit(struct sluice_sink *sink, uint64_t kept_slots)
 {
 	int cause;
@@ -61,6 +66,7 @@ static void admit(struct sluice_sink *sink, uint64_t kept_slots)
 		slot->gap = (struct sluice_gap){
 			.kind = SLUICE_KIND_GAP,
 			.cause = (uint8_t)cause,
+			.at_most = loss->at_most,
 			.event_ns = loss->to_ns,
 			.lost = loss->lost,
 			.from_ns = loss->from_ns,
@@ -174,10 +180,11 @@ void sluice_sink_malformed(struct sluice_sink *sink, const void *message, size_t
 }
 
 void sluice_sink_kernel_lost(struct sluice_sink *sink, uint64_t lost, uint64_t from_ns,
-			     uint64_t to_ns)
+			     uint64_t to_ns, bool at_most)
 {
 	sluice_count(&sink->stats.kernel_lost, lost);
 	lose(sink, SLUICE_CAUSE_RECEIVE_BUFFER, lost, from_ns, to_ns);
+	sink->pending[SLUICE_CAUSE_RECEIVE_BUFFER].at_most |= at_most;
 }
 
 void sluice_sink_publish(struct sluice_sink *sink, bool last)
@@ -208,6 +215,9 @@ void sluice_sink_stats(const struct sluice_sink *sink, struct sluice_stats *out)
 	COPY_NUMBER(cpu_ns);
 	COPY_NUMBER(rcvbuf_bytes);
 	COPY_NUMBER(error);
+	COPY_NUMBER(rcvbuf_growths);
+	COPY_NUMBER(reliable);
+	COPY_NUMBER(reliable_left);
 #undef COPY_NUMBER
 	out->malformed_bytes = __atomic_load_n(&stats->malformed_bytes, __ATOMIC_ACQUIRE);
 	if (out->malformed_bytes)

@@ -14,6 +14,7 @@ struct sluice_loss {
 	uint64_t lost;
 	uint64_t from_ns;
 	uint64_t to_ns;
+	uint8_t at_most; /* some of them may have been delivered after all */
 };
 
 /*
@@ -42,9 +43,12 @@ void sluice_sink_foreign(struct sluice_sink *sink);
 void sluice_sink_malformed(struct sluice_sink *sink, const void *message, size_t bytes,
 			   uint64_t received_ns);
 
-/* Takes note of events that the kernel could not queue. */
+/* Takes note of events that the kernel could not queue; of some of them it may have tried again. */
 void sluice_sink_kernel_lost(struct sluice_sink *sink, uint64_t lost, uint64_t from_ns,
-			     uint64_t to_ns);
+			     uint64_t to_ns, bool at_most);
+
+/* Whether the ring has room for `records` events. */
+bool sluice_sink_has_room(struct sluice_sink *sink, uint64_t records);
 
 /*
  * Admits pending losses as far as there is room, makes everything visible and wakes the consumer.

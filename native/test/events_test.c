@@ -125,6 +125,14 @@ static uint64_t wall_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+static uint64_t monotonic_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
 static void sleep_ms(long ms)
 {
 	struct timespec pause = { ms / 1000, ms % 1000 * 1000000 };
@@ -157,7 +165,8 @@ static int netfilter_socket(void)
 	return fd;
 }
 
-static void open_events(const char *about, uint32_t slots, int latency_us, int64_t rcvbuf_bytes)
+static void open_with(const char *about, uint32_t slots, int latency_us, int64_t rcvbuf_bytes,
+		      int64_t rcvbuf_max_bytes, int flags)
 {
 	int result;
 
@@ -167,9 +176,15 @@ static void open_events(const char *about, uint32_t slots, int latency_us, int64
 	consumer.fd = netfilter_socket();
 	consumer.ring = aligned_alloc(SLUICE_RING_ALIGNMENT, sluice_ring_bytes(slots));
 	result = sluice_events_open(consumer.fd, (uintptr_t)consumer.ring, sluice_ring_bytes(slots),
-				    latency_us, rcvbuf_bytes, &consumer.handle);
+				    latency_us, rcvbuf_bytes, rcvbuf_max_bytes, flags,
+				    &consumer.handle);
 	if (result < 0)
 		give_up("%s: %s", about, sluice_last_error());
+}
+
+static void open_events(const char *about, uint32_t slots, int latency_us, int64_t rcvbuf_bytes)
+{
+	open_with(about, slots, latency_us, rcvbuf_bytes, 0, 0);
 }
 
 static void close_events(void)
@@ -221,6 +236,15 @@ static void consume(uint64_t count)
 		}
 		atomic_store(&consumer.ring->tail, tail);
 	}
+}
+
+/* The second of two flows in a row makes the thread sleep for its latency budget. */
+static void put_to_sleep(void)
+{
+	make_flows(1);
+	consume(1);
+	make_flows(2); /* of which the first is there already */
+	consume(1);
 }
 
 static struct sluice_stats stats(void)
@@ -332,11 +356,10 @@ static void losses_in_the_kernel_are_admitted_to_the_last_event(void)
 	/* Without it one overflow costs everything until the queue has been read empty. */
 	CHECK_INT(getsockopt(consumer.fd, SOL_NETLINK, NETLINK_NO_ENOBUFS, &no_enobufs, &bytes), 0);
 	CHECK_INT(no_enobufs, 1);
-	make_flows(1);
-	consume(1); /* now it sleeps */
+	put_to_sleep();
 	make_flows(count);
 	CHECK_INT(read_sysctl("nf_conntrack_count"), count);
-	/* The first of these flows is the one that woke the thread: it raised its event already. */
+	/* The first of these flows are those that woke the thread: they raised their events already. */
 	sleep_ms(600);
 	CHECK_INT(sluice_events_stop(consumer.handle), 0);
 	consume(UINT64_MAX);
@@ -357,6 +380,153 @@ static void losses_in_the_kernel_are_admitted_to_the_last_event(void)
 	printf("events_test: ledger %u = %" PRIu64 " received + %" PRIu64 " admitted as lost\n",
 	       count, received, consumer.lost[SLUICE_CAUSE_RECEIVE_BUFFER]);
 	close_events();
+}
+
+/* Fails if the buffer is not enlarged after a loss, not beyond what is allowed, or nothing counts it. */
+static void a_loss_makes_the_buffer_grow(void)
+{
+	struct sluice_stats s;
+	int round;
+
+	open_with("growth", 16384, 100000, 64 << 10, 200 << 10, 0);
+	CHECK_INT(stats().rcvbuf_bytes, 64 << 10);
+	for (round = 0; round < 3; round++) {
+		delete_all_flows();
+		sleep_ms(250);
+		consume(consumer.ring->head - consumer.ring->tail);
+		put_to_sleep();
+		make_flows(400);
+		sleep_ms(300);
+	}
+	s = stats();
+	CHECK_INT(s.rcvbuf_bytes, 200 << 10);
+	CHECK_INT(s.rcvbuf_growths, 2);
+	CHECK(s.kernel_lost > 0);
+	close_events();
+}
+
+/* Fails if a lone event waits for the latency budget, or events that follow each other do not. */
+static void only_events_that_come_fast_wait_for_each_other(void)
+{
+	uint64_t before;
+
+	open_events("latency", 1024, 300000, 1 << 20);
+	sleep_ms(400);
+	before = wall_ns();
+	make_flows(1);
+	consume(1);
+	CHECK(wall_ns() - before < 100000000);
+	make_flows(2); /* of which the first is there already; after this one it sleeps */
+	consume(1);
+	before = wall_ns();
+	make_flows(4);
+	consume(1);
+	CHECK(wall_ns() - before > 100000000);
+	close_events();
+}
+
+/* Fails if the thread does not answer at once, or says that it has read what it has not. */
+static void sync_says_how_far_the_stream_reaches(void)
+{
+	uint64_t asked, patience = 2000, flows;
+
+	open_events("sync", 1024, 1000000, 1 << 20);
+	put_to_sleep();
+	flows = atomic_load(&consumer.ring->head);
+	make_flows(100);
+	asked = monotonic_ns();
+	CHECK(atomic_load(&consumer.ring->drained_ns) < asked);
+	CHECK_INT(sluice_events_sync(consumer.handle), 0);
+	while (atomic_load(&consumer.ring->drained_ns) < asked && patience-- > 0)
+		sleep_ms(1);
+	CHECK(patience > 1500);
+	/* Those with which it was put to sleep are the first of these. */
+	CHECK_INT(atomic_load(&consumer.ring->head) - flows, 98);
+	/* Also a consumer that waits is told, without a record. */
+	consume(atomic_load(&consumer.ring->head) - consumer.ring->tail);
+	asked = monotonic_ns();
+	CHECK_INT(sluice_events_sync(consumer.handle), 0);
+	while (atomic_load(&consumer.ring->drained_ns) < asked)
+		CHECK_INT(sluice_ring_wait(consumer.handle, 1000), 0);
+	CHECK(monotonic_ns() - asked < 500000000);
+	close_events();
+}
+
+/*
+ * Fails if reliable mode is not entered, reads on into a full ring, forgets an end of a flow, or is not
+ * left when the consumer stands still.
+ */
+static void in_reliable_mode_no_end_is_lost(void)
+{
+	const uint32_t count = 3000;
+	int patience = 100;
+	uint32_t i, ended = 0;
+
+	open_with("reliable", 1024, 0, 64 << 10, 0, SLUICE_EVENTS_RELIABLE);
+	CHECK_INT(stats().reliable, 1);
+	make_flows(count);
+	sleep_ms(100);
+	CHECK(stats().kernel_lost > 0);
+	CHECK_INT(stats().ring_lost, 0);
+	delete_all_flows();
+	while (ended < count && patience-- > 0) {
+		consume(1024);
+		for (i = 0, ended = 0; i < count; i++)
+			ended += consumer.destroys[i] > 0;
+	}
+	CHECK_INT(ended, count);
+	CHECK_INT(consumer.last_gap.at_most, 1);
+	CHECK_INT(stats().reliable_left, 0);
+
+	make_flows(count);
+	patience = 300;
+	while (stats().reliable && patience-- > 0)
+		sleep_ms(10);
+	CHECK(patience > 200 && patience < 270);
+	CHECK_INT(stats().reliable_left, 1);
+	CHECK_INT(sluice_events_reliable(consumer.handle, 1), 0);
+	CHECK_INT(stats().reliable, 1);
+	CHECK_INT(sluice_events_reliable(consumer.handle, 0), 0);
+	CHECK_INT(stats().reliable, 0);
+	close_events();
+}
+
+/* Fails if an entry is left out, taken twice, or decoded otherwise than events are. */
+static void a_dump_has_every_entry_once(void)
+{
+	const uint32_t count = 5000;
+	struct sluice_flow records[7];
+	uint8_t *seen = calloc(count, 1);
+	uint64_t handle, total = 0, before = wall_ns();
+	uint32_t index;
+	int got, i;
+
+	check_about("dump");
+	delete_all_flows();
+	make_flows(count);
+	if (sluice_dump_open(-1, &handle) < 0)
+		give_up("dump: %s", sluice_last_error());
+	while ((got = sluice_dump_read(handle, (uintptr_t)records, 7)) > 0) {
+		for (i = 0; i < got; i++) {
+			memcpy(&index, records[i].orig_dst, 4);
+			index = ntohl(index) - 0x7f010000;
+			CHECK(index < count && !seen[index]++);
+			CHECK_INT(records[i].kind, SLUICE_KIND_ENTRY);
+			CHECK_INT(records[i].orig_packets, 1);
+			CHECK_INT(records[i].orig_bytes, 29);
+			CHECK_INT(records[i].orig_dst_port, PORT);
+			CHECK(records[i].present & SLUICE_HAS_START);
+			CHECK(records[i].start_ns >= before);
+			CHECK(records[i].event_ns >= records[i].start_ns);
+			total++;
+		}
+	}
+	CHECK_INT(got, 0);
+	CHECK_INT(total, count);
+	CHECK_INT(sluice_dump_read(handle, (uintptr_t)records, 7), 0);
+	CHECK_INT(sluice_dump_malformed(handle), 0);
+	CHECK_INT(sluice_dump_close(handle), 0);
+	free(seen);
 }
 
 /* Fails if a consumer that stands still stops the reader, or its loss is not admitted exactly. */
@@ -464,7 +634,7 @@ static void *open_elsewhere(void *unused)
 	if (unshare(CLONE_NEWNET) < 0)
 		give_up("unshare: %s", strerror(errno));
 	CHECK_INT(sluice_events_open(consumer.fd, (uintptr_t)consumer.ring, sluice_ring_bytes(64),
-				     0, 1 << 20, &consumer.handle),
+				     0, 1 << 20, 0, 0, &consumer.handle),
 		  0);
 	return NULL;
 }
@@ -540,7 +710,8 @@ static void expect_refusal(int fd, uint64_t ring, uint64_t bytes, int latency_us
 	uint64_t handle = 4711;
 
 	check_about("refusal: %s", text);
-	CHECK_INT(sluice_events_open(fd, ring, bytes, latency_us, rcvbuf, &handle), expected);
+	CHECK_INT(sluice_events_open(fd, ring, bytes, latency_us, rcvbuf, 0, 0, &handle),
+		  expected);
 	CHECK_TEXT(sluice_last_error(), text);
 	CHECK_INT(handle, 4711);
 }
@@ -580,7 +751,15 @@ static void wrong_arguments_are_refused_and_explained(void)
 		 bytes, addr + 8);
 	expect_refusal(-1, addr + 8, bytes, 0, 0, -EINVAL, text);
 	check_about("handles");
-	CHECK_INT(sluice_events_open(-1, addr, bytes, 0, 0, NULL), -EINVAL);
+	CHECK_INT(sluice_events_open(-1, addr, bytes, 0, 0, 0, 0, NULL), -EINVAL);
+	CHECK_INT(sluice_events_open(-1, addr, bytes, 0, 0, -1, 0, &(uint64_t){ 0 }), -EINVAL);
+	CHECK_INT(sluice_events_open(-1, addr, bytes, 0, 0, 0, 2, &(uint64_t){ 0 }), -EINVAL);
+	CHECK_INT(sluice_events_sync(0), -EINVAL);
+	CHECK_INT(sluice_events_reliable(0, 1), -EINVAL);
+	CHECK_INT(sluice_dump_open(-1, NULL), -EINVAL);
+	CHECK_INT(sluice_dump_read(0, addr, 1), -EINVAL);
+	CHECK_INT(sluice_dump_malformed(0), -EINVAL);
+	CHECK_INT(sluice_dump_close(0), -EINVAL);
 	CHECK_INT(sluice_events_stop(0), -EINVAL);
 	CHECK_INT(sluice_events_close(0), -EINVAL);
 	CHECK_INT(sluice_ring_wait(0, 0), -EINVAL);
@@ -611,12 +790,15 @@ static void closing_leaves_nothing_behind(void)
 	uint64_t bytes = sluice_ring_bytes(16);
 	void *ring = aligned_alloc(SLUICE_RING_ALIGNMENT, bytes);
 	long before = open_descriptors();
-	uint64_t handle;
+	uint64_t handle, dump;
 	int i;
 
 	check_about("left behind");
 	for (i = 0; i < 20; i++) {
-		CHECK_INT(sluice_events_open(-1, (uintptr_t)ring, bytes, 100, 0, &handle), 0);
+		CHECK_INT(sluice_events_open(-1, (uintptr_t)ring, bytes, 100, 0, 0, 0, &handle),
+			  0);
+		CHECK_INT(sluice_dump_open(-1, &dump), 0);
+		CHECK_INT(sluice_dump_close(dump), 0);
 		CHECK_INT(sluice_events_close(handle), 0);
 	}
 	CHECK_INT(open_descriptors(), before);
@@ -632,6 +814,11 @@ int main(void)
 	every_flow_starts_and_ends_exactly_once(500);
 	an_answer_is_an_update();
 	losses_in_the_kernel_are_admitted_to_the_last_event();
+	a_loss_makes_the_buffer_grow();
+	only_events_that_come_fast_wait_for_each_other();
+	sync_says_how_far_the_stream_reaches();
+	in_reliable_mode_no_end_is_lost();
+	a_dump_has_every_entry_once();
 	a_consumer_that_stands_still_loses_by_number();
 	an_overflow_is_admitted_while_nothing_happens();
 	stopping_drains_what_is_queued();

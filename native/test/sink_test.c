@@ -113,8 +113,8 @@ static void the_end_admits_everything_even_in_a_full_ring(void)
 	start("end with a full ring");
 	feed(1, SLOTS * 3);
 	sluice_sink_datagram(&sink, "short", 5, 7);
-	sluice_sink_kernel_lost(&sink, 4321, 10, 20);
-	sluice_sink_kernel_lost(&sink, 1, 20, 30);
+	sluice_sink_kernel_lost(&sink, 4321, 10, 20, false);
+	sluice_sink_kernel_lost(&sink, 1, 20, 30, false);
 	sluice_sink_publish(&sink, false);
 	CHECK(sluice_sink_pending(&sink));
 	sluice_sink_publish(&sink, true);
@@ -143,7 +143,7 @@ static void whatever_the_schedule_the_books_balance(void)
 		feed((uint64_t)i, burst);
 		fed += burst;
 		if (rand() % 50 == 0) {
-			sluice_sink_kernel_lost(&sink, burst, 1, 2);
+			sluice_sink_kernel_lost(&sink, burst, 1, 2, false);
 			dropped += burst;
 		}
 		sluice_sink_publish(&sink, false);

@@ -1,7 +1,10 @@
 package dev.sluice.api;
 
 import dev.sluice.api.AgentUnreachableException.Reason;
+import dev.sluice.flow.EventFrame;
+import dev.sluice.flow.EventKind;
 import dev.sluice.flow.FlowFilter;
+import dev.sluice.flow.FrameDescriptor;
 import dev.sluice.model.Declaration;
 import dev.sluice.model.DrainTime;
 import dev.sluice.model.MappingOptions;
@@ -17,6 +20,8 @@ import java.net.ConnectException;
 import java.net.StandardProtocolFamily;
 import java.net.URLEncoder;
 import java.net.UnixDomainSocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -30,6 +35,7 @@ import java.util.OptionalLong;
 import java.util.StringJoiner;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Predicate;
+import java.util.stream.Collectors;
 import org.apache.hc.core5.http.ClassicHttpResponse;
 import org.apache.hc.core5.http.ContentType;
 import org.apache.hc.core5.http.Header;
@@ -51,8 +57,15 @@ public final class ApiClient implements AutoCloseable {
   /** The header by which a client says what it is; {@code cli} owns its mappings as such. */
   public static final String CLIENT_HEADER = "Sluice-Client";
 
+  /** The media type of the binary stream of events, see docs/events.md. */
+  public static final String FRAMES_TYPE = "application/vnd.sluice.events";
+
+  /** The byte order of the binary stream: {@code LITTLE_ENDIAN} or {@code BIG_ENDIAN}. */
+  public static final String BYTE_ORDER_HEADER = "Sluice-Byte-Order";
+
   private static final Http1Config HTTP = Http1Config.custom().setBufferSize(8 * 1024).build();
   private static final int MAX_PROBLEM_BYTES = 64 * 1024;
+  private static final int FRAMES_AT_ONCE = 256;
 
   private final Path socket;
   private final String clientName;
@@ -193,6 +206,51 @@ public final class ApiClient implements AutoCloseable {
     lines("/v1/events" + query(filter, from), onLine);
   }
 
+  /**
+   * Follows the events in their binary form, until the agent ends or {@code onEvent} has enough.
+   *
+   * @param from the first sequence number wanted; empty for what happens from now on
+   * @param onEvent gets each event, valid during the call; false ends the stream
+   */
+  public void frames(FlowFilter filter, OptionalLong from, Predicate<EventFrame> onEvent) {
+    try {
+      ClassicHttpResponse response =
+          exchange(connected(), "GET", "/v1/events" + query(filter, from), null, FRAMES_TYPE);
+      Header order = response.getFirstHeader(BYTE_ORDER_HEADER);
+      ByteBuffer frames =
+          ByteBuffer.allocate(FRAMES_AT_ONCE * FrameDescriptor.FRAME_BYTES)
+              .order(
+                  order != null && order.getValue().equals(ByteOrder.BIG_ENDIAN.toString())
+                      ? ByteOrder.BIG_ENDIAN
+                      : ByteOrder.LITTLE_ENDIAN);
+      EventFrame frame = new EventFrame(frames);
+      InputStream in = response.getEntity().getContent();
+      int filled = 0;
+      while (true) {
+        int read = in.read(frames.array(), filled, frames.capacity() - filled);
+        if (read < 0) {
+          break;
+        }
+        filled += read;
+        int whole = filled / FrameDescriptor.FRAME_BYTES;
+        for (int i = 0; i < whole; i++) {
+          if (!onEvent.test(frame.wrap(frames, i * FrameDescriptor.FRAME_BYTES))) {
+            disconnect();
+            return;
+          }
+        }
+        int used = whole * FrameDescriptor.FRAME_BYTES;
+        System.arraycopy(frames.array(), used, frames.array(), 0, filled - used);
+        filled -= used;
+      }
+      disconnect();
+    } catch (IOException | HttpException e) {
+      disconnect();
+      throw new AgentUnreachableException(
+          Reason.BROKEN_OFF, "the agent at " + socket + " ended before its answer did", e);
+    }
+  }
+
   @Override
   public void close() {
     disconnect();
@@ -262,8 +320,19 @@ public final class ApiClient implements AutoCloseable {
   private ClassicHttpResponse exchange(
       DefaultBHttpClientConnection http, String method, String path, byte @Nullable [] body)
       throws IOException, HttpException {
+    return exchange(http, method, path, body, "*/*");
+  }
+
+  private ClassicHttpResponse exchange(
+      DefaultBHttpClientConnection http,
+      String method,
+      String path,
+      byte @Nullable [] body,
+      String accepted)
+      throws IOException, HttpException {
     BasicClassicHttpRequest request = new BasicClassicHttpRequest(method, path);
     request.setHeader("Host", "sluice");
+    request.setHeader("Accept", accepted);
     request.setHeader(CLIENT_HEADER, clientName);
     IOException notSent = null;
     try {
@@ -429,6 +498,14 @@ public final class ApiClient implements AutoCloseable {
     filter.address().ifPresent(address -> query.add("address=" + encode(address.toString())));
     if (filter.publishedOnly()) {
       query.add("published=true");
+    }
+    if (!filter.kinds().isEmpty()) {
+      query.add(
+          "kind="
+              + filter.kinds().stream()
+                  .sorted()
+                  .map(EventKind::toString)
+                  .collect(Collectors.joining(",")));
     }
     from.ifPresent(sequence -> query.add("from=" + sequence));
     return query.toString();

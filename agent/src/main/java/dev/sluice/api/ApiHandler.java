@@ -22,7 +22,9 @@ import java.io.OutputStream;
 import java.io.OutputStreamWriter;
 import java.io.Writer;
 import java.net.URLDecoder;
+import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Locale;
@@ -59,6 +61,8 @@ final class ApiHandler implements HttpServerRequestHandler {
   private static final Logger LOG = LoggerFactory.getLogger(ApiHandler.class);
 
   private static final ContentType JSON = ContentType.APPLICATION_JSON;
+  private static final ContentType FRAMES = ContentType.create(ApiClient.FRAMES_TYPE);
+
   private static final ContentType NDJSON =
       ContentType.create("application/x-ndjson", StandardCharsets.UTF_8);
   private static final ContentType TEXT = ContentType.create("text/plain", StandardCharsets.UTF_8);
@@ -314,31 +318,41 @@ final class ApiHandler implements HttpServerRequestHandler {
   }
 
   private void followEvents(Exchange exchange) throws HttpException, IOException {
-    Query query = exchange.query("mapping", "protocol", "address", "published", "from");
+    Query query = exchange.query("mapping", "protocol", "address", "published", "kind", "from");
     FlowFilter filter = query.filter();
     OptionalLong from = query.sequence("from");
+    boolean frames = exchange.accepts(FRAMES);
     if (!limits.admitStream()) {
       throw new ProblemException(
           Problem.Kind.TOO_MANY_CONNECTIONS,
           "there are already " + options.maxEventStreams() + " event streams; try again");
     }
     exchange.connection.leaveLimits();
-    try (EventStream.Cursor cursor = open(services.events(), from, filter)) {
+    EventStream.Format format = frames ? EventStream.Format.FRAMES : EventStream.Format.LINES;
+    try (EventStream.Cursor cursor = open(services.events(), from, filter, format)) {
       exchange.connection.socket().setWriteTimeout(options.streamTimeoutMillis());
       BasicClassicHttpResponse response = new BasicClassicHttpResponse(200);
       response.setHeader("Connection", "close");
       response.setHeader("Cache-Control", "no-store");
+      response.setHeader("Vary", "Accept");
+      if (frames) {
+        response.setHeader(ApiClient.BYTE_ORDER_HEADER, ByteOrder.nativeOrder().toString());
+      }
       response.setEntity(
-          new EntityTemplate(NDJSON, out -> copyEvents(cursor, out, exchange.connection)));
+          new EntityTemplate(
+              frames ? FRAMES : NDJSON, out -> copyEvents(cursor, out, exchange.connection)));
       exchange.submit(response);
     } finally {
       limits.releaseStream();
     }
   }
 
-  private static EventStream.Cursor open(EventStream events, OptionalLong from, FlowFilter filter) {
+  private static EventStream.Cursor open(
+      EventStream events, OptionalLong from, FlowFilter filter, EventStream.Format format) {
     try {
-      return from.isPresent() ? events.from(from.getAsLong(), filter) : events.follow(filter);
+      return from.isPresent()
+          ? events.from(from.getAsLong(), filter, format)
+          : events.follow(filter, format);
     } catch (IllegalArgumentException e) {
       throw new ProblemException(Problem.Kind.INVALID, String.valueOf(e.getMessage()));
     }
@@ -399,6 +413,15 @@ final class ApiHandler implements HttpServerRequestHandler {
       String uri = request.getPath();
       int query = uri.indexOf('?');
       return new Query(query < 0 ? "" : uri.substring(query + 1), Set.of(known));
+    }
+
+    /** Whether the client asks for this type, in so many words. */
+    boolean accepts(ContentType type) {
+      Header accept = request.getFirstHeader("Accept");
+      return accept != null
+          && Arrays.stream(accept.getValue().split(","))
+              .map(one -> one.split(";", 2)[0].strip())
+              .anyMatch(type.getMimeType()::equalsIgnoreCase);
     }
 
     /** The name or id at the end of the path. */

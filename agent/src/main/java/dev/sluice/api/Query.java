@@ -2,17 +2,20 @@ package dev.sluice.api;
 
 import static dev.sluice.net.MalformedValueException.quote;
 
+import dev.sluice.flow.EventKind;
 import dev.sluice.flow.FlowFilter;
 import dev.sluice.model.DrainTime;
 import dev.sluice.net.IpAddress;
 import dev.sluice.net.Protocol;
 import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
+import java.util.stream.Collectors;
 
 /** The parameters behind the {@code ?} of a request, each at most once. */
 final class Query {
@@ -50,7 +53,18 @@ final class Query {
         Optional.ofNullable(parameters.get("mapping")),
         Optional.ofNullable(parameters.get("protocol")).map(Protocol::parse),
         Optional.ofNullable(parameters.get("address")).map(IpAddress::parse),
-        flag("published"));
+        flag("published"),
+        kinds());
+  }
+
+  private Set<EventKind> kinds() {
+    String value = parameters.get("kind");
+    if (value == null) {
+      return Set.of();
+    }
+    return Arrays.stream(value.split(",", -1))
+        .map(EventKind::parse)
+        .collect(Collectors.toUnmodifiableSet());
   }
 
   /** A sequence number. */

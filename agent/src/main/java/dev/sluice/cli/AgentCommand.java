@@ -3,8 +3,10 @@ package dev.sluice.cli;
 import dev.sluice.api.Problem;
 import dev.sluice.api.ProblemException;
 import dev.sluice.config.PortsFile;
+import dev.sluice.conntrack.EventOptions;
 import dev.sluice.daemon.Agent;
 import dev.sluice.daemon.AgentConfig;
+import dev.sluice.flow.EventLog;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -52,7 +54,30 @@ final class AgentCommand implements Callable<Integer> {
       description =
           "Memory of the kernel for connection events that wait for us (default:"
               + " ${DEFAULT-VALUE}).")
-  private int eventsBufferMib = AgentConfig.DEFAULT_EVENTS_BUFFER_MIB;
+  private int eventsBufferMib = AgentConfig.Events.DEFAULT.bufferMib();
+
+  @Option(
+      names = "--events-latency-us",
+      paramLabel = "MICROSECONDS",
+      description =
+          "How long a connection event may wait for others to come with it, while they come fast;"
+              + " 0 never waits and costs more (default: ${DEFAULT-VALUE}).")
+  private int eventsLatencyMicros = AgentConfig.Events.DEFAULT.latencyMicros();
+
+  @Option(
+      names = "--events-reliable",
+      description =
+          "Let the kernel keep the end of a connection until we have it. It costs nothing while we"
+              + " keep up; when we do not, dead connections take room in the table.")
+  private boolean eventsReliable;
+
+  @Option(
+      names = "--events-retained",
+      paramLabel = "COUNT",
+      description =
+          "How many events a consumer can go back, a power of two; 288 bytes each"
+              + " (default: ${DEFAULT-VALUE}).")
+  private int eventsRetained = AgentConfig.Events.DEFAULT.retained();
 
   @Option(
       names = "--conntrack-memory",
@@ -74,32 +99,42 @@ final class AgentCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    if (eventsBufferMib < 1 || eventsBufferMib > AgentConfig.MAX_EVENTS_BUFFER_MIB) {
+    requireRange("--events-buffer-mib", eventsBufferMib, 1, AgentConfig.Events.MAX_BUFFER_MIB);
+    requireRange("--events-latency-us", eventsLatencyMicros, 0, EventOptions.MAX_LATENCY_MICROS);
+    requireRange("--events-retained", eventsRetained, EventLog.MIN_CAPACITY, EventLog.MAX_CAPACITY);
+    if (Integer.bitCount(eventsRetained) != 1) {
       throw new ProblemException(
           Problem.of(
               Problem.Kind.MALFORMED_REQUEST,
-              "--events-buffer-mib must be 1 to "
-                  + AgentConfig.MAX_EVENTS_BUFFER_MIB
+              "--events-retained must be a power of two, as "
+                  + Integer.highestOneBit(eventsRetained)
                   + ", not "
-                  + eventsBufferMib));
+                  + eventsRetained));
     }
-    if (conntrackMemoryMib < 0 || conntrackMemoryMib > AgentConfig.MAX_CONNTRACK_MEMORY_MIB) {
-      throw new ProblemException(
-          Problem.of(
-              Problem.Kind.MALFORMED_REQUEST,
-              "--conntrack-memory must be 0 to "
-                  + AgentConfig.MAX_CONNTRACK_MEMORY_MIB
-                  + ", not "
-                  + conntrackMemoryMib));
-    }
+    requireRange(
+        "--conntrack-memory", conntrackMemoryMib, 0, AgentConfig.MAX_CONNTRACK_MEMORY_MIB);
     return Agent.run(
         new AgentConfig(
             main.socket(),
             ownership,
             networks,
             portsFile,
-            eventsBufferMib,
+            events(),
             conntrackMemoryMib,
             logLevel));
+  }
+
+  private AgentConfig.Events events() {
+    return new AgentConfig.Events(
+        eventsBufferMib, eventsLatencyMicros, eventsReliable, eventsRetained);
+  }
+
+  private static void requireRange(String option, int value, int least, int most) {
+    if (value < least || value > most) {
+      throw new ProblemException(
+          Problem.of(
+              Problem.Kind.MALFORMED_REQUEST,
+              option + " must be " + least + " to " + most + ", not " + value));
+    }
   }
 }

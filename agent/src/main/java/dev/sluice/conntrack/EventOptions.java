@@ -5,18 +5,32 @@ package dev.sluice.conntrack;
  *
  * @param ringSlots records between the thread in C and Java, a power of two from 16 to 4,194,304;
  *     192 bytes each. What the reader may be late (a collection of garbage) without loss
- * @param latencyMicros how long the thread sleeps after it has caught up, 0 to 1,000,000. To wake
- *     up less often is what makes events cheap; 200 to 1,000 is a good trade
+ * @param latencyMicros how long an event may wait for others to come with it, 0 to 1,000,000; only
+ *     while they follow each other faster than that. To wake up less often is what makes events
+ *     cheap; 200 to 1,000 is a good trade
  * @param receiveBufferBytes receive buffer of the socket as the kernel accounts it, about 1,280
- *     bytes per queued event, up to 2^31 - 2; 0 leaves the system's default of some 160 events
+ *     bytes per queued event, up to 2^31 - 2; 0 leaves the system's default of some 160 events. The
+ *     kernel takes the memory when events wait in it, not before
+ * @param maxReceiveBufferBytes the buffer is doubled after a loss, up to this; 0: never
+ * @param reliable whether the kernel keeps the end of a flow that it could not deliver, and the
+ *     dead entry with it, and delivers it later; costs nothing while the reader keeps up
  */
-public record EventOptions(int ringSlots, int latencyMicros, int receiveBufferBytes) {
+public record EventOptions(
+    int ringSlots,
+    int latencyMicros,
+    int receiveBufferBytes,
+    int maxReceiveBufferBytes,
+    boolean reliable) {
   public static final int MIN_RING_SLOTS = 16;
   public static final int MAX_RING_SLOTS = 1 << 22;
   public static final int MAX_LATENCY_MICROS = 1_000_000;
 
-  /** 65,536 records (12 MiB), half a millisecond, 64 MiB (half a second at 100,000 events/s). */
-  public static final EventOptions DEFAULT = new EventOptions(1 << 16, 500, 64 << 20);
+  /**
+   * 65,536 records (12 MiB), a millisecond, 64 MiB (half a second at 100,000 events/s) that grow to
+   * 256 MiB.
+   */
+  public static final EventOptions DEFAULT =
+      new EventOptions(1 << 16, 1_000, 64 << 20, 256 << 20, false);
 
   /**
    * Checks the ranges.
@@ -34,21 +48,36 @@ public record EventOptions(int ringSlots, int latencyMicros, int receiveBufferBy
       throw new IllegalArgumentException(
           "latencyMicros must be 0 to 1000000: latencyMicros=" + latencyMicros);
     }
-    if (receiveBufferBytes < 0 || receiveBufferBytes == Integer.MAX_VALUE) {
-      throw new IllegalArgumentException(
-          "receiveBufferBytes must be 0 to 2147483646: receiveBufferBytes=" + receiveBufferBytes);
+    checkBuffer("receiveBufferBytes", receiveBufferBytes);
+    checkBuffer("maxReceiveBufferBytes", maxReceiveBufferBytes);
+  }
+
+  private static void checkBuffer(String name, int bytes) {
+    if (bytes < 0 || bytes == Integer.MAX_VALUE) {
+      throw new IllegalArgumentException(name + " must be 0 to 2147483646: " + name + "=" + bytes);
     }
   }
 
   public EventOptions ringSlots(int slots) {
-    return new EventOptions(slots, latencyMicros, receiveBufferBytes);
+    return new EventOptions(
+        slots, latencyMicros, receiveBufferBytes, maxReceiveBufferBytes, reliable);
   }
 
   public EventOptions latencyMicros(int micros) {
-    return new EventOptions(ringSlots, micros, receiveBufferBytes);
+    return new EventOptions(ringSlots, micros, receiveBufferBytes, maxReceiveBufferBytes, reliable);
   }
 
+  /** A buffer of this size, which does not grow. */
   public EventOptions receiveBufferBytes(int bytes) {
-    return new EventOptions(ringSlots, latencyMicros, bytes);
+    return new EventOptions(ringSlots, latencyMicros, bytes, 0, reliable);
+  }
+
+  public EventOptions maxReceiveBufferBytes(int bytes) {
+    return new EventOptions(ringSlots, latencyMicros, receiveBufferBytes, bytes, reliable);
+  }
+
+  public EventOptions reliable(boolean on) {
+    return new EventOptions(
+        ringSlots, latencyMicros, receiveBufferBytes, maxReceiveBufferBytes, on);
   }
 }

@@ -116,6 +116,15 @@ public final class EventRing {
     return waiter.apply(timeoutMillis);
   }
 
+  /**
+   * How far the stream reaches, by the clock of {@link System#nanoTime}: every event that the
+   * kernel had queued by then has been read, or waits in the ring, or is part of a gap. To be asked
+   * before the records are read. {@link EventSource#sync} makes it move while nothing happens.
+   */
+  public long drainedNanos() {
+    return (long) LONG.getAcquire(bytes, EventRingDescriptor.DRAINED_NS_OFFSET);
+  }
+
   /** How many records wait to be read. */
   public int size() {
     return (int) ((long) LONG.getAcquire(bytes, HEAD_OFFSET) - tail);

@@ -11,7 +11,7 @@ import java.util.List;
  *   +-------------+-------------+-------------+-----------------------------+
  *   |   version   |record_bytes |    slots    |           unused            |    0
  *   +-------------+-------------+-------------+-----------------------------+
- *   |           head            |                  unused                   |  128  producer
+ *   |           head            |        drained_ns         |    unused     |  128  producer
  *   +---------------------------+-------------------------------------------+
  *   |           tail            |                  unused                   |  256  consumer
  *   +-------------+-------------+-------------------------------------------+
@@ -22,7 +22,9 @@ import java.util.List;
  *
  * <p>head and tail count records since the start and never wrap in practice; record n lies in slot
  * n % slots. Each side stores its own with release order and reads the other's with acquire order.
- * consumer_sleeps is the futex of {@code sluice_ring_wait}; Java does not touch it.
+ * consumer_sleeps is the futex of {@code sluice_ring_wait}; Java does not touch it. drained_ns
+ * (CLOCK_MONOTONIC) says how far the stream reaches: what the kernel had queued by then lies in
+ * front of the head that is read after it.
  */
 public final class EventRingDescriptor {
   /** The memory's alignment: what each side writes lies on a pair of cache lines of its own. */
@@ -32,6 +34,7 @@ public final class EventRingDescriptor {
   public static final int RECORD_BYTES_OFFSET = 4;
   public static final int SLOTS_OFFSET = 8;
   public static final int HEAD_OFFSET = 128;
+  public static final int DRAINED_NS_OFFSET = 136;
   public static final int TAIL_OFFSET = 256;
   public static final int CONSUMER_SLEEPS_OFFSET = 384;
 
@@ -46,6 +49,7 @@ public final class EventRingDescriptor {
           new ShimField("ring.record_bytes", RECORD_BYTES_OFFSET, Integer.BYTES),
           new ShimField("ring.slots", SLOTS_OFFSET, Integer.BYTES),
           new ShimField("ring.head", HEAD_OFFSET, Long.BYTES),
+          new ShimField("ring.drained_ns", DRAINED_NS_OFFSET, Long.BYTES),
           new ShimField("ring.tail", TAIL_OFFSET, Long.BYTES),
           new ShimField("ring.consumer_sleeps", CONSUMER_SLEEPS_OFFSET, Integer.BYTES));
 

@@ -10,6 +10,7 @@ import dev.sluice.netlink.NetworkNamespace;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
+import java.util.function.LongToIntFunction;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -52,24 +53,26 @@ public final class EventSource implements AutoCloseable {
 
   /** Subscribes in {@code namespace}. */
   public static EventSource open(NetworkNamespace namespace, EventOptions options) {
-    int fd;
+    return open(options, openSocket(namespace));
+  }
+
+  static int openSocket(NetworkNamespace namespace) {
     try {
-      fd = namespace.call(EventSource::openSocket);
+      return namespace.call(EventSource::openSocket);
     } catch (RuntimeException e) {
       throw e;
     } catch (Exception e) {
       throw new IllegalStateException("interrupted while opening a socket in " + namespace, e);
     }
-    return open(options, fd);
   }
 
-  private static int openSocket() {
+  static int openSocket() {
     return SystemCallException.check(
         Sys.socket(
             LinuxNetlink.AF_NETLINK,
             LinuxNetlink.SOCK_RAW | LinuxNetlink.SOCK_CLOEXEC,
             LinuxNetlink.NETLINK_NETFILTER),
-        "open a netlink socket for conntrack events");
+        "open a netlink socket for conntrack");
   }
 
   private static EventSource open(EventOptions options, int fd) {
@@ -83,7 +86,13 @@ public final class EventSource implements AutoCloseable {
       NativeBuffer handleOut = NativeBuffer.allocate(SIZEOF_HANDLE);
       int result =
           shim.eventsOpen(
-              fd, memory, options.latencyMicros(), options.receiveBufferBytes(), handleOut);
+              fd,
+              memory,
+              options.latencyMicros(),
+              options.receiveBufferBytes(),
+              options.maxReceiveBufferBytes(),
+              options.reliable(),
+              handleOut);
       if (result < 0) {
         throw shim.failure("subscribe to conntrack events", result);
       }
@@ -123,22 +132,37 @@ public final class EventSource implements AutoCloseable {
   }
 
   /**
+   * Makes the thread read what the kernel has queued at this moment, then wakes the reader; {@link
+   * EventRing#drainedNanos} tells when that was. From any thread; does nothing after the end.
+   */
+  public void sync() {
+    whileOpen("ask the conntrack event thread how far it is", shim::eventsSync);
+  }
+
+  /** Enters or leaves reliable mode, see {@link EventOptions#reliable}. From any thread. */
+  public void reliable(boolean on) {
+    whileOpen("change the mode of conntrack events", open -> shim.eventsReliable(open, on));
+  }
+
+  private void whileOpen(String attempted, LongToIntFunction call) {
+    handleLock.readLock().lock();
+    try {
+      int result = handle == 0 ? 0 : call.applyAsInt(handle);
+      if (result < 0) {
+        throw shim.failure(attempted, result);
+      }
+    } finally {
+      handleLock.readLock().unlock();
+    }
+  }
+
+  /**
    * Ends the subscription and the thread: what the kernel has queued is drained first, what was
    * lost becomes a gap. The records stay readable; {@link EventRing#await} says when all are read.
    * From any thread; does nothing the second time.
    */
   public void stop() {
-    handleLock.readLock().lock();
-    try {
-      if (handle != 0) {
-        int result = shim.eventsStop(handle);
-        if (result < 0) {
-          throw shim.failure("stop the conntrack event thread", result);
-        }
-      }
-    } finally {
-      handleLock.readLock().unlock();
-    }
+    whileOpen("stop the conntrack event thread", shim::eventsStop);
   }
 
   /**

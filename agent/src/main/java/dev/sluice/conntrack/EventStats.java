@@ -25,6 +25,9 @@ import java.util.List;
  * @param cpuNanos processor time of the thread
  * @param receiveBufferBytes the receive buffer as the kernel accounts it
  * @param errno why the thread gave up; 0 while it works, or if it was stopped
+ * @param receiveBufferGrowths times the receive buffer was enlarged after a loss
+ * @param reliable whether the kernel keeps ends of flows that it could not deliver
+ * @param reliableLeft times the thread left that mode because the ring was full for too long
  * @param malformedBytes size of the first malformed message, 0 if there was none
  * @param malformedHex the beginning of that message, hexadecimal
  */
@@ -44,10 +47,13 @@ public record EventStats(
     long cpuNanos,
     long receiveBufferBytes,
     int errno,
+    long receiveBufferGrowths,
+    boolean reliable,
+    long reliableLeft,
     long malformedBytes,
     String malformedHex) {
 
-  static final int BYTES = 896;
+  static final int BYTES = 920;
 
   private static final int RECEIVED_OFFSET = 0;
   private static final int NEW_EVENTS_OFFSET = 8;
@@ -67,6 +73,9 @@ public record EventStats(
   private static final int MALFORMED_BYTES_OFFSET = 120;
   private static final int MALFORMED_HEX_OFFSET = 128;
   private static final int MALFORMED_HEX_BYTES = 768;
+  private static final int RCVBUF_GROWTHS_OFFSET = 896;
+  private static final int RELIABLE_OFFSET = 904;
+  private static final int RELIABLE_LEFT_OFFSET = 912;
 
   /** The structure and all its fields, as the library must export them. */
   static final List<ShimField> LAYOUT =
@@ -88,7 +97,10 @@ public record EventStats(
           new ShimField("stats.rcvbuf_bytes", RCVBUF_BYTES_OFFSET, Long.BYTES),
           new ShimField("stats.error", ERROR_OFFSET, Long.BYTES),
           new ShimField("stats.malformed_bytes", MALFORMED_BYTES_OFFSET, Long.BYTES),
-          new ShimField("stats.malformed_hex", MALFORMED_HEX_OFFSET, MALFORMED_HEX_BYTES));
+          new ShimField("stats.malformed_hex", MALFORMED_HEX_OFFSET, MALFORMED_HEX_BYTES),
+          new ShimField("stats.rcvbuf_growths", RCVBUF_GROWTHS_OFFSET, Long.BYTES),
+          new ShimField("stats.reliable", RELIABLE_OFFSET, Long.BYTES),
+          new ShimField("stats.reliable_left", RELIABLE_LEFT_OFFSET, Long.BYTES));
 
   /** Events that did not reach the ring, for whatever reason. */
   public long lost() {
@@ -112,6 +124,9 @@ public record EventStats(
         bytes.getLong(CPU_NS_OFFSET),
         bytes.getLong(RCVBUF_BYTES_OFFSET),
         (int) bytes.getLong(ERROR_OFFSET),
+        bytes.getLong(RCVBUF_GROWTHS_OFFSET),
+        bytes.getLong(RELIABLE_OFFSET) != 0,
+        bytes.getLong(RELIABLE_LEFT_OFFSET),
         bytes.getLong(MALFORMED_BYTES_OFFSET),
         RecordText.read(
             bytes, MALFORMED_HEX_OFFSET, MALFORMED_HEX_BYTES, StandardCharsets.US_ASCII));

@@ -30,7 +30,9 @@ public final class FlowRecord {
     /** Status, TCP state, mark or the like changed. */
     UPDATE,
     /** The entry was removed; the record has its final counters. */
-    DESTROY
+    DESTROY,
+    /** No event: a {@link FlowDump} found the flow in the table, as it was at that moment. */
+    ENTRY
   }
 
   private ByteBuffer bytes;
@@ -46,7 +48,8 @@ public final class FlowRecord {
     this.bytes = bytes;
   }
 
-  FlowRecord wrap(ByteBuffer memory, int recordOffset) {
+  /** Moves the window to the record at {@code recordOffset} of {@code memory} (native order). */
+  public FlowRecord wrap(ByteBuffer memory, int recordOffset) {
     this.bytes = memory;
     this.offset = recordOffset;
     return this;
@@ -54,7 +57,12 @@ public final class FlowRecord {
 
   /** Copies the event into {@code target}'s memory. */
   public void copyTo(FlowRecord target) {
-    target.bytes.put(target.offset, bytes, offset, RECORD_BYTES);
+    copyTo(target.bytes, target.offset);
+  }
+
+  /** Copies the record's {@value FlowRecordDescriptor#RECORD_BYTES} bytes. */
+  public void copyTo(ByteBuffer target, int targetOffset) {
+    target.put(targetOffset, bytes, offset, RECORD_BYTES);
   }
 
   public Kind kind() {
@@ -63,6 +71,7 @@ public final class FlowRecord {
       case SLUICE_KIND_NEW -> Kind.NEW;
       case SLUICE_KIND_UPDATE -> Kind.UPDATE;
       case SLUICE_KIND_DESTROY -> Kind.DESTROY;
+      case SLUICE_KIND_ENTRY -> Kind.ENTRY;
       default -> throw new IllegalStateException("not a flow event: kind=" + kind);
     };
   }
@@ -311,6 +320,19 @@ public final class FlowRecord {
 
   public Family family() {
     return isIpv6() ? Family.IPV6 : Family.IPV4;
+  }
+
+  /**
+   * Eight bytes as they lie in memory, at an offset of {@link FlowRecordDescriptor}: for those who
+   * compare or copy without caring what they mean.
+   */
+  public long rawLong(int field) {
+    return bytes.getLong(offset + field);
+  }
+
+  /** As {@link #rawLong}, four bytes. */
+  public int rawInt(int field) {
+    return bytes.getInt(offset + field);
   }
 
   /** The name of the helper, empty if there is none. */

@@ -89,29 +89,30 @@ public final class FlowRecordDescriptor {
   public static final int HELPER_BYTES = 16;
 
   // enum sluice_kind; 0 is never written, so that unwritten memory is not an event
-  static final int SLUICE_KIND_NEW = 1;
-  static final int SLUICE_KIND_UPDATE = 2;
-  static final int SLUICE_KIND_DESTROY = 3;
-  static final int SLUICE_KIND_GAP = 4;
+  public static final int SLUICE_KIND_NEW = 1;
+  public static final int SLUICE_KIND_UPDATE = 2;
+  public static final int SLUICE_KIND_DESTROY = 3;
+  public static final int SLUICE_KIND_GAP = 4;
+  public static final int SLUICE_KIND_ENTRY = 5;
 
   // enum sluice_present: which optional fields the kernel sent
-  static final int SLUICE_HAS_ID = 1 << 0;
-  static final int SLUICE_HAS_STATUS = 1 << 1;
-  static final int SLUICE_HAS_MARK = 1 << 2;
-  static final int SLUICE_HAS_TIMEOUT = 1 << 3;
-  static final int SLUICE_HAS_PROTO_STATE = 1 << 4;
-  static final int SLUICE_HAS_PORTS = 1 << 5;
-  static final int SLUICE_HAS_ICMP = 1 << 6;
-  static final int SLUICE_HAS_ZONE = 1 << 7;
-  static final int SLUICE_HAS_ORIG_ZONE = 1 << 8;
-  static final int SLUICE_HAS_REPLY_ZONE = 1 << 9;
-  static final int SLUICE_HAS_ORIG_COUNTERS = 1 << 10;
-  static final int SLUICE_HAS_REPLY_COUNTERS = 1 << 11;
-  static final int SLUICE_HAS_START = 1 << 12;
-  static final int SLUICE_HAS_STOP = 1 << 13;
-  static final int SLUICE_HAS_EVENT_TIME = 1 << 14;
-  static final int SLUICE_HAS_LABELS = 1 << 15;
-  static final int SLUICE_HAS_HELPER = 1 << 16;
+  public static final int SLUICE_HAS_ID = 1 << 0;
+  public static final int SLUICE_HAS_STATUS = 1 << 1;
+  public static final int SLUICE_HAS_MARK = 1 << 2;
+  public static final int SLUICE_HAS_TIMEOUT = 1 << 3;
+  public static final int SLUICE_HAS_PROTO_STATE = 1 << 4;
+  public static final int SLUICE_HAS_PORTS = 1 << 5;
+  public static final int SLUICE_HAS_ICMP = 1 << 6;
+  public static final int SLUICE_HAS_ZONE = 1 << 7;
+  public static final int SLUICE_HAS_ORIG_ZONE = 1 << 8;
+  public static final int SLUICE_HAS_REPLY_ZONE = 1 << 9;
+  public static final int SLUICE_HAS_ORIG_COUNTERS = 1 << 10;
+  public static final int SLUICE_HAS_REPLY_COUNTERS = 1 << 11;
+  public static final int SLUICE_HAS_START = 1 << 12;
+  public static final int SLUICE_HAS_STOP = 1 << 13;
+  public static final int SLUICE_HAS_EVENT_TIME = 1 << 14;
+  public static final int SLUICE_HAS_LABELS = 1 << 15;
+  public static final int SLUICE_HAS_HELPER = 1 << 16;
 
   /** The structure and all its fields, as the library must export them. */
   static final List<ShimField> LAYOUT =

@@ -23,11 +23,13 @@ public final class GapRecord {
   private ByteBuffer bytes;
   private int offset;
 
-  GapRecord(ByteBuffer bytes) {
+  /** A window on {@code bytes} (native byte order), at its start until {@link #wrap} moves it. */
+  public GapRecord(ByteBuffer bytes) {
     this.bytes = bytes;
   }
 
-  GapRecord wrap(ByteBuffer memory, int recordOffset) {
+  /** Moves the window to the record at {@code recordOffset} of {@code memory} (native order). */
+  public GapRecord wrap(ByteBuffer memory, int recordOffset) {
     this.bytes = memory;
     this.offset = recordOffset;
     return this;
@@ -43,7 +45,15 @@ public final class GapRecord {
     };
   }
 
-  /** How many events are missing; exact, at least 1. */
+  /**
+   * Whether {@link #lost} is an upper bound: in reliable mode the kernel may have delivered later
+   * what it counted as lost.
+   */
+  public boolean isAtMost() {
+    return bytes.get(offset + AT_MOST_OFFSET) != 0;
+  }
+
+  /** How many events are missing, at least 1; exact, unless {@link #isAtMost}. */
   public long lost() {
     return bytes.getLong(offset + LOST_OFFSET);
   }

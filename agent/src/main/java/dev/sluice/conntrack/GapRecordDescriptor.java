@@ -8,7 +8,7 @@ import java.util.List;
  *
  * <pre>
  *   +--------+--------+--------+--------+--------+--------+--------+--------+
- *   |  kind  | cause  |                   zero (6 bytes)                    |    0
+ *   |  kind  | cause  |at_most |               zero (5 bytes)               |    0
  *   +--------+--------+--------+--------+--------+--------+--------+--------+
  *   |                               event_ns                                |    8
  *   |                               lost                                    |   16
@@ -22,7 +22,8 @@ import java.util.List;
 public final class GapRecordDescriptor {
   public static final int KIND_OFFSET = 0;
   public static final int CAUSE_OFFSET = 1;
-  public static final int ZERO_OFFSET = 2;
+  public static final int AT_MOST_OFFSET = 2;
+  public static final int ZERO_OFFSET = 3;
   public static final int EVENT_NS_OFFSET = 8;
   public static final int LOST_OFFSET = 16;
   public static final int FROM_NS_OFFSET = 24;
@@ -30,9 +31,9 @@ public final class GapRecordDescriptor {
   public static final int REST_OFFSET = 40;
 
   // enum sluice_cause
-  static final int SLUICE_CAUSE_RECEIVE_BUFFER = 1;
-  static final int SLUICE_CAUSE_RING_OVERFLOW = 2;
-  static final int SLUICE_CAUSE_MALFORMED = 3;
+  public static final int SLUICE_CAUSE_RECEIVE_BUFFER = 1;
+  public static final int SLUICE_CAUSE_RING_OVERFLOW = 2;
+  public static final int SLUICE_CAUSE_MALFORMED = 3;
 
   /** The structure and all its fields, as the library must export them. */
   static final List<ShimField> LAYOUT =
@@ -40,7 +41,8 @@ public final class GapRecordDescriptor {
           new ShimField("gap", 0, FlowRecordDescriptor.RECORD_BYTES),
           new ShimField("gap.kind", KIND_OFFSET, Byte.BYTES),
           new ShimField("gap.cause", CAUSE_OFFSET, Byte.BYTES),
-          new ShimField("gap.zero", ZERO_OFFSET, 6),
+          new ShimField("gap.at_most", AT_MOST_OFFSET, Byte.BYTES),
+          new ShimField("gap.zero", ZERO_OFFSET, 5),
           new ShimField("gap.event_ns", EVENT_NS_OFFSET, Long.BYTES),
           new ShimField("gap.lost", LOST_OFFSET, Long.BYTES),
           new ShimField("gap.from_ns", FROM_NS_OFFSET, Long.BYTES),

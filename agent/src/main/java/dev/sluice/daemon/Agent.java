@@ -5,8 +5,8 @@ import dev.sluice.api.ApiServer;
 import dev.sluice.api.ApiServerException;
 import dev.sluice.api.ApiServices;
 import dev.sluice.conntrack.Conntrack;
-import dev.sluice.conntrack.EventOptions;
 import dev.sluice.conntrack.EventSource;
+import dev.sluice.conntrack.FlowDump;
 import dev.sluice.ffi.Errno;
 import dev.sluice.ffi.Sys;
 import dev.sluice.ffi.SystemCallException;
@@ -14,11 +14,13 @@ import dev.sluice.flow.Alarms;
 import dev.sluice.flow.EventLog;
 import dev.sluice.flow.EventReader;
 import dev.sluice.flow.FlowCutter;
+import dev.sluice.flow.LiveFlows;
 import dev.sluice.flow.MappingIndex;
 import dev.sluice.flow.MappingTraffic;
 import dev.sluice.flow.PressureGuard;
 import dev.sluice.flow.TrackedFlows;
 import dev.sluice.flow.TrackingSettings;
+import dev.sluice.model.Alarm;
 import dev.sluice.model.InterfaceName;
 import dev.sluice.netlink.NetlinkException;
 import dev.sluice.netlink.SocketOwner;
@@ -45,6 +47,7 @@ import java.util.Deque;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicReference;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -136,6 +139,8 @@ public final class Agent implements AutoCloseable {
     PortReservations reservations = keep(new PortReservations(descriptorBudget()));
     Conntrack conntrack = keep(Conntrack.open());
     MappingIndex index = new MappingIndex();
+    // Until the events are read, the kernel's table is asked.
+    AtomicReference<LiveFlows> liveFlows = new AtomicReference<>(LiveFlows.UNKNOWN);
     TablePublisher publisher =
         keep(
             new TablePublisher(
@@ -143,7 +148,7 @@ public final class Agent implements AutoCloseable {
                 hostNetworks,
                 reservations,
                 new ReservedLocalPorts(sysctl),
-                new FlowCutter(conntrack, index, hostNetworks::isLocal),
+                new FlowCutter(conntrack, liveFlows::get, index, hostNetworks::isLocal),
                 MappingListener.feeding(index),
                 Clock.systemUTC()));
     List<String> problems = publisher.resume();
@@ -157,18 +162,16 @@ public final class Agent implements AutoCloseable {
     declared.load();
     HangupSignal.handle(declared::reload);
 
-    EventLog log = new EventLog();
-    EventSource source =
-        keep(
-            EventSource.open(
-                EventOptions.DEFAULT.receiveBufferBytes(config.eventsBufferMib() << 20)));
+    EventLog log = new EventLog(config.events().retained());
+    EventSource source = keep(EventSource.open(config.events().options()));
     keep(Housekeeping.start(index, table, publisher));
-    EventReader events = keep(EventReader.start(source, index, log));
+    EventReader events =
+        keep(EventReader.start(source, FlowDump::open, index, log, () -> buckets(sysctl)));
+    liveFlows.set(events);
     ConnectionTableMemory memory = new ConnectionTableMemory(sysctl, config.conntrackMemoryMib());
     memory.problem().ifPresent(LOG::warn);
-    // The place where alarms enter the stream of events.
-    Alarms alarms = alarm -> {};
-    PressureGuard pressure = keep(PressureGuard.start(Conntrack.open(), memory, alarms));
+    PressureGuard pressure = keep(PressureGuard.start(
+                Conntrack.open(), memory, alarms(events, source, config.events().reliable())));
     AgentDiagnostics diagnostics =
         new AgentDiagnostics(
             nftables,
@@ -210,6 +213,24 @@ public final class Agent implements AutoCloseable {
         index.size(),
         config.socket());
     ServiceManager.notify("READY=1");
+  }
+
+  /**
+   * Alarms are told in the stream of events. Reliable mode ends while the table is full to four
+   * fifths: there the kernel would keep dead connections in it until their ends are delivered.
+   */
+  private static Alarms alarms(EventReader events, EventSource source, boolean reliable) {
+    return alarm -> {
+      events.raise(alarm);
+      if (reliable) {
+        source.reliable(alarm.level() == Alarm.Level.CLEARED);
+      }
+    };
+  }
+
+  /** Of the kernel's table of connections. */
+  private static long buckets(Sysctl sysctl) {
+    return sysctl.get("net/netfilter/nf_conntrack_buckets").map(Long::parseLong).orElse(0L);
   }
 
   private static DeclaredPorts.Networks attachedBy(

@@ -1,5 +1,7 @@
 package dev.sluice.daemon;
 
+import dev.sluice.conntrack.EventOptions;
+import dev.sluice.flow.EventLog;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
@@ -11,7 +13,7 @@ import java.util.Locale;
  * @param ownership whether it keeps others from changing its table
  * @param networks existing bridges whose containers reach the outside with the host's address
  * @param portsFile permanent mappings; need not be there
- * @param eventsBufferMib memory of the kernel for events that wait, 1 to 2047 MiB
+ * @param events how the events of connections are read and kept
  * @param conntrackMemoryMib memory of the kernel within which the limit of connections is raised,
  *     in MiB; 0: it is left alone
  * @param logLevel how much it says
@@ -21,15 +23,49 @@ public record AgentConfig(
     Ownership ownership,
     List<String> networks,
     Path portsFile,
-    int eventsBufferMib,
+    Events events,
     int conntrackMemoryMib,
     LogLevel logLevel) {
 
-  /** Two seconds of 100,000 events a second. */
-  public static final int DEFAULT_EVENTS_BUFFER_MIB = 256;
+  /**
+   * How the events of connections are read and kept.
+   *
+   * @param bufferMib memory of the kernel for events that wait, 1 to 2047 MiB; a quarter at first,
+   *     more after a loss
+   * @param latencyMicros how long an event may wait for others to come with it, 0 to 1,000,000
+   * @param reliable whether the kernel keeps the end of a connection until it is delivered
+   * @param retained how many events consumers can go back, a power of two from 16 to 16,777,216
+   */
+  public record Events(int bufferMib, int latencyMicros, boolean reliable, int retained) {
+    /** Two seconds of 100,000 events a second, each a millisecond late at most. */
+    public static final Events DEFAULT =
+        new Events(256, EventOptions.DEFAULT.latencyMicros(), false, EventLog.DEFAULT_CAPACITY);
 
-  /** The most memory a socket can be given. */
-  public static final int MAX_EVENTS_BUFFER_MIB = 2047;
+    /** The most memory a socket can be given. */
+    public static final int MAX_BUFFER_MIB = 2047;
+
+    /**
+     * Checks the ranges.
+     *
+     * @throws IllegalArgumentException if a number is out of range
+     */
+    public Events {
+      if (bufferMib < 1 || bufferMib > MAX_BUFFER_MIB) {
+        throw new IllegalArgumentException(
+            "the buffer of events must have 1 to 2047 MiB: bufferMib=" + bufferMib);
+      }
+    }
+
+    /** For the source of events. */
+    EventOptions options() {
+      int most = (int) Math.min((long) bufferMib << 20, Integer.MAX_VALUE - 1);
+      return EventOptions.DEFAULT
+          .latencyMicros(latencyMicros)
+          .receiveBufferBytes(Math.max(1 << 20, most / 4))
+          .maxReceiveBufferBytes(most)
+          .reliable(reliable);
+    }
+  }
 
   /** 1 TiB, for more entries than the kernel can count. */
   public static final int MAX_CONNTRACK_MEMORY_MIB = 1 << 20;
@@ -65,10 +101,6 @@ public record AgentConfig(
 
   public AgentConfig {
     networks = List.copyOf(networks);
-    if (eventsBufferMib < 1 || eventsBufferMib > MAX_EVENTS_BUFFER_MIB) {
-      throw new IllegalArgumentException(
-          "the buffer of events must have 1 to 2047 MiB: eventsBufferMib=" + eventsBufferMib);
-    }
     if (conntrackMemoryMib < 0 || conntrackMemoryMib > MAX_CONNTRACK_MEMORY_MIB) {
       throw new IllegalArgumentException(
           "the memory of the connection table must be 0 to "

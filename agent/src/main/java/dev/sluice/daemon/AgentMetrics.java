@@ -162,7 +162,38 @@ final class AgentMetrics implements MetricsPage {
     all.metricSnapshot(
         gauge("sluice_event_consumers", "Who follows the events now.", now.consumers()));
     all.metricSnapshot(
-        gauge("sluice_event_log_bytes", "Memory that retained events use.", now.retainedBytes()));
+        gauge("sluice_event_log_entries", "Events that are retained.", now.retained()));
+    all.metricSnapshot(
+        counter(
+            "sluice_event_consumers_evicted",
+            "Consumers that were too slow and lost their place.",
+            now.evictedConsumers()));
+    all.metricSnapshot(
+        counter(
+            "sluice_flow_events_synthesised",
+            "Events concluded by comparing with the kernel's table after a loss.",
+            now.synthesised()));
+    all.metricSnapshot(
+        counter(
+            "sluice_flow_events_duplicate",
+            "Events that told again what had been told; they are not in the stream.",
+            now.duplicates()));
+    all.metricSnapshot(
+        counter(
+            "sluice_flow_comparisons",
+            "Comparisons of the known flows with the kernel's table.",
+            now.comparisons()));
+    all.metricSnapshot(gauge("sluice_flows", "Flows that are open.", now.openFlows()));
+    all.metricSnapshot(
+        gauge(
+            "sluice_flows_complete",
+            "1 while all open flows are known, 0 between a loss and the end of the comparison.",
+            now.isCurrent() ? 1 : 0));
+    all.metricSnapshot(
+        counter(
+            "sluice_flows_untracked",
+            "Flows that were not followed because there was no room.",
+            now.untracked()));
   }
 
   private static void table(MetricSnapshots.Builder all, PressureStatistics now) {

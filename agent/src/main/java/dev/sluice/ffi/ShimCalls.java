@@ -33,6 +33,8 @@ public interface ShimCalls {
       long ringBytes,
       int latencyMicros,
       long receiveBufferBytes,
+      long maxReceiveBufferBytes,
+      int flags,
       long handleOutAddress);
 
   int sluice_ring_wait(long handle, int timeoutMillis);
@@ -40,6 +42,18 @@ public interface ShimCalls {
   int sluice_events_stop(long handle);
 
   int sluice_events_close(long handle);
+
+  int sluice_events_sync(long handle);
+
+  int sluice_events_reliable(long handle, int on);
+
+  int sluice_dump_open(int fd, long handleOutAddress);
+
+  int sluice_dump_read(long handle, long recordsAddress, int records);
+
+  int sluice_dump_malformed(long handle);
+
+  int sluice_dump_close(long handle);
 
   int sluice_events_stats(long handle, long address, long bytes);
 }

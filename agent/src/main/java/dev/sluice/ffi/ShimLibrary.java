@@ -25,7 +25,9 @@ public final class ShimLibrary {
   public static final String DEFAULT_DIRECTORY = "/usr/lib/sluice";
 
   /** SLUICE_ABI_VERSION of the header this class was written for. */
-  public static final int ABI_VERSION = 1;
+  public static final int ABI_VERSION = 2;
+
+  private static final int SLUICE_EVENTS_RELIABLE = 1;
 
   private static final String FILE = "libsluice.so";
 
@@ -151,6 +153,8 @@ public final class ShimLibrary {
    *
    * @param fd a NETLINK_NETFILTER socket; on success the library owns it
    * @param ring must stay reachable until {@link #eventsClose} has returned
+   * @param maxReceiveBufferBytes the receive buffer grows up to this after a loss, 0: never
+   * @param reliable whether the kernel keeps ends of flows that it could not deliver
    * @param handleOut receives the handle, 8 bytes
    */
   public int eventsOpen(
@@ -158,6 +162,8 @@ public final class ShimLibrary {
       NativeBuffer ring,
       int latencyMicros,
       long receiveBufferBytes,
+      long maxReceiveBufferBytes,
+      boolean reliable,
       NativeBuffer handleOut) {
     return calls.sluice_events_open(
         fd,
@@ -165,6 +171,8 @@ public final class ShimLibrary {
         ring.capacity(),
         latencyMicros,
         receiveBufferBytes,
+        maxReceiveBufferBytes,
+        reliable ? SLUICE_EVENTS_RELIABLE : 0,
         handleOut.address());
   }
 
@@ -184,6 +192,41 @@ public final class ShimLibrary {
   /** Frees the handle; no other call may be in progress or follow. */
   public int eventsClose(long handle) {
     return calls.sluice_events_close(handle);
+  }
+
+  /** Makes the thread look at its socket now and say how far it has read; from any thread. */
+  public int eventsSync(long handle) {
+    return calls.sluice_events_sync(handle);
+  }
+
+  /** Enters or leaves reliable mode; from any thread. */
+  public int eventsReliable(long handle, boolean on) {
+    return calls.sluice_events_reliable(handle, on ? 1 : 0);
+  }
+
+  /**
+   * Begins to read the table of connections.
+   *
+   * @param fd a NETLINK_NETFILTER socket; on success the library owns it
+   * @param handleOut receives the handle, 8 bytes
+   */
+  public int dumpOpen(int fd, NativeBuffer handleOut) {
+    return calls.sluice_dump_open(fd, handleOut.address());
+  }
+
+  /** Fills {@code target} with records of 192 bytes: how many, 0 at the end. */
+  public int dumpRead(long handle, NativeBuffer target, int records) {
+    return calls.sluice_dump_read(handle, target.address(), records);
+  }
+
+  /** How many entries could not be decoded so far. */
+  public int dumpMalformed(long handle) {
+    return calls.sluice_dump_malformed(handle);
+  }
+
+  /** Ends the dump; no other call may follow. */
+  public int dumpClose(long handle) {
+    return calls.sluice_dump_close(handle);
   }
 
   /** Copies the counters to {@code target}. */

@@ -58,6 +58,12 @@ final class AsciiBuffer {
     return this;
   }
 
+  AsciiBuffer add(byte[] text, int textLength) {
+    System.arraycopy(text, 0, bytes, length, textLength);
+    length += textLength;
+    return this;
+  }
+
   AsciiBuffer add(char c) {
     bytes[length++] = (byte) c;
     return this;

@@ -12,10 +12,19 @@ import java.util.Optional;
  * @param lostReceiveBuffer events lost because they came faster than they were fetched
  * @param lostRing events lost because they were fetched faster than the reader read
  * @param lostMalformed events lost because they could not be understood
+ * @param synthesised events concluded after a gap
+ * @param duplicates events that told what had been told, and are not in the stream
+ * @param openFlows flows that are open, as far as is known
+ * @param untracked flows for which the table of open flows had no room
+ * @param isCurrent whether what is known of the flows is complete: not between a gap and the end of
+ *     the comparison with the kernel's table
+ * @param comparisons how often what is known was compared with the kernel's table
  * @param consumers cursors open at this moment
- * @param retainedBytes how much of the log is in use
+ * @param evictedConsumers consumers that were too slow and lost their cursor
+ * @param retained how many entries the log holds
  * @param oldestSequence number of the oldest event that is retained
- * @param nextSequence number that the next event will have; one less is received and lost together
+ * @param nextSequence number that the next event will have; one less is received, lost and
+ *     synthesised together, without the duplicates
  */
 public record EventStatistics(
     State state,
@@ -24,8 +33,15 @@ public record EventStatistics(
     long lostReceiveBuffer,
     long lostRing,
     long lostMalformed,
+    long synthesised,
+    long duplicates,
+    long openFlows,
+    long untracked,
+    boolean isCurrent,
+    long comparisons,
     int consumers,
-    long retainedBytes,
+    long evictedConsumers,
+    long retained,
     long oldestSequence,
     long nextSequence) {
 

@@ -1,20 +1,31 @@
 package dev.sluice.flow;
 
-import static dev.sluice.flow.LogEntryDescriptor.LINE_OFFSET;
-import static dev.sluice.flow.LogEntryDescriptor.NEXT_SEQUENCE_OFFSET;
-import static dev.sluice.flow.LogEntryDescriptor.SEQUENCE_OFFSET;
-import static dev.sluice.flow.LogEntryDescriptor.SHAPE_OFFSET;
-import static dev.sluice.flow.LogEntryDescriptor.TIME_OFFSET;
+import static dev.sluice.flow.FrameDescriptor.*;
 
+import dev.sluice.conntrack.FlowRecordDescriptor;
 import dev.sluice.model.FlowEvent.GapCause;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import org.jspecify.annotations.Nullable;
 
 /** A place in an {@link EventLog}. */
 final class LogCursor implements EventStream.Cursor {
   private static final long NANOS_PER_MILLI = 1_000_000;
 
+  /**
+   * Who fell out does not go on at the very edge, where the next event would push it out again, but
+   * this part of the log ahead of it.
+   */
+  private static final int HEADROOM = 8;
+
   private final EventLog log;
-  private final LineFilter filter;
+  private final FrameFilter filter;
+  private final EventStream.Format format;
+
+  /** The entry that is looked at, copied out of the log. */
+  private final ByteBuffer frame = ByteBuffer.allocate(FRAME_BYTES).order(ByteOrder.nativeOrder());
+
+  private final EventLine line = new EventLine(frame);
 
   /** Of the next entry; may be overwritten by the time it is read. */
   private long position;
@@ -30,14 +41,25 @@ final class LogCursor implements EventStream.Cursor {
   private long missedFrom;
   private long missedFromNanos;
   private long missedToNanos;
-  private @Nullable LogEntry gap;
+
+  /** Fell out, and has not reached the end of the log since. */
+  private boolean behind;
+
+  private boolean evicted;
 
   /** The thread that waits for events of this cursor. */
   volatile @Nullable Thread waiter;
 
-  LogCursor(EventLog log, LineFilter filter, long position, long sequence, long passedNanos) {
+  LogCursor(
+      EventLog log,
+      FlowFilter filter,
+      EventStream.Format format,
+      long position,
+      long sequence,
+      long passedNanos) {
     this.log = log;
-    this.filter = filter;
+    this.filter = new FrameFilter(filter);
+    this.format = format;
     this.position = position;
     this.sequence = sequence;
     this.passedNanos = passedNanos;
@@ -45,31 +67,38 @@ final class LogCursor implements EventStream.Cursor {
 
   /** Moves to the entry of event {@code wanted}, or to the oldest one, with a gap before it. */
   void seek(long wanted) {
-    sequence = wanted;
-    moveToOldest();
-    while (sequence < wanted && position < log.endPosition()) {
-      long following = log.longAt(position + NEXT_SEQUENCE_OFFSET);
-      long time = log.longAt(position + TIME_OFFSET);
-      long shape = log.longAt(position + SHAPE_OFFSET);
-      if (!log.isRetained(position)) {
-        sequence = wanted;
-        moveToOldest();
-      } else if (following > wanted) {
-        return; // a gap in the midst of which the wanted event lies
-      } else {
-        position += LogEntryDescriptor.entryBytes(LogEntryDescriptor.lineBytes(shape));
-        sequence = following;
-        passedNanos = time;
+    while (true) {
+      long low = log.oldestPosition();
+      long high = log.endPosition();
+      while (low < high) {
+        long middle = (low + high) >>> 1;
+        if (log.longAt(middle, NEXT_SEQUENCE_OFFSET) <= wanted) {
+          low = middle + 1;
+        } else {
+          high = middle;
+        }
       }
+      long found = log.longAt(low, SEQUENCE_OFFSET);
+      if (!log.isRetained(low)) {
+        continue;
+      }
+      position = low;
+      sequence = wanted;
+      if (found > wanted) {
+        admit(wanted, found, timeAt(low));
+      }
+      // Else it is the event, or a gap in the midst of which it lies.
+      sequence = found;
+      return;
     }
   }
 
   @Override
   public int read(byte[] target, int timeoutMillis) throws InterruptedException {
-    if (target.length < EventStream.MAX_LINE_BYTES) {
+    if (target.length < EventStream.MAX_ENTRY_BYTES) {
       throw new IllegalArgumentException(
-          "a line may have "
-              + EventStream.MAX_LINE_BYTES
+          "an event may have "
+              + EventStream.MAX_ENTRY_BYTES
               + " bytes: target.length="
               + target.length);
     }
@@ -80,11 +109,11 @@ final class LogCursor implements EventStream.Cursor {
       }
       // Looked at first: what was appended before the end is read before the end is told.
       boolean ended = log.hasEnded();
-      int length = copyLines(target);
+      int length = copyEntries(target);
       if (length > 0) {
         return length;
       }
-      if (ended) {
+      if (ended || evicted) {
         return -1;
       }
       long left = deadline - System.nanoTime();
@@ -96,11 +125,16 @@ final class LogCursor implements EventStream.Cursor {
   }
 
   @Override
+  public boolean isEvicted() {
+    return evicted;
+  }
+
+  @Override
   public void close() {
     log.unregister(this);
   }
 
-  private int copyLines(byte[] target) {
+  private int copyEntries(byte[] target) {
     int length = 0;
     long end = log.endPosition();
     while (true) {
@@ -111,48 +145,71 @@ final class LogCursor implements EventStream.Cursor {
         }
         length += gapLength;
       }
-      if (position >= end) {
+      if (evicted) {
         return length;
       }
-      long following = log.longAt(position + NEXT_SEQUENCE_OFFSET);
-      long time = log.longAt(position + TIME_OFFSET);
-      long shape = log.longAt(position + SHAPE_OFFSET);
-      boolean wanted = filter.admits(log, position, shape);
+      if (position >= end) {
+        behind = false;
+        return length;
+      }
+      log.copyFrame(position, frame, 0);
       if (!log.isRetained(position)) {
-        moveToOldest();
+        fallOut();
         continue;
       }
-      int lineBytes = LogEntryDescriptor.lineBytes(shape);
-      if (wanted) {
-        if (lineBytes > target.length - length) {
+      if (filter.admits(frame)) {
+        int entryLength = copyFrame(target, length);
+        if (entryLength == 0) {
           return length;
         }
-        log.copy(position + LINE_OFFSET, target, length, lineBytes);
-        if (!log.isRetained(position)) {
-          moveToOldest();
-          continue;
-        }
-        length += lineBytes;
+        length += entryLength;
       }
-      position += LogEntryDescriptor.entryBytes(lineBytes);
-      sequence = following;
-      passedNanos = time;
+      position++;
+      sequence = frame.getLong(NEXT_SEQUENCE_OFFSET);
+      passedNanos = frame.getLong(RECORD_OFFSET + FlowRecordDescriptor.EVENT_NS_OFFSET);
     }
   }
 
-  /** Goes on at the oldest entry there is, and remembers what was missed if that is later. */
-  private void moveToOldest() {
+  /** Writes the entry in {@link #frame}: how many bytes, 0 if there is no room. */
+  private int copyFrame(byte[] target, int at) {
+    if (format == EventStream.Format.FRAMES) {
+      if (FRAME_BYTES > target.length - at) {
+        return 0;
+      }
+      frame.get(0, target, at, FRAME_BYTES);
+      return FRAME_BYTES;
+    }
+    AsciiBuffer text = line.write();
+    if (text.length() > target.length - at) {
+      return 0;
+    }
+    System.arraycopy(text.bytes(), 0, target, at, text.length());
+    return text.length();
+  }
+
+  /** The entry at position was overwritten: goes on behind it, and remembers what was missed. */
+  private void fallOut() {
+    if (behind) {
+      evicted = true;
+      log.countEviction();
+    }
+    behind = true;
     while (true) {
       long oldest = log.oldestPosition();
-      long oldestSequence = log.longAt(oldest + SEQUENCE_OFFSET);
-      long oldestNanos = log.longAt(oldest + TIME_OFFSET);
-      if (log.isRetained(oldest)) {
-        admit(sequence, oldestSequence, oldestNanos);
-        position = oldest;
-        sequence = oldestSequence;
+      long target = Math.min(log.endPosition(), oldest + log.capacity() / HEADROOM);
+      long targetSequence = log.longAt(target, SEQUENCE_OFFSET);
+      long targetNanos = target < log.endPosition() ? timeAt(target) : EventLog.nowNanos();
+      if (log.isRetained(target)) {
+        admit(sequence, targetSequence, targetNanos);
+        position = target;
+        sequence = targetSequence;
         return;
       }
     }
+  }
+
+  private long timeAt(long entry) {
+    return log.longAt(entry, RECORD_OFFSET + FlowRecordDescriptor.EVENT_NS_OFFSET);
   }
 
   private void admit(long from, long to, long toNanos) {
@@ -168,23 +225,20 @@ final class LogCursor implements EventStream.Cursor {
   }
 
   private int copyGap(byte[] target, int at) {
-    LogEntry entry = gap;
-    if (entry == null) {
-      entry = new LogEntry();
-      gap = entry;
-    }
-    entry.setGap(
-        missedFrom,
+    EventLog.writeGap(
+        frame,
+        0,
         GapCause.SLOW_CONSUMER,
         missed,
+        false,
         missedFromNanos,
         Math.max(missedFromNanos, missedToNanos));
-    int length = entry.line.length();
-    if (length > target.length - at) {
-      return 0;
+    frame.putLong(SEQUENCE_OFFSET, missedFrom);
+    frame.putLong(NEXT_SEQUENCE_OFFSET, missedFrom + missed);
+    int length = copyFrame(target, at);
+    if (length > 0) {
+      missed = 0;
     }
-    System.arraycopy(entry.line.bytes(), 0, target, at, length);
-    missed = 0;
     return length;
   }
 }

@@ -1,5 +1,6 @@
 package dev.sluice.flow;
 
+import dev.sluice.model.Activity;
 import dev.sluice.model.Flow;
 import dev.sluice.model.FlowCounters;
 import dev.sluice.model.FlowStatus;
@@ -12,6 +13,7 @@ import dev.sluice.net.Ip4Address;
 import dev.sluice.net.Ip6Address;
 import dev.sluice.net.IpAddress;
 import dev.sluice.net.PortRange;
+import dev.sluice.net.Protocol;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.nio.charset.StandardCharsets;
@@ -84,6 +86,18 @@ public final class MappingIndex {
   private final ArrayDeque<Publication> removed = new ArrayDeque<>();
   private int nodes;
 
+  /** Of removed mappings, the last at each place. */
+  private final Map<Place, Publication> removedByPlace = new HashMap<>();
+
+  /** Where a mapping of a name is published: who comes there again is the same to its users. */
+  private record Place(
+      String label, Protocol protocol, Optional<IpAddress> hostAddress, PortRange hostPorts) {
+    static Place of(Mapping mapping) {
+      return new Place(
+          mapping.label(), mapping.protocol(), mapping.hostAddress(), mapping.hostPorts());
+    }
+  }
+
   public MappingIndex() {
     this(InstantSource.system());
   }
@@ -101,10 +115,16 @@ public final class MappingIndex {
 
     final long createdNanos;
 
-    /** Shared with earlier and later forms of the same mapping. */
+    /**
+     * Shared with earlier and later forms of the same mapping, and with one of the same name that
+     * is published at the same place after this one was taken back.
+     */
     final Totals totals;
 
     volatile long removedNanos = NOT_REMOVED;
+
+    /** What the same mapping became when it was changed. */
+    private volatile @Nullable Publication successor;
 
     private Publication(Mapping mapping, Totals totals) {
       this.mapping = mapping;
@@ -113,13 +133,26 @@ public final class MappingIndex {
       this.createdNanos = nanos(mapping.createdAt());
     }
 
+    /** The mapping as it is now, or was last. */
+    Publication latest() {
+      Publication latest = this;
+      for (Publication next = successor; next != null; next = latest.successor) {
+        latest = next;
+      }
+      return latest;
+    }
+
     private boolean existedAt(long nanos) {
       return createdNanos <= nanos && nanos <= removedNanos;
     }
   }
 
-  /** What connections that have ended carried. Added to by one thread, read by any. */
+  /** What went through a mapping. Written by one thread, the reader of events; read by any. */
   static final class Totals {
+    private volatile long connections;
+    private volatile long open;
+    private volatile long lastNanos;
+
     private volatile Traffic before = Traffic.NONE;
     private volatile long inPackets;
     private volatile long inBytes;
@@ -133,6 +166,50 @@ public final class MappingIndex {
       inBytes += moreBytesIn;
       outPackets += morePacketsOut;
       outBytes += moreBytesOut;
+    }
+
+    /** A connection began; {@code isNew} unless it is only now that we learn of it. */
+    @SuppressWarnings("NonAtomicVolatileUpdate")
+    void opened(boolean isNew, long nanos) {
+      open++;
+      if (isNew) {
+        connections++;
+      }
+      seen(nanos);
+    }
+
+    /** A connection that is known as open turns out to have begun while we watched. */
+    @SuppressWarnings("NonAtomicVolatileUpdate")
+    void counted(long nanos) {
+      connections++;
+      seen(nanos);
+    }
+
+    @SuppressWarnings("NonAtomicVolatileUpdate")
+    void closed(long nanos) {
+      open--;
+      seen(nanos);
+    }
+
+    void seen(long nanos) {
+      if (nanos > lastNanos) {
+        lastNanos = nanos;
+      }
+    }
+
+    /** Connections that are open now. */
+    long open() {
+      return open;
+    }
+
+    /** Connections that began while somebody watched. */
+    long connections() {
+      return connections;
+    }
+
+    /** When the last event of one was, ns since 1970; 0 if there was none. */
+    long lastNanos() {
+      return lastNanos;
     }
 
     Traffic sum() {
@@ -205,8 +282,10 @@ public final class MappingIndex {
       }
       forget(known);
     }
-    Totals totals = known == null ? new Totals() : known.totals;
-    Publication publication = new Publication(mapping, totals);
+    Publication publication = new Publication(mapping, totalsFor(mapping, known));
+    if (known != null) {
+      known.successor = publication;
+    }
     live.put(mapping.id(), publication);
     forEachBlock(
         mapping,
@@ -217,6 +296,14 @@ public final class MappingIndex {
           }
           insert(nodeOf(publication, block));
         });
+  }
+
+  private Totals totalsFor(Mapping mapping, @Nullable Publication known) {
+    if (known != null) {
+      return known.totals;
+    }
+    Publication before = removedByPlace.get(Place.of(mapping));
+    return before == null ? new Totals() : before.totals;
   }
 
   /** Takes a mapping back, by its id; does nothing if it is not known. */
@@ -252,6 +339,22 @@ public final class MappingIndex {
           }
         });
     return ended;
+  }
+
+  /** Connections of the published mappings: how many, how many are open, and when the last was. */
+  public synchronized Map<MappingId, Activity> activity() {
+    Map<MappingId, Activity> activity = new HashMap<>();
+    live.forEach(
+        (id, publication) -> {
+          Totals totals = publication.totals;
+          long last = totals.lastNanos();
+          if (last != 0) {
+            activity.put(
+                id,
+                new Activity(totals.connections(), totals.open(), Instant.ofEpochSecond(0, last)));
+          }
+        });
+    return activity;
   }
 
   /** What mappings had carried when an earlier agent ended; ignored for those not published. */
@@ -496,6 +599,7 @@ public final class MappingIndex {
     live.remove(publication.mapping.id());
     publication.removedNanos = nanos(clock.instant());
     removed.add(publication);
+    removedByPlace.put(Place.of(publication.mapping), publication);
     if (removed.size() > REMEMBERED) {
       drop(removed.remove());
     }
@@ -503,6 +607,7 @@ public final class MappingIndex {
 
   /** Removes a remembered mapping for good. */
   private void drop(Publication publication) {
+    removedByPlace.remove(Place.of(publication.mapping), publication);
     forEachBlock(
         publication.mapping,
         (order, block) -> {

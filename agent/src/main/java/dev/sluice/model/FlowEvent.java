@@ -16,7 +16,8 @@ public sealed interface FlowEvent {
   /** When it happened; for a gap, when it ended. */
   Instant time();
 
-  /** The word for it in output: {@code new}, {@code update}, {@code destroy} or {@code gap}. */
+  /** The word for it in output: {@code new}, {@code update}, {@code destroy}, {@code gap} or
+   * {@code alarm}. */
   String kind();
 
   /** An event of one flow. */
@@ -119,6 +120,24 @@ public sealed interface FlowEvent {
     @Override
     public String kind() {
       return "gap";
+    }
+  }
+
+  /**
+   * The table of connections fills up, or has room again.
+   *
+   * @param sequence the place in the stream
+   * @param alarm what is the matter
+   */
+  record Raised(long sequence, Alarm alarm) implements FlowEvent {
+    @Override
+    public Instant time() {
+      return alarm.time();
+    }
+
+    @Override
+    public String kind() {
+      return "alarm";
     }
   }
 

@@ -65,6 +65,7 @@ public final class FakeAgent
   private @Nullable Supplier<RuntimeException> failure;
   private volatile @Nullable FlowFilter lastFilter;
   private volatile long lastFrom = -1;
+  private volatile @Nullable Format lastFormat;
   private @Nullable UpdateRequest lastUpdate;
   private @Nullable DrainTime lastDrain;
   private @Nullable Declaration lastDeclaration;
@@ -286,18 +287,19 @@ public final class FakeAgent
   }
 
   @Override
-  public Cursor follow(FlowFilter filter) {
+  public Cursor follow(FlowFilter filter, Format format) {
     throwFailure();
     lastFilter = filter;
+    lastFormat = format;
     FakeCursor cursor = new FakeCursor();
     cursors.add(cursor);
     return cursor;
   }
 
   @Override
-  public Cursor from(long seq, FlowFilter filter) {
+  public Cursor from(long seq, FlowFilter filter, Format format) {
     lastFrom = seq;
-    return follow(filter);
+    return follow(filter, format);
   }
 
   @Override
@@ -332,6 +334,11 @@ public final class FakeAgent
                 Optional.ofNullable(name).map(dev.sluice.model.MappingName::new),
                 Owner.CLI))
         .get(0);
+  }
+
+  /** The form in which the last stream was asked for. */
+  public @Nullable Format lastFormat() {
+    return lastFormat;
   }
 
   private void throwFailure() {
@@ -371,6 +378,11 @@ public final class FakeAgent
       byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
       System.arraycopy(bytes, 0, target, 0, bytes.length);
       return bytes.length;
+    }
+
+    @Override
+    public boolean isEvicted() {
+      return false;
     }
 
     @Override

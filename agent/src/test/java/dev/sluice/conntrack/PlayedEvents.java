@@ -69,6 +69,11 @@ public final class PlayedEvents {
     return this;
   }
 
+  /** Everything that the kernel had queued by then is in the ring, by System.nanoTime. */
+  public void drained(long nanos) {
+    memory.bytes().putLong(EventRingDescriptor.DRAINED_NS_OFFSET, nanos);
+  }
+
   /** An event that is not published yet. */
   public Event event(FlowRecord.Kind kind, int protocol) {
     return new Event(kind, protocol);
@@ -87,13 +92,20 @@ public final class PlayedEvents {
                 case NEW -> SLUICE_KIND_NEW;
                 case UPDATE -> SLUICE_KIND_UPDATE;
                 case DESTROY -> SLUICE_KIND_DESTROY;
+                case ENTRY -> SLUICE_KIND_ENTRY;
               });
       bytes.put(at + PROTO_OFFSET, (byte) protocol);
     }
 
+    /** The time, as the reader of the socket took it. */
     public Event at(long nanos) {
       bytes.putLong(at + EVENT_NS_OFFSET, nanos);
       return this;
+    }
+
+    /** The time, as the kernel tells it. */
+    public Event atKernel(long nanos) {
+      return at(nanos).with(SLUICE_HAS_EVENT_TIME);
     }
 
     public Event id(long id) {

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.sluice.conntrack.Conntrack;
 import dev.sluice.conntrack.EventOptions;
 import dev.sluice.conntrack.EventSource;
+import dev.sluice.conntrack.FlowDump;
 import dev.sluice.flow.EventStream.Cursor;
 import dev.sluice.model.FlowCounters;
 import dev.sluice.model.FlowStatus;
@@ -84,6 +85,10 @@ class FlowEventsIT {
     tool = dev.sluice.testing.Conntrack.in(lab.host());
   }
 
+  private EventReader start(EventSource source) {
+    return EventReader.start(source, () -> FlowDump.open(namespace), index, log, () -> 0);
+  }
+
   @BeforeEach
   void emptyTable() {
     tool.flush();
@@ -133,9 +138,8 @@ class FlowEventsIT {
             web,
             mapping("dns", Lab.HOST + ":5353:53/udp", Lab.C1),
             mapping("web6", "[" + Lab.HOST6 + "]:8080:80", Lab.C1_6)));
-    try (EventReader reader =
-            EventReader.start(EventSource.open(namespace, EventOptions.DEFAULT), index, log);
-        Cursor cursor = log.follow(FlowFilter.ALL);
+    try (EventReader reader = start(EventSource.open(namespace, EventOptions.DEFAULT));
+        Cursor cursor = log.follow(FlowFilter.ALL, EventStream.Format.LINES);
         Background witness =
             lab.host()
                 .start("stdbuf", "-oL", "conntrack", "-E", "-e", "DESTROY", "-o", "id,extended")) {
@@ -152,7 +156,7 @@ class FlowEventsIT {
       // The last packet of a connection may be on its way still.
       for (String name : List.of("web", "web6")) {
         readUntil(
-            log.from(1, FlowFilter.ALL),
+            log.from(1, FlowFilter.ALL, EventStream.Format.LINES),
             read ->
                 of(read, "update", name).stream()
                     .anyMatch(line -> line.path("tcpState").asString("").equals("time_wait")));
@@ -238,8 +242,8 @@ class FlowEventsIT {
     EventSource source = EventSource.open(namespace, tiny);
     burst(lab.host(), sent);
     assertThat(tool.count()).isEqualTo(sent);
-    try (EventReader reader = EventReader.start(source, index, log);
-        Cursor cursor = log.from(1, FlowFilter.ALL)) {
+    try (EventReader reader = start(source);
+        Cursor cursor = log.from(1, FlowFilter.ALL, EventStream.Format.LINES)) {
       await(() -> log.nextSequence() == sent + 1);
       tool.flush();
       await(() -> log.nextSequence() == 2 * sent + 1);

@@ -1,8 +1,14 @@
 package dev.sluice.publish;
 
 import dev.sluice.conntrack.Conntrack;
+import dev.sluice.conntrack.EventOptions;
+import dev.sluice.conntrack.EventSource;
+import dev.sluice.conntrack.FlowDump;
+import dev.sluice.flow.EventLog;
+import dev.sluice.flow.EventReader;
 import dev.sluice.flow.FlowCutter;
 import dev.sluice.flow.MappingIndex;
+import dev.sluice.flow.TrackingSettings;
 import dev.sluice.model.DrainTime;
 import dev.sluice.model.Mapping;
 import dev.sluice.model.MappingName;
@@ -39,6 +45,7 @@ public final class LabAgent implements AutoCloseable {
   private final HostNetworks networks;
   private final PortReservations reservations;
   private final Conntrack conntrack;
+  private final EventReader events;
   private final TablePublisher publisher;
 
   private LabAgent(Netns host, Ownership ownership, Sysctl sysctl) {
@@ -48,13 +55,21 @@ public final class LabAgent implements AutoCloseable {
     reservations = new PortReservations(DESCRIPTOR_BUDGET);
     conntrack = Conntrack.open(namespace);
     MappingIndex index = new MappingIndex();
+    inside(TrackingSettings::apply);
+    events =
+        EventReader.start(
+            EventSource.open(namespace, EventOptions.DEFAULT),
+            () -> FlowDump.open(namespace),
+            index,
+            new EventLog(1024),
+            () -> 0);
     publisher =
         new TablePublisher(
             table,
             networks,
             reservations,
             inside(() -> new ReservedLocalPorts(sysctl)),
-            new FlowCutter(conntrack, index, networks::isLocal),
+            new FlowCutter(conntrack, () -> events, index, networks::isLocal),
             MappingListener.feeding(index),
             Clock.systemUTC());
   }
@@ -139,6 +154,7 @@ public final class LabAgent implements AutoCloseable {
   @Override
   public void close() {
     publisher.close();
+    events.close();
     reservations.close();
     table.close();
     networks.close();

@@ -1,5 +1,6 @@
 package dev.sluice.flow.export;
 
+import dev.sluice.model.Alarm;
 import dev.sluice.model.Flow;
 import dev.sluice.model.FlowCounters;
 import dev.sluice.model.FlowEvent;
@@ -95,6 +96,7 @@ public final class FlowJson {
               read.lost,
               require(read.from, "from"),
               require(read.to, "to"));
+      case "alarm" -> new FlowEvent.Raised(read.sequence, read.alarm());
       case "new" ->
           new FlowEvent.Started(
               read.sequence, require(read.time, "time"), read.flow(), mapping, read.synthesised);
@@ -167,11 +169,16 @@ public final class FlowJson {
     private Optional<Instant> stop = Optional.empty();
     private @Nullable String cause;
     private OptionalLong lost = OptionalLong.empty();
+    private @Nullable String level;
+    private long entries;
+    private long limit;
+    private long drops;
+    private @Nullable String text;
     private @Nullable Instant from;
     private @Nullable Instant to;
 
-    static Line read(String text) {
-      try (JsonParser json = JSON.createParser(ObjectReadContext.empty(), text)) {
+    static Line read(String source) {
+      try (JsonParser json = JSON.createParser(ObjectReadContext.empty(), source)) {
         if (json.nextToken() != JsonToken.START_OBJECT) {
           throw new IllegalArgumentException("the line is not a JSON object");
         }
@@ -208,6 +215,25 @@ public final class FlowJson {
           stop);
     }
 
+    Alarm alarm() {
+      return new Alarm(
+          require(time, "time"),
+          alarmLevel(require(level, "level")),
+          entries,
+          limit,
+          drops,
+          require(text, "text"));
+    }
+
+    private static Alarm.Level alarmLevel(String name) {
+      for (Alarm.Level one : Alarm.Level.values()) {
+        if (one.toString().equals(name)) {
+          return one;
+        }
+      }
+      throw new IllegalArgumentException("unknown level of an alarm \"" + name + "\"");
+    }
+
     private void member(String name, JsonParser json) {
       switch (name) {
         case "seq" -> sequence = json.getLongValue();
@@ -228,6 +254,11 @@ public final class FlowJson {
         case "stop" -> stop = Optional.of(Instant.parse(json.getString()));
         case "cause" -> cause = json.getString();
         case "lost" -> lost = OptionalLong.of(json.getLongValue());
+        case "level" -> level = json.getString();
+        case "entries" -> entries = json.getLongValue();
+        case "limit" -> limit = json.getLongValue();
+        case "drops" -> drops = json.getLongValue();
+        case "text" -> text = json.getString();
         case "from" -> from = Instant.parse(json.getString());
         case "to" -> to = Instant.parse(json.getString());
         default -> json.skipChildren();

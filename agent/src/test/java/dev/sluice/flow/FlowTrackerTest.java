@@ -22,7 +22,7 @@ import org.junit.jupiter.api.Test;
 import tools.jackson.databind.json.JsonMapper;
 
 /** Records as lines, letter by letter. */
-class EventLinesTest {
+class FlowTrackerTest {
   private static final int TCP = 6;
   private static final int UDP = 17;
   private static final int ICMP = 1;
@@ -35,11 +35,11 @@ class EventLinesTest {
   private static final long TIME = nanos("2026-11-21T09:00:00.123456789Z");
 
   private final MappingIndex index = new MappingIndex();
-  private final EventLog log = new EventLog(EventLog.MIN_CAPACITY_BYTES);
-  private final EventLines lines = new EventLines(index, log);
+  private final EventLog log = new EventLog(1024);
+  private final FlowTracker lines = new FlowTracker(index, log, new FlowTable(1 << 20));
   private final PlayedEvents played = new PlayedEvents(16);
   private final EventRing ring = played.ring();
-  private final EventStream.Cursor cursor = log.follow(FlowFilter.ALL);
+  private final EventStream.Cursor cursor = log.follow(FlowFilter.ALL, EventStream.Format.LINES);
 
   private static long nanos(String time) {
     Instant instant = Instant.parse(time);
@@ -266,7 +266,7 @@ class EventLinesTest {
     List<String> read = read();
     assertThat(read).hasSize(1);
     JsonMapper.shared().readTree(read.get(0));
-    assertThat(read.get(0)).hasSizeBetween(850, EventStream.MAX_LINE_BYTES / 2);
+    assertThat(read.get(0)).hasSizeBetween(850, EventStream.MAX_ENTRY_BYTES / 2);
   }
 
   /** Fails if an event costs an object, whatever it is: the stream must not make garbage. */

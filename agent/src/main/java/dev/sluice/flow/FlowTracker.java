@@ -1,0 +1,445 @@
+package dev.sluice.flow;
+
+import static dev.sluice.conntrack.FlowRecordDescriptor.RECORD_BYTES;
+import static dev.sluice.conntrack.FlowRecordDescriptor.SLUICE_KIND_DESTROY;
+import static dev.sluice.conntrack.FlowRecordDescriptor.SLUICE_KIND_NEW;
+import static dev.sluice.conntrack.FlowRecordDescriptor.SLUICE_KIND_UPDATE;
+
+import dev.sluice.conntrack.EventRing;
+import dev.sluice.conntrack.FlowRecord;
+import dev.sluice.conntrack.GapRecord;
+import dev.sluice.conntrack.LinuxNfConntrack;
+import dev.sluice.model.FlowEvent.GapCause;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What the events of the kernel say of the flows: keeps the {@link FlowTable}, finds the mapping of
+ * each flow, sees to it that the end of every flow is told once, and appends to the log. One
+ * thread; allocates nothing per event.
+ *
+ * <p><b>Who is who.</b> The kernel's id is used again, even for the same tuple, so that a flow is
+ * told by id, tuple and start. Only an end and a dump say when a flow started; a beginning comes
+ * right after it.
+ *
+ * <p><b>After a gap</b> a {@link Resync} compares the table with the kernel's and tells through
+ * {@link #concludeBegin}, {@link #concludeEnd} and {@link #concludeUpdate} what was missed.
+ */
+final class FlowTracker implements EventRing.Handler {
+  /**
+   * How long before the event that told of a beginning the flow may have started by the kernel's
+   * clock: what is older is another flow.
+   */
+  private static final long BEGIN_SLACK_NANOS = 50_000_000;
+
+  private static final VarHandle RECEIVED = counter("received");
+  private static final VarHandle LOST_RECEIVE_BUFFER = counter("lostReceiveBuffer");
+  private static final VarHandle LOST_RING = counter("lostRing");
+  private static final VarHandle LOST_MALFORMED = counter("lostMalformed");
+  private static final VarHandle SYNTHESISED = counter("synthesised");
+  private static final VarHandle DUPLICATES = counter("duplicates");
+  private static final VarHandle UNTRACKED = counter("untracked");
+  private static final VarHandle OPEN = counter("open");
+
+  private final MappingIndex index;
+  private final EventLog log;
+  private final FlowTable table;
+  private final RecentEnds ended = new RecentEnds();
+
+  private final ByteBuffer concluded =
+      ByteBuffer.allocate(RECORD_BYTES).order(ByteOrder.nativeOrder());
+  private final FlowRecord concludedFlow = new FlowRecord().wrap(concluded, 0);
+
+  private @Nullable GapListener gapListener;
+
+  /** Of flows that begin now; a dump that is under way need not show them. */
+  private int generation;
+
+  /** A flow whose first event came before this may, and must, be shown by the dump. */
+  private long generationFromNanos;
+
+  /** How many gaps there were: what has been seen since is complete. */
+  private long gaps;
+
+  /** {@link #gaps} when a dump last brought the table up to date; -1 before the first. */
+  private long completeSinceGap = -1;
+
+  // Written by the one thread, read by any.
+  private volatile long received;
+  private volatile long lostReceiveBuffer;
+  private volatile long lostRing;
+  private volatile long lostMalformed;
+  private volatile long synthesised;
+  private volatile long duplicates;
+  private volatile long untracked;
+  private volatile long open;
+
+  /** Is told of every gap. */
+  interface GapListener {
+    void onGap();
+  }
+
+  FlowTracker(MappingIndex index, EventLog log, FlowTable table) {
+    this.index = index;
+    this.log = log;
+    this.table = table;
+  }
+
+  void onGap(GapListener listener) {
+    gapListener = listener;
+  }
+
+  @Override
+  public void onFlow(FlowRecord flow) {
+    switch (flow.kind()) {
+      case NEW -> onNew(flow);
+      case UPDATE -> onUpdate(flow);
+      case DESTROY -> onDestroy(flow);
+      case ENTRY -> throw new IllegalStateException("an entry of a dump among events: " + flow);
+    }
+    RECEIVED.setOpaque(this, received + 1);
+    OPEN.setOpaque(this, (long) table.size());
+  }
+
+  @Override
+  public void onGap(GapRecord gap) {
+    gaps++;
+    log.appendGap(
+        switch (gap.cause()) {
+          case RECEIVE_BUFFER -> GapCause.RECEIVE_BUFFER;
+          case RING -> GapCause.RING;
+          case MALFORMED -> GapCause.MALFORMED;
+        },
+        gap.lost(),
+        gap.isAtMost(),
+        gap.fromNanos(),
+        gap.toNanos());
+    long lost = gap.lost();
+    switch (gap.cause()) {
+      case RECEIVE_BUFFER -> LOST_RECEIVE_BUFFER.setOpaque(this, lostReceiveBuffer + lost);
+      case RING -> LOST_RING.setOpaque(this, lostRing + lost);
+      case MALFORMED -> LOST_MALFORMED.setOpaque(this, lostMalformed + lost);
+    }
+    if (gapListener != null) {
+      gapListener.onGap();
+    }
+  }
+
+  private void onNew(FlowRecord flow) {
+    int slot = table.find(flow);
+    if (slot != FlowTable.NONE) {
+      if (!isBeginOf(slot, flow)) {
+        concludeEnd(slot, flow.eventNanos());
+      } else if (table.has(slot, FlowTable.FLAG_FROM_DUMP)) {
+        // The dump was faster than the event.
+        table.clear(slot, FlowTable.FLAG_FROM_DUMP | FlowTable.FLAG_DIFFERS);
+        table.update(slot, flow);
+        MappingIndex.Publication owner = table.owner(slot);
+        if (owner != null) {
+          owner.totals.counted(flow.eventNanos());
+        }
+        log.appendFlow(flow, latest(owner), false);
+        return;
+      } else {
+        duplicate();
+        return;
+      }
+    }
+    MappingIndex.Publication owner = mappingOf(flow, flow.eventNanos());
+    enter(flow, owner, flow.eventNanos(), 0, true);
+    log.appendFlow(flow, owner, false);
+  }
+
+  /**
+   * Whether the flow in the slot is the one that begins with this event; else it is an earlier one
+   * of the same id and tuple, whose end was lost.
+   */
+  private boolean isBeginOf(int slot, FlowRecord flow) {
+    if (table.has(slot, FlowTable.FLAG_EXACT_START) && flow.hasKernelTime()) {
+      return flow.eventNanos() - table.startNanos(slot) <= BEGIN_SLACK_NANOS;
+    }
+    // If nothing was lost it is the same flow, told again.
+    return table.has(slot, FlowTable.FLAG_FROM_DUMP) || isComplete();
+  }
+
+  private void onUpdate(FlowRecord flow) {
+    int slot = table.find(flow);
+    if (slot == FlowTable.NONE) {
+      MappingIndex.Publication owner = mappingOf(flow, MappingIndex.UNKNOWN_NANOS);
+      if (completeSinceGap >= 0) {
+        // Its beginning was lost. Before the first dump it may just be older than we are.
+        concluded(flow, SLUICE_KIND_NEW, owner);
+      }
+      enter(flow, owner, flow.eventNanos(), 0, completeSinceGap >= 0);
+      log.appendFlow(flow, owner, false);
+      return;
+    }
+    table.clear(slot, FlowTable.FLAG_DIFFERS);
+    table.update(slot, flow);
+    MappingIndex.Publication owner = table.owner(slot);
+    if (owner != null) {
+      owner.totals.seen(flow.eventNanos());
+    }
+    log.appendFlow(flow, latest(owner), false);
+  }
+
+  private void onDestroy(FlowRecord flow) {
+    if (flow.hasStart() && ended.contains(flow)) {
+      duplicate();
+      return;
+    }
+    int slot = table.find(flow);
+    int order = slot == FlowTable.NONE ? -1 : compareStart(slot, flow);
+    MappingIndex.Publication owner;
+    if (order == 0) {
+      owner = table.owner(slot);
+      leave(slot, flow.eventNanos());
+    } else {
+      if (order > 0) {
+        // The flow we know ended unseen, and the beginning of this one was lost.
+        concludeEnd(slot, flow.startNanos());
+      }
+      owner = mappingOf(flow, flow.hasStart() ? flow.startNanos() : MappingIndex.UNKNOWN_NANOS);
+    }
+    if (flow.hasStart()) {
+      ended.add(flow);
+    }
+    if (owner != null && flow.hasCounters()) {
+      owner.totals.add(
+          flow.originalPackets(), flow.originalBytes(), flow.replyPackets(), flow.replyBytes());
+      owner.totals.seen(flow.eventNanos());
+    }
+    log.appendFlow(flow, latest(owner), false);
+  }
+
+  /**
+   * Whether the flow of the record is older than that in the slot (< 0), the same (0), or newer.
+   */
+  private int compareStart(int slot, FlowRecord flow) {
+    if (!flow.hasStart()) {
+      return 0;
+    }
+    long known = table.startNanos(slot);
+    long start = flow.startNanos();
+    if (table.has(slot, FlowTable.FLAG_EXACT_START)) {
+      return Long.compare(start, known);
+    }
+    // Known is when an event of the flow came first, which is after its start.
+    return start > known ? 1 : 0;
+  }
+
+  // ---- the table
+
+  private void enter(
+      FlowRecord flow,
+      MappingIndex.@Nullable Publication owner,
+      long startNanos,
+      int flags,
+      boolean isNew) {
+    boolean shown =
+        (flags & FlowTable.FLAG_FROM_DUMP) != 0 || flow.eventNanos() >= generationFromNanos;
+    int inGeneration = shown ? generation : generation - 1;
+    if (table.insert(flow, owner, startNanos, flags, inGeneration) == FlowTable.NONE) {
+      UNTRACKED.setOpaque(this, untracked + 1);
+      return;
+    }
+    if (owner != null) {
+      owner.totals.opened(isNew, flow.eventNanos());
+    }
+  }
+
+  private void leave(int slot, long nanos) {
+    MappingIndex.Publication owner = table.owner(slot);
+    if (owner != null) {
+      owner.totals.closed(nanos);
+    }
+    table.remove(slot);
+  }
+
+  /** Whether nothing was lost since a dump brought the table up to date. */
+  boolean isComplete() {
+    return completeSinceGap == gaps && untracked == 0;
+  }
+
+  // ---- resynchronisation
+
+  /** A dump begins: {@code fromNanos} is before its first entry is read. */
+  void beginComparison(long fromNanos) {
+    generation++;
+    generationFromNanos = fromNanos;
+  }
+
+  /** The dump shows this entry. */
+  void onEntry(FlowRecord entry) {
+    int slot = table.find(entry);
+    if (slot != FlowTable.NONE && compareStart(slot, entry) > 0) {
+      concludeEnd(slot, entry.startNanos());
+      slot = FlowTable.NONE;
+    }
+    if (slot == FlowTable.NONE) {
+      if (entry.hasStart() && ended.contains(entry)) {
+        return; // it ended while the kernel held the answer ready
+      }
+      long start = entry.hasStart() ? entry.startNanos() : entry.eventNanos();
+      MappingIndex.Publication owner =
+          mappingOf(entry, entry.hasStart() ? start : MappingIndex.UNKNOWN_NANOS);
+      int flags = FlowTable.FLAG_FROM_DUMP | (entry.hasStart() ? FlowTable.FLAG_EXACT_START : 0);
+      enter(entry, owner, start, flags, false);
+      OPEN.setOpaque(this, (long) table.size());
+      return;
+    }
+    table.setGeneration(slot, generation);
+    if (entry.hasStart() && !table.has(slot, FlowTable.FLAG_EXACT_START)) {
+      table.setStart(slot, entry.startNanos());
+      table.set(slot, FlowTable.FLAG_EXACT_START);
+    }
+    if (!table.isInState(slot, entry)) {
+      table.update(slot, entry);
+      table.set(slot, FlowTable.FLAG_DIFFERS);
+    }
+  }
+
+  /**
+   * The dump and everything that happened before its end has been read: concludes what was missed.
+   *
+   * @param gapsBefore {@link #gaps()} when the dump began
+   * @param nanos when the dump ended
+   */
+  void endComparison(long gapsBefore, long nanos) {
+    boolean first = completeSinceGap < 0;
+    table.forEach(
+        slot -> {
+          if (table.has(slot, FlowTable.FLAG_FROM_DUMP)) {
+            table.clear(slot, FlowTable.FLAG_FROM_DUMP | FlowTable.FLAG_DIFFERS);
+            if (!first) {
+              concludeBegin(slot);
+            }
+          } else if (table.generation(slot) != generation) {
+            concludeEnd(slot, nanos);
+          } else if (table.has(slot, FlowTable.FLAG_DIFFERS)) {
+            table.clear(slot, FlowTable.FLAG_DIFFERS);
+            concludeUpdate(slot, nanos);
+          }
+        });
+    OPEN.setOpaque(this, (long) table.size());
+    completeSinceGap = gapsBefore;
+  }
+
+  /** How many gaps there have been. */
+  long gaps() {
+    return gaps;
+  }
+
+  private void concludeBegin(int slot) {
+    MappingIndex.Publication owner = table.owner(slot);
+    if (owner != null) {
+      owner.totals.counted(table.startNanos(slot));
+    }
+    table.copyTo(slot, SLUICE_KIND_NEW, table.startNanos(slot), concluded);
+    append(owner);
+  }
+
+  private void concludeUpdate(int slot, long nanos) {
+    table.copyTo(slot, SLUICE_KIND_UPDATE, nanos, concluded);
+    append(table.owner(slot));
+  }
+
+  private void concludeEnd(int slot, long nanos) {
+    table.copyTo(slot, SLUICE_KIND_DESTROY, nanos, concluded);
+    if (concludedFlow.hasStart()) {
+      ended.add(concludedFlow);
+    }
+    append(table.owner(slot));
+    leave(slot, nanos);
+  }
+
+  private void concluded(FlowRecord flow, int kind, MappingIndex.@Nullable Publication owner) {
+    flow.copyTo(concluded, 0);
+    concluded.put(dev.sluice.conntrack.FlowRecordDescriptor.KIND_OFFSET, (byte) kind);
+    append(owner);
+  }
+
+  private void append(MappingIndex.@Nullable Publication owner) {
+    log.appendFlow(concludedFlow, latest(owner), true);
+    SYNTHESISED.setOpaque(this, synthesised + 1);
+  }
+
+  private void duplicate() {
+    DUPLICATES.setOpaque(this, duplicates + 1);
+  }
+
+  // ---- statistics, from any thread
+
+  long received() {
+    return received;
+  }
+
+  long lostReceiveBuffer() {
+    return lostReceiveBuffer;
+  }
+
+  long lostRing() {
+    return lostRing;
+  }
+
+  long lostMalformed() {
+    return lostMalformed;
+  }
+
+  /** Events that were concluded after gaps. */
+  long synthesised() {
+    return synthesised;
+  }
+
+  /** Events that told again what had been told, and are not in the log. */
+  long duplicates() {
+    return duplicates;
+  }
+
+  /** Flows for which the table had no room. */
+  long untracked() {
+    return untracked;
+  }
+
+  /** Flows in the table. */
+  long open() {
+    return open;
+  }
+
+  FlowTable table() {
+    return table;
+  }
+
+  private static MappingIndex.@Nullable Publication latest(
+      MappingIndex.@Nullable Publication publication) {
+    return publication == null ? null : publication.latest();
+  }
+
+  private MappingIndex.@Nullable Publication mappingOf(FlowRecord flow, long startNanos) {
+    if ((flow.status() & LinuxNfConntrack.IPS_DST_NAT) == 0 || !flow.hasPorts()) {
+      return null;
+    }
+    boolean six = flow.isIpv6();
+    return index.find(
+        six,
+        flow.protocol(),
+        six ? flow.originalDestinationHigh() : 0,
+        six ? flow.originalDestinationLow() : MappingIndex.mapped(flow.originalDestination4()),
+        flow.originalDestinationPort(),
+        six ? flow.replySourceHigh() : 0,
+        six ? flow.replySourceLow() : MappingIndex.mapped(flow.replySource4()),
+        flow.replySourcePort(),
+        startNanos);
+  }
+
+  private static VarHandle counter(String field) {
+    try {
+      return MethodHandles.lookup().findVarHandle(FlowTracker.class, field, long.class);
+    } catch (ReflectiveOperationException e) {
+      throw new ExceptionInInitializerError(e);
+    }
+  }
+}

@@ -1,0 +1,205 @@
+package dev.sluice.flow;
+
+import dev.sluice.conntrack.DumpFailedException;
+import dev.sluice.conntrack.EntryReader;
+import java.util.function.LongSupplier;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Brings the flow table up to date with the kernel's, at the start and after every gap, a piece at
+ * a time between the events, so that nothing has to wait for it.
+ *
+ * <pre>
+ *         wanted                    all read              everything that happened
+ *   idle --------> comparing (dump) --------> settling (until events before the end of the dump
+ *    ^                                            |      have been read) ---> conclusions
+ *    +--------------------------------------------+
+ * </pre>
+ *
+ * <p>A flow that is known and not in the dump has ended; its end is either still on its way, and
+ * comes while it settles, or was lost. A flow in the dump that nobody knows has begun; likewise. So
+ * nothing is concluded before every event from before the end of the dump has been read. The
+ * reader's thread only.
+ */
+final class Resync implements FlowTracker.GapListener {
+  private static final Logger LOG = LoggerFactory.getLogger(Resync.class);
+
+  /** Events are queued a moment after the table has changed. */
+  private static final long SLACK_NANOS = 2_000_000;
+
+  /** At most a quarter of the time goes into dumps, and at most four a second. */
+  private static final long MIN_PAUSE_NANOS = 250_000_000;
+
+  private static final int PAUSE_FACTOR = 3;
+  private static final int SETTLE_MILLIS = 20;
+  private static final int RETRY_MILLIS = 100;
+
+  private enum Phase {
+    IDLE,
+    COMPARING,
+    SETTLING
+  }
+
+  private final FlowTracker tracker;
+  private final Supplier<? extends EntryReader> dumps;
+  private final Runnable sync;
+  private final LongSupplier buckets;
+
+  private Phase phase = Phase.IDLE;
+  private boolean wanted = true;
+  private @Nullable EntryReader dump;
+  private long bucketsBefore;
+  private long gapsBefore;
+  private long beganNanos;
+  private long endedNanos;
+  private long endedWallNanos;
+  private long notBeforeNanos = System.nanoTime();
+  private volatile long completed;
+  private volatile boolean current;
+
+  /**
+   * @param dumps begins to read the kernel's table
+   * @param sync makes the source of events tell how far it is
+   * @param buckets how many buckets the kernel's table has: while that changes, a dump may miss
+   *     entries
+   */
+  Resync(
+      FlowTracker tracker,
+      Supplier<? extends EntryReader> dumps,
+      Runnable sync,
+      LongSupplier buckets) {
+    this.tracker = tracker;
+    this.dumps = dumps;
+    this.sync = sync;
+    this.buckets = buckets;
+    tracker.onGap(this);
+  }
+
+  @Override
+  public void onGap() {
+    wanted = true;
+    current = false;
+  }
+
+  /** Whether the flow table is that of the kernel, but for events on their way. From any thread. */
+  boolean isCurrent() {
+    return current;
+  }
+
+  /** How often the tables were compared. From any thread. */
+  long completed() {
+    return completed;
+  }
+
+  /**
+   * Does the next piece.
+   *
+   * @return how long the caller may wait for events before it calls again, ms
+   */
+  int step(int idleMillis) {
+    return switch (phase) {
+      case IDLE -> stepIdle(idleMillis);
+      case COMPARING -> stepComparing();
+      case SETTLING -> {
+        sync.run();
+        yield SETTLE_MILLIS;
+      }
+    };
+  }
+
+  private int stepIdle(int idleMillis) {
+    if (!wanted) {
+      return idleMillis;
+    }
+    long leftNanos = notBeforeNanos - System.nanoTime();
+    if (leftNanos > 0) {
+      return (int) Math.min(idleMillis, leftNanos / 1_000_000 + 1);
+    }
+    wanted = false;
+    gapsBefore = tracker.gaps();
+    beganNanos = System.nanoTime();
+    bucketsBefore = buckets.getAsLong();
+    tracker.beginComparison(EventLog.nowNanos());
+    dump = dumps.get();
+    phase = Phase.COMPARING;
+    return 0;
+  }
+
+  private int stepComparing() {
+    EntryReader reader = dump;
+    if (reader == null) {
+      throw new IllegalStateException("comparing without a dump");
+    }
+    boolean more;
+    try {
+      more = reader.read(tracker::onEntry);
+    } catch (DumpFailedException e) {
+      giveUp(e);
+      return RETRY_MILLIS;
+    }
+    if (more) {
+      return 0;
+    }
+    int malformed = reader.malformed();
+    closeDump();
+    if (malformed > 0) {
+      LOG.warn("{} entries of the table of connections could not be understood", malformed);
+    }
+    endedNanos = System.nanoTime();
+    endedWallNanos = EventLog.nowNanos();
+    pause();
+    if (buckets.getAsLong() != bucketsBefore) {
+      // Entries were moved under the dump; what it did not show may be there all the same.
+      wanted = true;
+      phase = Phase.IDLE;
+      return 0;
+    }
+    phase = Phase.SETTLING;
+    sync.run();
+    return SETTLE_MILLIS;
+  }
+
+  private void giveUp(DumpFailedException e) {
+    closeDump();
+    if (!e.isTableChanged()) {
+      LOG.warn("the table of connections cannot be read, it is tried again: {}", e.getMessage());
+    }
+    endedNanos = System.nanoTime();
+    pause();
+    wanted = true;
+    phase = Phase.IDLE;
+  }
+
+  private void pause() {
+    notBeforeNanos =
+        endedNanos + Math.max(MIN_PAUSE_NANOS, PAUSE_FACTOR * (endedNanos - beganNanos));
+  }
+
+  /** Every event that was queued before {@code drainedNanos} has been handled. */
+  @SuppressWarnings("NonAtomicVolatileUpdate")
+  void reached(long drainedNanos) {
+    if (phase != Phase.SETTLING || drainedNanos - endedNanos <= SLACK_NANOS) {
+      return;
+    }
+    tracker.endComparison(gapsBefore, endedWallNanos);
+    phase = Phase.IDLE;
+    completed++;
+    current = !wanted;
+  }
+
+  /** Ends a dump that is under way. */
+  void close() {
+    closeDump();
+  }
+
+  private void closeDump() {
+    EntryReader open = dump;
+    if (open != null) {
+      open.close();
+      dump = null;
+    }
+  }
+}
