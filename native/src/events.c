@@ -375,7 +375,7 @@ static void *run(void *argument)
 			continue;
 		}
 		atomic_store_explicit(&header->drained_ns, now, memory_order_release);
-		if (asked)
+		if (asked && !stopping)
 			sluice_ring_wake(header);
 		if (stopping) {
 			if (count == 0)

@@ -30,10 +30,11 @@ import org.jspecify.annotations.Nullable;
  */
 final class FlowTracker implements EventRing.Handler {
   /**
-   * How long before the event that told of a beginning the flow may have started by the kernel's
-   * clock: what is older is another flow.
+   * How far the start of a flow and the event that tells of its beginning may be apart, in either
+   * direction: the kernel takes the two times a few microseconds from each other, but between them
+   * it may be interrupted. What is further apart is another flow.
    */
-  private static final long BEGIN_SLACK_NANOS = 50_000_000;
+  private static final long BEGIN_SLACK_NANOS = 100_000_000;
 
   private static final VarHandle RECEIVED = counter("received");
   private static final VarHandle LOST_RECEIVE_BUFFER = counter("lostReceiveBuffer");
@@ -227,8 +228,8 @@ final class FlowTracker implements EventRing.Handler {
     if (table.has(slot, FlowTable.FLAG_EXACT_START)) {
       return Long.compare(start, known);
     }
-    // Known is when an event of the flow came first, which is after its start.
-    return start > known ? 1 : 0;
+    // Known is when an event of the flow came first.
+    return start - known > BEGIN_SLACK_NANOS ? 1 : 0;
   }
 
   // ---- the table

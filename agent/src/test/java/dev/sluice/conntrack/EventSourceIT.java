@@ -59,6 +59,11 @@ class EventSourceIT {
                 type filter hook prerouting priority mangle
                 udp dport 53 ct mark set 42
               }
+              # The host's own reports of multicast groups come when they like.
+              chain unasked {
+                type filter hook output priority raw
+                meta l4proto { igmp, ipv6-icmp } notrack
+              }
             }
             """);
     namespace = NetworkNamespace.open(lab.host().path());

@@ -174,6 +174,7 @@ class FlowEventsIT {
                   !of(read, "destroy", "web").isEmpty()
                       && !of(read, "destroy", "web6").isEmpty()
                       && !of(read, "destroy", "dns").isEmpty());
+      assertThat(lines).as("nothing was lost").noneMatch(line -> line.has("synthesised"));
       assertThat(reader.statistics().received()).isEqualTo(log.nextSequence() - 1);
 
       JsonNode began = of(lines, "new", "web").get(0);
