@@ -111,17 +111,10 @@ final class AgentCommand implements Callable<Integer> {
                   + ", not "
                   + eventsRetained));
     }
-    requireRange(
-        "--conntrack-memory", conntrackMemoryMib, 0, AgentConfig.MAX_CONNTRACK_MEMORY_MIB);
+    requireRange("--conntrack-memory", conntrackMemoryMib, 0, AgentConfig.MAX_CONNTRACK_MEMORY_MIB);
     return Agent.run(
         new AgentConfig(
-            main.socket(),
-            ownership,
-            networks,
-            portsFile,
-            events(),
-            conntrackMemoryMib,
-            logLevel));
+            main.socket(), ownership, networks, portsFile, events(), conntrackMemoryMib, logLevel));
   }
 
   private AgentConfig.Events events() {

@@ -3,10 +3,13 @@ package dev.sluice.cli;
 import dev.sluice.api.ApiClient;
 import dev.sluice.api.Problem;
 import dev.sluice.api.ProblemException;
+import dev.sluice.flow.EventKind;
 import dev.sluice.flow.export.FlowJson;
 import java.io.PrintWriter;
+import java.util.List;
 import java.util.OptionalLong;
 import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -37,6 +40,13 @@ final class EventsCommand implements Callable<Integer> {
       description = "Begin with this sequence number, as far as it is still kept.")
   private @Nullable Long from;
 
+  @Option(
+      names = "--kind",
+      paramLabel = "KIND",
+      split = ",",
+      description = "Only new, update or destroy; several with commas. Gaps are always told.")
+  private List<String> kinds = List.of();
+
   EventsCommand(Main main) {
     this.main = main;
   }
@@ -48,7 +58,8 @@ final class EventsCommand implements Callable<Integer> {
           Problem.of(
               Problem.Kind.MALFORMED_REQUEST, "--from must be a sequence number, not " + from));
     }
-    var wanted = filter.filter();
+    var wanted =
+        filter.filter().kinds(kinds.stream().map(EventKind::parse).collect(Collectors.toSet()));
     PrintWriter out = main.terminal().out();
     Thread onInterrupt = new Thread(() -> Runtime.getRuntime().halt(ExitCode.OK));
     Runtime.getRuntime().addShutdownHook(onInterrupt);

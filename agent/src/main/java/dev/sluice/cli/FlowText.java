@@ -1,5 +1,6 @@
 package dev.sluice.cli;
 
+import dev.sluice.model.Alarm;
 import dev.sluice.model.Flow;
 import dev.sluice.model.FlowCounters;
 import dev.sluice.model.FlowEvent;
@@ -53,6 +54,13 @@ final class FlowText {
               + " ("
               + gap.cause()
               + ")");
+    }
+    if (event instanceof FlowEvent.Raised raised) {
+      return terminal.in(
+          raised.alarm().level() == Alarm.Level.CLEARED
+              ? Terminal.Colour.GREEN
+              : Terminal.Colour.RED,
+          time + "  alarm    " + raised.alarm().level() + ": " + raised.alarm().text());
     }
     FlowEvent.OfFlow ofFlow = (FlowEvent.OfFlow) event;
     Flow flow = ofFlow.flow();

@@ -170,7 +170,9 @@ public final class Agent implements AutoCloseable {
     liveFlows.set(events);
     ConnectionTableMemory memory = new ConnectionTableMemory(sysctl, config.conntrackMemoryMib());
     memory.problem().ifPresent(LOG::warn);
-    PressureGuard pressure = keep(PressureGuard.start(
+    PressureGuard pressure =
+        keep(
+            PressureGuard.start(
                 Conntrack.open(), memory, alarms(events, source, config.events().reliable())));
     AgentDiagnostics diagnostics =
         new AgentDiagnostics(

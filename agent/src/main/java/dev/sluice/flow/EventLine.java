@@ -74,6 +74,7 @@ final class EventLine {
 
   /** By their number in a record; none has number 0. */
   private static final byte[][] LEVEL_NAMES = new byte[ALARM_CLEARED + 1][];
+
   private static final byte[][] CAUSE_NAMES = new byte[CAUSE_AGENT_RESTART + 1][];
 
   static {

@@ -224,8 +224,7 @@ public final class EventLog implements EventStream {
     chunk.put(record + FlowRecordDescriptor.KIND_OFFSET, (byte) KIND_ALARM);
     chunk.put(record + ALARM_LEVEL_OFFSET, (byte) number(alarm.level()));
     chunk.putShort(record + ALARM_TEXT_LENGTH_OFFSET, (short) length);
-    chunk.putLong(
-        record + FlowRecordDescriptor.EVENT_NS_OFFSET, MappingIndex.nanos(alarm.time()));
+    chunk.putLong(record + FlowRecordDescriptor.EVENT_NS_OFFSET, MappingIndex.nanos(alarm.time()));
     chunk.putLong(record + ALARM_ENTRIES_OFFSET, alarm.entries());
     chunk.putLong(record + ALARM_LIMIT_OFFSET, alarm.limit());
     chunk.putLong(record + ALARM_DROPS_OFFSET, alarm.drops());

@@ -16,8 +16,10 @@ public sealed interface FlowEvent {
   /** When it happened; for a gap, when it ended. */
   Instant time();
 
-  /** The word for it in output: {@code new}, {@code update}, {@code destroy}, {@code gap} or
-   * {@code alarm}. */
+  /**
+   * The word for it in output: {@code new}, {@code update}, {@code destroy}, {@code gap} or {@code
+   * alarm}.
+   */
   String kind();
 
   /** An event of one flow. */

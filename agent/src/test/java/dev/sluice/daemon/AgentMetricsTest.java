@@ -62,7 +62,14 @@ class AgentMetricsTest {
                   11,
                   12,
                   13,
+                  14,
+                  15,
+                  16,
+                  17,
+                  true,
+                  18,
                   3,
+                  19,
                   4_096,
                   1,
                   1_001),
@@ -128,7 +135,14 @@ class AgentMetricsTest {
         .containsEntry("sluice_flow_events_lost_total{cause=\"ring\"}", 12.0)
         .containsEntry("sluice_flow_events_lost_total{cause=\"malformed\"}", 13.0)
         .containsEntry("sluice_event_consumers", 3.0)
-        .containsEntry("sluice_event_log_bytes", 4096.0)
+        .containsEntry("sluice_flow_events_synthesised_total", 14.0)
+        .containsEntry("sluice_flow_events_duplicate_total", 15.0)
+        .containsEntry("sluice_flows", 16.0)
+        .containsEntry("sluice_flows_untracked_total", 17.0)
+        .containsEntry("sluice_flows_complete", 1.0)
+        .containsEntry("sluice_flow_comparisons_total", 18.0)
+        .containsEntry("sluice_event_consumers_evicted_total", 19.0)
+        .containsEntry("sluice_event_log_entries", 4096.0)
         .containsEntry("sluice_conntrack_entries", 970.0)
         .containsEntry("sluice_conntrack_limit", 1000.0)
         .containsEntry("sluice_conntrack_dropped_total{reason=\"drop\"}", 21.0)
