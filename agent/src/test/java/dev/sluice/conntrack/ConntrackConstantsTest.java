@@ -37,7 +37,7 @@ class ConntrackConstantsTest {
   /** Fails if a kind, a cause or a presence bit of the records is not what C writes. */
   @Test
   void recordConstantsAreThoseOfTheShim() {
-    assertMatches(FlowRecordDescriptor.class, "(?!SLUICE_).*", 21);
+    assertMatches(FlowRecordDescriptor.class, "(?!SLUICE_).*", 22);
     assertMatches(GapRecordDescriptor.class, "(?!SLUICE_).*", 3);
     assertThat(HEADERS)
         .containsEntry("SLUICE_RECORD_BYTES", "" + FlowRecordDescriptor.RECORD_BYTES)
