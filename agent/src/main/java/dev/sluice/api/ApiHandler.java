@@ -331,6 +331,7 @@ final class ApiHandler implements HttpServerRequestHandler {
     EventStream.Format format = frames ? EventStream.Format.FRAMES : EventStream.Format.LINES;
     try (EventStream.Cursor cursor = open(services.events(), from, filter, format)) {
       exchange.connection.socket().setWriteTimeout(options.streamTimeoutMillis());
+      cursor.onEviction(exchange.connection.socket()::abort);
       BasicClassicHttpResponse response = new BasicClassicHttpResponse(200);
       response.setHeader("Connection", "close");
       response.setHeader("Cache-Control", "no-store");

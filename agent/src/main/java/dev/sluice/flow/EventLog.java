@@ -292,6 +292,14 @@ public final class EventLog implements EventStream {
     }
   }
 
+  /** Evicts consumers that have stopped to read; to be called now and then. */
+  void evictStalled() {
+    long first = oldest;
+    for (LogCursor cursor : cursors) {
+      cursor.evictIfStalled(first);
+    }
+  }
+
   /** Nothing more will come: cursors read what is there and then find the end. */
   void end() {
     ended = true;

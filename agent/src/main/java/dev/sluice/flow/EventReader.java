@@ -234,6 +234,7 @@ public final class EventReader implements LiveFlows, Alarms, AutoCloseable {
         append();
         answer(drainedNanos);
         log.wakeConsumers();
+        log.evictStalled();
       }
       state = EventStatistics.State.STOPPED;
     } catch (Throwable e) {

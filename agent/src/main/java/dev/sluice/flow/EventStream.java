@@ -35,6 +35,14 @@ public interface EventStream {
     /** Whether the stream ends here because this consumer could not keep up. */
     boolean isEvicted();
 
+    /**
+     * What to do when the consumer is evicted while it does not read, for it may hang where only
+     * somebody else can get it out.
+     *
+     * @param action called by another thread, once; must not wait
+     */
+    void onEviction(Runnable action);
+
     @Override
     void close();
   }

@@ -55,6 +55,9 @@ final class FlowTable {
   /** A dump found the flow in another state than its events told. */
   static final int FLAG_DIFFERS = 8;
 
+  /** Began before somebody listened, so that the kernel may not tell its end. */
+  static final int FLAG_OLDER = 16;
+
   private static final int ID = 0;
   private static final int NEXT_OF_BUCKET = 4;
   private static final int STATUS = 8;

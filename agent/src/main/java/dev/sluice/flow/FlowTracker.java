@@ -65,6 +65,9 @@ final class FlowTracker implements EventRing.Handler {
   /** How many gaps there were: what has been seen since is complete. */
   private long gaps;
 
+  /** Flows in the table that may end without an event. */
+  private long older;
+
   /** {@link #gaps} when a dump last brought the table up to date; -1 before the first. */
   private long completeSinceGap = -1;
 
@@ -257,6 +260,9 @@ final class FlowTracker implements EventRing.Handler {
     if (owner != null) {
       owner.totals.closed(nanos);
     }
+    if (table.has(slot, FlowTable.FLAG_OLDER)) {
+      older--;
+    }
     table.remove(slot);
   }
 
@@ -315,7 +321,10 @@ final class FlowTracker implements EventRing.Handler {
         slot -> {
           if (table.has(slot, FlowTable.FLAG_FROM_DUMP)) {
             table.clear(slot, FlowTable.FLAG_FROM_DUMP | FlowTable.FLAG_DIFFERS);
-            if (!first) {
+            if (first) {
+              table.set(slot, FlowTable.FLAG_OLDER);
+              older++;
+            } else {
               concludeBegin(slot);
             }
           } else if (table.generation(slot) != generation) {
@@ -327,6 +336,14 @@ final class FlowTracker implements EventRing.Handler {
         });
     OPEN.setOpaque(this, (long) table.size());
     completeSinceGap = gapsBefore;
+  }
+
+  /**
+   * How many flows of the first dump are open. If they began while events were off, or nobody
+   * listened (nf_conntrack_events = 2), the kernel does not tell their end.
+   */
+  long older() {
+    return older;
   }
 
   /** How many gaps there have been. */

@@ -45,7 +45,15 @@ final class LogCursor implements EventStream.Cursor {
   /** Fell out, and has not reached the end of the log since. */
   private boolean behind;
 
-  private boolean evicted;
+  private volatile boolean evicted;
+
+  /** The gap in front of the eviction's end is told, or on its way. */
+  private boolean saidGoodbye;
+
+  /** Where the reader was when it last came; for those who look whether it still does. */
+  private volatile long reached;
+
+  private volatile Runnable onEviction = () -> {};
 
   /** The thread that waits for events of this cursor. */
   volatile @Nullable Thread waiter;
@@ -61,6 +69,7 @@ final class LogCursor implements EventStream.Cursor {
     this.filter = new FrameFilter(filter);
     this.format = format;
     this.position = position;
+    this.reached = position;
     this.sequence = sequence;
     this.passedNanos = passedNanos;
   }
@@ -110,6 +119,7 @@ final class LogCursor implements EventStream.Cursor {
       // Looked at first: what was appended before the end is read before the end is told.
       boolean ended = log.hasEnded();
       int length = copyEntries(target);
+      reached = position;
       if (length > 0) {
         return length;
       }
@@ -121,6 +131,23 @@ final class LogCursor implements EventStream.Cursor {
         return 0;
       }
       log.await(this, position, left);
+    }
+  }
+
+  @Override
+  public void onEviction(Runnable action) {
+    onEviction = action;
+  }
+
+  /**
+   * Evicts a consumer that has not come while the log was written once over since it fell out: it
+   * hangs in something else, as in a connection whose peer reads nothing.
+   */
+  void evictIfStalled(long oldest) {
+    if (!evicted && oldest - reached > log.capacity()) {
+      evicted = true;
+      log.countEviction();
+      onEviction.run();
     }
   }
 
@@ -138,6 +165,10 @@ final class LogCursor implements EventStream.Cursor {
     int length = 0;
     long end = log.endPosition();
     while (true) {
+      if (evicted && !saidGoodbye) {
+        saidGoodbye = true;
+        admit(sequence, log.nextSequence(), EventLog.nowNanos());
+      }
       if (missed > 0) {
         int gapLength = copyGap(target, length);
         if (gapLength == 0) {
@@ -190,8 +221,11 @@ final class LogCursor implements EventStream.Cursor {
   /** The entry at position was overwritten: goes on behind it, and remembers what was missed. */
   private void fallOut() {
     if (behind) {
-      evicted = true;
-      log.countEviction();
+      if (!evicted) {
+        evicted = true;
+        log.countEviction();
+      }
+      return;
     }
     behind = true;
     while (true) {

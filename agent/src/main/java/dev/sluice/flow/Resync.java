@@ -34,6 +34,14 @@ final class Resync implements FlowTracker.GapListener {
   private static final long MIN_PAUSE_NANOS = 250_000_000;
 
   private static final int PAUSE_FACTOR = 3;
+
+  /**
+   * How often it is looked whether flows have ended that are older than the agent; less often if a
+   * dump takes more than a hundredth of that.
+   */
+  private static final long OLDER_NANOS = 5_000_000_000L;
+
+  private static final int OLDER_FACTOR = 100;
   private static final int SETTLE_MILLIS = 20;
   private static final int RETRY_MILLIS = 100;
 
@@ -57,6 +65,7 @@ final class Resync implements FlowTracker.GapListener {
   private long endedNanos;
   private long endedWallNanos;
   private long notBeforeNanos = System.nanoTime();
+  private long lookForOlderNanos = notBeforeNanos;
   private volatile long completed;
   private volatile boolean current;
 
@@ -111,6 +120,9 @@ final class Resync implements FlowTracker.GapListener {
   }
 
   private int stepIdle(int idleMillis) {
+    if (!wanted && tracker.older() > 0) {
+      wanted = System.nanoTime() - lookForOlderNanos >= 0;
+    }
     if (!wanted) {
       return idleMillis;
     }
@@ -174,8 +186,9 @@ final class Resync implements FlowTracker.GapListener {
   }
 
   private void pause() {
-    notBeforeNanos =
-        endedNanos + Math.max(MIN_PAUSE_NANOS, PAUSE_FACTOR * (endedNanos - beganNanos));
+    long took = endedNanos - beganNanos;
+    notBeforeNanos = endedNanos + Math.max(MIN_PAUSE_NANOS, PAUSE_FACTOR * took);
+    lookForOlderNanos = endedNanos + Math.max(OLDER_NANOS, OLDER_FACTOR * took);
   }
 
   /** Every event that was queued before {@code drainedNanos} has been handled. */

@@ -386,6 +386,9 @@ public final class FakeAgent
     }
 
     @Override
+    public void onEviction(Runnable action) {}
+
+    @Override
     public void close() {
       cursors.remove(this);
     }

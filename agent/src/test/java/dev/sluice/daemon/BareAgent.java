@@ -41,7 +41,10 @@ final class BareAgent implements AutoCloseable {
                 KeptAgent.launcher(),
                 "--socket",
                 socket.toString(),
-                "agent"));
+                "agent",
+                // Never that of the machine.
+                "--ports-file",
+                KeptAgent.portsFile(directory).toString()));
     command.addAll(List.of(options));
     BareAgent agent = new BareAgent(host, socket, host.start(command));
     agent.awaitAnswer();

@@ -250,6 +250,25 @@ class EventLogTest {
     assertThat(other.isEvicted()).isFalse();
   }
 
+  /** Fails if a consumer that has stopped to read keeps its place for ever, or loses it early. */
+  @Test
+  void aCursorThatIsNotReadIsEvicted() throws InterruptedException {
+    Cursor cursor = log.follow(FlowFilter.ALL, LINES);
+    List<String> told = new ArrayList<>();
+    cursor.onEviction(() -> told.add("evicted"));
+    append(2 * CAPACITY - 2);
+    log.evictStalled();
+    assertThat(told).as("it has fallen out, and may come again").isEmpty();
+    append(2);
+    log.evictStalled();
+    log.evictStalled();
+    assertThat(told).containsExactly("evicted");
+    assertThat(cursor.isEvicted()).isTrue();
+    assertThat(log.evictedConsumers()).isEqualTo(1);
+    assertThat(cursor.read(new byte[EventStream.MAX_ENTRY_BYTES], 10_000)).isPositive();
+    assertThat(cursor.read(new byte[EventStream.MAX_ENTRY_BYTES], 10_000)).isEqualTo(-1);
+  }
+
   /** Fails if the events that a missed gap admitted are forgotten together with its line. */
   @Test
   void aMissedGapCountsForAllItAdmitted() throws InterruptedException {
