@@ -14,6 +14,11 @@
  *	  |                              end with its exit code               |
  *	  +<----------------------- pause 0, 0.1, 0.2, 0.4 ... 5 s -----------+
  *
+ * An agent that is stopped (SIGSTOP, a debugger, a frozen cgroup) reads no events. In reliable mode
+ * (--events-reliable) the kernel then keeps the dead connections whose end it could not tell, and they
+ * fill the connection table; nobody in the stopped process can leave the mode. So while such an agent
+ * is stopped the table is watched, and before it is full the agent is killed and started again.
+ *
  * It never reads or writes the socket. The agent outlives it: a keeper that is killed takes nothing
  * away but itself.
  */
@@ -41,6 +46,12 @@
 /* A command that ran this long had started well: what ends it then is a new story. */
 #define SETTLED_MS 10000
 
+/* A stopped agent in reliable mode is killed when this part of the connection table is in use. */
+#define TABLE_WATCH_MS 100
+#define TABLE_FULL_PERCENT 90
+#define RELIABLE_OPTION "--events-reliable"
+#define CONNTRACK "/proc/sys/net/netfilter/nf_conntrack_"
+
 /* Exit codes of `sluice agent`, see docs/cli.md. */
 #define EXIT_USAGE 2
 #define EXIT_NOT_PERMITTED 6
@@ -55,7 +66,10 @@ struct keeper {
 	sigset_t original; /* the mask to start commands with */
 	int64_t settled_ms;
 
+	bool reliable; /* the command asks for reliable mode */
+
 	pid_t child; /* 0: none */
+	bool stopped;
 	int64_t started_ms;
 	bool restarted;	       /* there was a command that died */
 	unsigned int failures; /* since a command last ran for settled_ms */
@@ -251,20 +265,61 @@ static void report(pid_t pid, int status, int64_t ran_ms, unsigned int pause)
 		fprintf(stderr, "in %u.%u s\n", pause / 1000, pause % 1000 / 100);
 }
 
-/* Whatever has ended: our command, and as process 1 everybody's orphans. True if it was our command. */
+/*
+ * Whatever has ended: our command, and as process 1 everybody's orphans. True if it was our command.
+ * Takes note of its being stopped and continued.
+ */
 static bool reap(struct keeper *keeper, int *status)
 {
 	bool ended = false;
 	pid_t pid;
 	int its;
 
-	while ((pid = waitpid(-1, &its, WNOHANG)) > 0) {
-		if (pid == keeper->child) {
+	while ((pid = waitpid(-1, &its, WNOHANG | WUNTRACED | WCONTINUED)) > 0) {
+		if (WIFSTOPPED(its) || WIFCONTINUED(its)) {
+			if (pid == keeper->child)
+				keeper->stopped = WIFSTOPPED(its);
+		} else if (pid == keeper->child) {
+			keeper->stopped = false;
 			*status = its;
 			ended = true;
 		}
 	}
 	return ended;
+}
+
+/* A number of the connection table of our network namespace, or -1. */
+static long long table_number(const char *path)
+{
+	char text[32] = "";
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t bytes = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+
+	if (fd >= 0)
+		close(fd);
+	return bytes > 0 ? strtoll(text, NULL, 10) : -1;
+}
+
+static void kill_before_table_is_full(const struct keeper *keeper)
+{
+	long long count = table_number(CONNTRACK "count");
+	long long max = table_number(CONNTRACK "max");
+
+	if (count < 0 || max <= 0 || count * 100 < max * TABLE_FULL_PERCENT)
+		return;
+	fprintf(stderr,
+		"sluice-keeper: process %d is stopped and in reliable mode, and the connection table holds "
+		"%lld of %lld connections; killing it before dead ones fill the table\n",
+		(int)keeper->child, count, max);
+	kill(keeper->child, SIGKILL);
+}
+
+/* When there is something to do without a signal; -1: never. */
+static int64_t next_deadline(const struct keeper *keeper, int64_t start_at_ms)
+{
+	if (!keeper->child)
+		return start_at_ms;
+	return keeper->stopped && keeper->reliable ? now_ms() + TABLE_WATCH_MS : -1;
 }
 
 /* Waits for a signal until the deadline, or for ever if it is negative; 0 after the deadline. */
@@ -307,7 +362,7 @@ static int keep(struct keeper *keeper)
 				start_at_ms = now_ms() + pause;
 			}
 		}
-		signal = next_signal(keeper, keeper->child ? -1 : start_at_ms);
+		signal = next_signal(keeper, next_deadline(keeper, start_at_ms));
 		if (signal == SIGCHLD) {
 			int64_t ran_ms = now_ms() - keeper->started_ms;
 			bool settled = ran_ms >= keeper->settled_ms;
@@ -324,6 +379,8 @@ static int keep(struct keeper *keeper)
 			keeper->child = 0;
 			keeper->restarted = true;
 			start_at_ms = now_ms() + pause;
+		} else if (signal == 0 && keeper->child) {
+			kill_before_table_is_full(keeper);
 		} else if (signal != 0) {
 			/* The agent reads its file again at a SIGHUP; only before it can is that its end. */
 			if (signal != SIGHUP && tells_to_end(signal))
@@ -371,6 +428,8 @@ int main(int argc, char **argv)
 		fputs("sluice-keeper: out of memory\n", stderr);
 		return EXIT_FAILURE;
 	}
+	for (first = 0; keeper.command[first]; first++)
+		keeper.reliable |= strcmp(keeper.command[first], RELIABLE_OPTION) == 0;
 	tidy_descriptors();
 	hold_signals(&keeper);
 	keeper.fd = open_socket();

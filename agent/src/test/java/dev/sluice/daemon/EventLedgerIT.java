@@ -432,6 +432,57 @@ class EventLedgerIT {
   }
 
   /**
+   * Row 47. Fails if an agent in reliable mode that is stopped is left to fill the connection table
+   * with dead entries, as it does where no keeper watches; or if it does not come back.
+   */
+  @Test
+  void aStoppedReaderInReliableModeDoesNotFillTheTable() {
+    long limit = Long.parseLong(lab.host().sysctlValue("net.netfilter.nf_conntrack_max"));
+    int flows = (int) (limit + limit / 4);
+    String[] reliable = {"--events-reliable", "--events-buffer-mib", "1"};
+    start(reliable);
+    signal("STOP");
+    assertThat(mostEntriesDuring(flood(flows), limit)).as("without a keeper").isEqualTo(limit);
+    agent().kill();
+    agent().close();
+    tool.flush();
+
+    KeptAgent kept = KeptAgent.start(lab.host(), directory, new String[0], reliable);
+    assertThat(kept.awaitPublished()).isEmpty();
+    lab.host().exec("kill", "-STOP", Long.toString(kept.pid())).orFail();
+    assertThat(mostEntriesDuring(flood(flows), limit)).as("with a keeper").isLessThan(limit);
+    kept.keeper().awaitLine("is stopped and in reliable mode", LIMIT);
+    assertThat(kept.awaitPublished()).isEmpty();
+    assertThat(tool.count()).isLessThan((int) (limit / 2));
+    assertThat(kept.stop()).isZero();
+    Scale.report("47", "flooded with " + flows + " flows while stopped, limit " + limit);
+  }
+
+  private Background flood(int flows) {
+    return lab.host()
+        .start(
+            "/usr/bin/python3",
+            "-c",
+            GENERATOR.replace(
+                "sender.sendto(b'x', (address, 9))",
+                "\n    try: sender.sendto(b'x', (address, 9))\n    except PermissionError: pass"),
+            "0",
+            Integer.toString(flows),
+            "80000",
+            "1");
+  }
+
+  private long mostEntriesDuring(Background generator, long enough) {
+    long most = 0;
+    while (generator.isAlive() && most < enough) {
+      most = Math.max(most, tool.count());
+      pause(20);
+    }
+    generator.close();
+    return most;
+  }
+
+  /**
    * Row 45. Fails if flows that are older than the agent end unseen: those whose end the kernel
    * tells, and those whose end it does not tell since nobody listened when they began.
    */

@@ -37,12 +37,18 @@ final class KeptAgent {
 
   /** {@code ./sluice agent} behind {@code prefix}, which may play a keeper. */
   static KeptAgent start(Netns host, Path directory, String... prefix) {
+    return start(host, directory, prefix, new String[0]);
+  }
+
+  /** As above, with options of the agent. */
+  static KeptAgent start(Netns host, Path directory, String[] prefix, String[] options) {
     Path socket = directory.resolve("sluice.sock");
     List<String> command = new ArrayList<>(List.of("env", "SLUICE_BUILD=never"));
     command.addAll(List.of(prefix));
     command.addAll(List.of(launcher(), "--socket", socket.toString(), "agent"));
     // Never that of the machine.
     command.addAll(List.of("--ports-file", portsFile(directory).toString()));
+    command.addAll(List.of(options));
     return new KeptAgent(host, socket, host.start(command));
   }
 
