@@ -80,6 +80,13 @@ final class AgentCommand implements Callable<Integer> {
   private int eventsRetained = AgentConfig.Events.DEFAULT.retained();
 
   @Option(
+      names = "--restore-tracking",
+      description =
+          "Put nf_conntrack_events, _acct and _timestamp back when the agent ends. Connections that"
+              + " begin while it does not run then end without numbers.")
+  private boolean restoreTracking;
+
+  @Option(
       names = "--conntrack-memory",
       paramLabel = "MIB",
       description =
@@ -119,7 +126,7 @@ final class AgentCommand implements Callable<Integer> {
 
   private AgentConfig.Events events() {
     return new AgentConfig.Events(
-        eventsBufferMib, eventsLatencyMicros, eventsReliable, eventsRetained);
+        eventsBufferMib, eventsLatencyMicros, eventsReliable, eventsRetained, restoreTracking);
   }
 
   private static void requireRange(String option, int value, int least, int most) {

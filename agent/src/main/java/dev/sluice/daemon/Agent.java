@@ -134,6 +134,9 @@ public final class Agent implements AutoCloseable {
     }
 
     TrackingSettings tracking = TrackingSettings.apply();
+    if (config.events().restoreTracking()) {
+      keep(tracking::restore); // closed behind everything that needs them
+    }
     Sysctl sysctl = new Sysctl();
     HostNetworks hostNetworks = keep(new HostNetworks(Rtnetlink.open(), sysctl));
     PortReservations reservations = keep(new PortReservations(descriptorBudget()));

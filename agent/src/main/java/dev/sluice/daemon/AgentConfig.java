@@ -35,11 +35,14 @@ public record AgentConfig(
    * @param latencyMicros how long an event may wait for others to come with it, 0 to 1,000,000
    * @param reliable whether the kernel keeps the end of a connection until it is delivered
    * @param retained how many events consumers can go back, a power of two from 16 to 16,777,216
+   * @param restoreTracking whether the settings of connection tracking are put back at the end
    */
-  public record Events(int bufferMib, int latencyMicros, boolean reliable, int retained) {
+  public record Events(
+      int bufferMib, int latencyMicros, boolean reliable, int retained, boolean restoreTracking) {
     /** Two seconds of 100,000 events a second, each a millisecond late at most. */
     public static final Events DEFAULT =
-        new Events(256, EventOptions.DEFAULT.latencyMicros(), false, EventLog.DEFAULT_CAPACITY);
+        new Events(
+            256, EventOptions.DEFAULT.latencyMicros(), false, EventLog.DEFAULT_CAPACITY, false);
 
     /** The most memory a socket can be given. */
     public static final int MAX_BUFFER_MIB = 2047;

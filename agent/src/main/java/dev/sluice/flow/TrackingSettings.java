@@ -1,6 +1,7 @@
 package dev.sluice.flow;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -103,5 +104,30 @@ public record TrackingSettings(List<Change> changes, List<String> missing) {
       }
     }
     return new TrackingSettings(changes, missing);
+  }
+
+  /**
+   * Puts back what {@link #apply()} changed, in the calling thread's namespace; what somebody else
+   * has changed since then is left alone.
+   *
+   * @throws UncheckedIOException if a setting must not be changed
+   */
+  public void restore() {
+    restore(DIRECTORY);
+  }
+
+  /** As {@link #restore()}, with the files in {@code directory}. */
+  void restore(Path directory) {
+    for (Change change : changes) {
+      Path file = directory.resolve(change.name());
+      try {
+        if (Files.readString(file).strip().equals(change.after())) {
+          Files.writeString(file, change.before() + "\n");
+        }
+      } catch (IOException e) {
+        throw new UncheckedIOException(
+            "cannot set " + file + " back to " + change.before() + ": " + e.getMessage(), e);
+      }
+    }
   }
 }

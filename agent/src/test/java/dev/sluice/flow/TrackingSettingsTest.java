@@ -37,6 +37,20 @@ class TrackingSettingsTest {
     assertThat(TrackingSettings.apply(directory).changes()).isEmpty();
   }
 
+  /** Fails if a setting is not put back, or one that somebody else has changed meanwhile. */
+  @Test
+  void whatWasSetIsPutBack() throws IOException {
+    setting("nf_conntrack_events", "2");
+    setting("nf_conntrack_acct", "0");
+    setting("nf_conntrack_timestamp", "1");
+    TrackingSettings settings = TrackingSettings.apply(directory);
+    setting("nf_conntrack_acct", "3");
+    settings.restore(directory);
+    assertThat(directory.resolve("nf_conntrack_events")).hasContent("2");
+    assertThat(directory.resolve("nf_conntrack_acct")).hasContent("3");
+    assertThat(directory.resolve("nf_conntrack_timestamp")).hasContent("1");
+  }
+
   /** Fails if a kernel without connection tracking is not told from one with it. */
   @Test
   void aKernelWithoutTrackingIsRefusedWithTheRemedy() {
