@@ -10,8 +10,8 @@ import java.util.List;
  * @param subject what was measured, for example {@code recv}
  * @param variant by which means, for example {@code jnr-ffi: address}
  * @param runtime the JDK, {@code C}, or the tool that is compared
- * @param unit of every sample: {@code ns}, {@code µs}, {@code ms}, {@code MB}, {@code B}, {@code ×}
- *     for a ratio, {@code 1} for a plain number
+ * @param unit of every sample: {@code ns}, {@code µs}, {@code ms}, {@code MB}, {@code B}, {@code
+ *     1/s}, {@code ×} for a ratio, {@code 1} for a plain number
  * @param samples one per run, in the order of the runs; a run may itself be a mean or a percentile
  */
 @JsonPropertyOrder({

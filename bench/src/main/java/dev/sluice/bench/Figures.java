@@ -18,6 +18,11 @@ public final class Figures {
         .add(sample);
   }
 
+  /** Adds one run's count of something. */
+  public void count(String subject, String variant, String runtime, long sample) {
+    add(subject, variant, runtime, "1", (double) sample);
+  }
+
   /** Everything collected so far. */
   public List<Figure> toList() {
     return samples.entrySet().stream()

@@ -4,6 +4,8 @@ import dev.sluice.bench.agent.AgentCost;
 import dev.sluice.bench.agent.ApiCost;
 import dev.sluice.bench.agent.BulkCost;
 import dev.sluice.bench.agent.PublishCost;
+import dev.sluice.bench.events.EventsCost;
+import dev.sluice.bench.events.EventsSoak;
 import dev.sluice.bench.ffi.CallCost;
 import dev.sluice.bench.ffi.StartupCost;
 import dev.sluice.bench.peers.PeersCost;
@@ -22,6 +24,9 @@ import java.util.TreeMap;
 public final class Main {
   private static final int DEFAULT_ROUNDS = 5;
   private static final int DEFAULT_MAXIMUM = 60_000;
+  private static final int MAX_SOAK_SECONDS = 86_400;
+  private static final int DEFAULT_SOAK_RATE = 50_000;
+  private static final int MAX_SOAK_RATE = 999_999;
   private static final int EXIT_FAILED = 1;
   private static final int EXIT_USAGE = 2;
 
@@ -34,7 +39,8 @@ public final class Main {
           new BulkCost(),
           new ApiCost(),
           new AgentCost(),
-          new PeersCost());
+          new PeersCost(),
+          new EventsCost());
 
   private Main() {}
 
@@ -53,15 +59,23 @@ public final class Main {
   private static void run(List<String> arguments) throws IOException, InterruptedException {
     int rounds = DEFAULT_ROUNDS;
     int maximum = DEFAULT_MAXIMUM;
+    int soakSeconds = 0;
+    int soakRate = DEFAULT_SOAK_RATE;
     List<NamedBenchmark> chosen = new ArrayList<>();
     for (int i = 0; i < arguments.size(); i++) {
       String argument = arguments.get(i);
       switch (argument) {
         case "--rounds" -> rounds = number(argument, next(arguments, ++i), 999);
         case "--max" -> maximum = number(argument, next(arguments, ++i), DEFAULT_MAXIMUM);
+        case "--soak" -> soakSeconds = number(argument, next(arguments, ++i), MAX_SOAK_SECONDS);
+        case "--rate" -> soakRate = number(argument, next(arguments, ++i), MAX_SOAK_RATE);
         case "all" -> chosen.addAll(BENCHMARKS);
         default -> chosen.add(named(argument));
       }
+    }
+    if (soakSeconds > 0) {
+      EventsSoak soak = new EventsSoak(soakSeconds, soakRate);
+      chosen.replaceAll(benchmark -> benchmark instanceof EventsCost ? soak : benchmark);
     }
     if (chosen.isEmpty()) {
       throw new IllegalArgumentException(
@@ -109,6 +123,10 @@ public final class Main {
   }
 
   private static String command(Workbench workbench, NamedBenchmark benchmark) {
+    if (benchmark instanceof EventsSoak soak) {
+      return "bench/run --rounds %d events --soak %d --rate %d"
+          .formatted(workbench.rounds(), soak.seconds(), soak.eventsPerSecond());
+    }
     String maximum = workbench.maximum() == DEFAULT_MAXIMUM ? "" : " --max " + workbench.maximum();
     return "bench/run --rounds " + workbench.rounds() + maximum + " " + benchmark.name();
   }
@@ -118,7 +136,7 @@ public final class Main {
   }
 
   private static int number(String option, String text, int largest) {
-    if (!text.matches("[1-9][0-9]{0,4}") || Integer.parseInt(text) > largest) {
+    if (!text.matches("[1-9][0-9]{0,5}") || Integer.parseInt(text) > largest) {
       throw new IllegalArgumentException(
           "%s takes a number from 1 to %d, not '%s'".formatted(option, largest, text));
     }

@@ -58,8 +58,26 @@ public final class AgentProcess implements AutoCloseable {
     return awaitReady(directory, namespace.startInside(agent(workbench, runtime, directory)));
   }
 
+  /** As {@link #startIn}, with all its threads on one processor. */
+  public static AgentProcess startPinned(
+      BenchNamespace namespace, String processor, Workbench workbench, JavaRuntime runtime)
+      throws IOException {
+    Path directory = Files.createTempDirectory("sluice-bench-agent");
+    List<String> command = new ArrayList<>(List.of("taskset", "-c", processor));
+    command.addAll(agent(workbench, runtime, directory));
+    return awaitReady(directory, namespace.startInside(command));
+  }
+
+  /** With permanent mappings of its own, of which there are none: not with the machine's. */
   private static List<String> agent(Workbench workbench, JavaRuntime runtime, Path directory) {
-    return sluice(workbench, runtime, "--socket", socket(directory).toString(), "agent");
+    return sluice(
+        workbench,
+        runtime,
+        "--socket",
+        socket(directory).toString(),
+        "agent",
+        "--ports-file",
+        directory.resolve("ports.yaml").toString());
   }
 
   private static AgentProcess awaitReady(Path directory, Process process) throws IOException {

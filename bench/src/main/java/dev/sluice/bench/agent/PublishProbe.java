@@ -5,6 +5,7 @@ import static java.nio.charset.StandardCharsets.US_ASCII;
 import com.sun.management.UnixOperatingSystemMXBean;
 import dev.sluice.conntrack.Conntrack;
 import dev.sluice.flow.FlowCutter;
+import dev.sluice.flow.LiveFlows;
 import dev.sluice.flow.MappingIndex;
 import dev.sluice.model.HostBinding;
 import dev.sluice.model.Mapping;
@@ -79,7 +80,8 @@ final class PublishProbe {
           hostNetworks,
           reservations,
           new ReservedLocalPorts(new Sysctl()),
-          new FlowCutter(Conntrack.open(), new MappingIndex(), hostNetworks::isLocal),
+          new FlowCutter(
+              Conntrack.open(), () -> LiveFlows.UNKNOWN, new MappingIndex(), hostNetworks::isLocal),
           MappingListener.feeding(new MappingIndex()),
           Clock.systemUTC());
   private int filled;
