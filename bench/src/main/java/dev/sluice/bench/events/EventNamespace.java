@@ -9,10 +9,13 @@ import java.util.List;
  * A namespace in which connections are tracked and all their events told, with nobody else in it.
  */
 final class EventNamespace {
-  // Conntrack works in a namespace only where a rule asks for it; IPv6 would make flows by itself.
+  // The bridge would send IGMP and make flows by itself, so only loopback stays. Conntrack works in
+  // a
+  // namespace only where a rule asks for it.
   private static final String SETUP =
       """
-      echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6
+      ip link del br0
+      ip link del port0
       for what in events acct timestamp; do echo 1 >/proc/sys/net/netfilter/nf_conntrack_$what; done
       nft 'add table ip bench; add chain ip bench out { type filter hook output priority 0; };
            add rule ip bench out ct state invalid drop'

@@ -64,7 +64,7 @@ record Programs(String label, List<String> command, List<String> reader, boolean
 
       @Override
       public Tally end(Flood.Ledger ledger) throws IOException {
-        listener.destroy();
+        listener.toHandle().destroy(); // Process.destroy() would close what it prints
         try (BufferedReader counted = counter.inputReader(UTF_8)) {
           String line = counted.readLine();
           if (line == null) {

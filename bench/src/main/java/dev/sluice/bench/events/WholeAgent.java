@@ -129,7 +129,7 @@ final class WholeAgent implements Contender {
 
         @Override
         public Tally end(Flood.Ledger ledger) throws IOException {
-          process.destroy();
+          process.toHandle().destroy(); // Process.destroy() would close what it prints
           String line = printed.readLine();
           if (line == null) {
             throw new IOException("the agent's consumer ended without a count");
