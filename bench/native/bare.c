@@ -3,11 +3,8 @@
  * bare: conntrack events with a plain netlink socket and nothing else, as a program with libmnl reads
  * them: one recv() a datagram, a walk through its attributes, the id and the first tuple kept.
  *
- *	bare [-b RECEIVE-BUFFER-BYTES]
- *
  * SIGTERM ends it (tally.h). What it lost only the kernel knows.
  */
-#include <getopt.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
 #include <linux/netlink.h>
@@ -109,22 +106,16 @@ static void take_datagram(const char *data, size_t bytes)
 			take_event(message);
 }
 
-int main(int argc, char **argv)
+int main(void)
 {
 	static const int groups[] = { NFNLGRP_CONNTRACK_NEW, NFNLGRP_CONNTRACK_UPDATE,
 				      NFNLGRP_CONNTRACK_DESTROY };
 	static char buffer[16384] __attribute__((aligned(8)));
 	struct timeval wait = { .tv_usec = WAIT_MS * 1000 };
-	int option, fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
 	struct sockaddr_nl address = { .nl_family = AF_NETLINK };
 	size_t i;
 
-	while ((option = getopt(argc, argv, "b:")) == 'b') {
-		int half = atoi(optarg) / 2; /* the kernel doubles it */
-
-		if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &half, sizeof(half)) < 0)
-			give_up("bare: receive buffer: %s", strerror(errno));
-	}
 	stop_on_sigterm();
 	if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
 	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait)) < 0)

@@ -2,7 +2,7 @@
 /*
  * flood: makes conntrack events at a given rate and keeps a ledger of them.
  *
- *	flood [-r EVENTS-PER-SECOND] [-s SECONDS] [-w FLOWS] -p PID
+ *	flood [-r EVENTS-PER-SECOND] [-s SECONDS] [-w FLOWS] [-b BYTES] -p PID
  *
  * A flow is one datagram from one socket to an address of its own in 127.0.0.0/8, which is one NEW;
  * its end is a deletion through ctnetlink, which is one DESTROY. At most FLOWS (8,192) are open at a
@@ -11,7 +11,9 @@
  * table that does not hold the flows it should end the program with a message. Without -r it goes as
  * fast as it can.
  *
- * PID listens. The flood begins when a socket of the network namespace has joined the groups of
+ * PID listens, with a receive buffer of BYTES as the kernel accounts them if -b is given: it is set
+ * from outside, as not everybody has an option that does it (that of conntrack 1.4.7 enlarges another
+ * socket than the one its events come to). The flood begins when a socket of the network namespace has joined the groups of
  * conntrack events, and is measured until what is queued there has been read and the listener rests.
  * Reported of it: the processor time of the process (CLOCK_PROCESS_CPUTIME_ID) and of its thread
  * "sluice-events", if there is one, and how many messages the kernel dropped at those sockets
@@ -28,6 +30,7 @@
 #include <linux/netlink.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -291,6 +294,41 @@ static void await_listener(void)
 	sleep_ms(50); /* it may have to set its buffer yet */
 }
 
+/* Enlarges the buffer of the sockets of @pid that listen for conntrack events. */
+static void set_buffers(pid_t pid, int bytes)
+{
+	unsigned int enlarged = 0;
+	struct dirent *entry;
+	char path[64];
+	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	DIR *descriptors;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
+	descriptors = opendir(path);
+	if (pidfd < 0 || !descriptors)
+		give_up("flood: the listener's descriptors: %s", strerror(errno));
+	while ((entry = readdir(descriptors))) {
+		struct sockaddr_nl address = { 0 };
+		socklen_t size = sizeof(address);
+		int half = bytes / 2; /* the kernel doubles it */
+		int fd = (int)syscall(SYS_pidfd_getfd, pidfd, atoi(entry->d_name), 0);
+
+		if (fd < 0)
+			continue; /* "." and "..", or closed meanwhile */
+		if (getsockname(fd, (struct sockaddr *)&address, &size) == 0 &&
+		    address.nl_family == AF_NETLINK && (address.nl_groups & EVENT_GROUPS)) {
+			if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &half, sizeof(half)) < 0)
+				give_up("flood: the listener's buffer: %s", strerror(errno));
+			enlarged++;
+		}
+		close(fd);
+	}
+	closedir(descriptors);
+	close(pidfd);
+	if (!enlarged)
+		give_up("flood: process %d has no socket for conntrack events", pid);
+}
+
 static void await_rest(clockid_t clock)
 {
 	uint64_t limit = clock_ns(CLOCK_MONOTONIC) + SETTLE_LIMIT_NS;
@@ -355,10 +393,10 @@ int main(int argc, char **argv)
 	struct listeners before, after;
 	clockid_t clock;
 	pid_t pid = 0;
-	int option;
+	int option, buffer_bytes = 0;
 
 	_Static_assert(sizeof(struct deletion) == 72, "attributes are aligned to four bytes");
-	while ((option = getopt(argc, argv, "r:s:w:p:")) != -1) {
+	while ((option = getopt(argc, argv, "r:s:w:b:p:")) != -1) {
 		switch (option) {
 		case 'r':
 			rate = (uint64_t)number(optarg, 100, 10e6);
@@ -369,6 +407,9 @@ int main(int argc, char **argv)
 		case 'w':
 			window = (uint64_t)number(optarg, BATCH_MAX, FLOWS_MAX);
 			break;
+		case 'b':
+			buffer_bytes = (int)number(optarg, 4096, INT32_MAX);
+			break;
 		case 'p':
 			pid = (pid_t)number(optarg, 1, INT32_MAX);
 			break;
@@ -378,13 +419,15 @@ int main(int argc, char **argv)
 		}
 	}
 	if (pid == 0) {
-		fprintf(stderr, "usage: flood [-r events-per-second] [-s seconds] [-w flows] -p pid\n");
+		fprintf(stderr, "usage: flood [-r events-per-second] [-s seconds] [-w flows] [-b bytes] -p pid\n");
 		return 2;
 	}
 	if (clock_getcpuclockid(pid, &clock) != 0)
 		give_up("flood: there is no process %d", pid);
 	open_sockets();
 	await_listener();
+	if (buffer_bytes > 0)
+		set_buffers(pid, buffer_bytes);
 	check_table();
 	await_rest(clock);
 

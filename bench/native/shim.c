@@ -3,18 +3,16 @@
  * shim: conntrack events through libsluice, with a consumer that looks at the kind and the time of
  * each record and nothing else.
  *
- *	shim [-b RECEIVE-BUFFER-BYTES] [-l LATENCY-MICROSECONDS]
- *
- * SIGTERM ends it (tally.h).
+ * Its buffers and its latency are the agent's defaults. SIGTERM ends it (tally.h).
  */
-#include <getopt.h>
-
 #include "record.h"
 #include "sluice.h"
 #include "tally.h"
 
-#define SLOTS 65536 /* as the agent has */
+#define SLOTS 65536
 #define BUFFER_MAX (256 << 20)
+#define BUFFER_BYTES (64 << 20)
+#define LATENCY_US 1000
 #define WAIT_MS 50
 
 static struct tally tally;
@@ -52,25 +50,15 @@ static void consume(uint64_t handle, struct sluice_ring_header *ring)
 	}
 }
 
-int main(int argc, char **argv)
+int main(void)
 {
-	int64_t buffer = 64 << 20; /* this, the most and the latency are the agent's defaults */
-	int latency_us = 1000, option;
 	struct sluice_ring_header *ring;
 	uint64_t handle;
 
-	while ((option = getopt(argc, argv, "b:l:")) != -1) {
-		if (option == 'b')
-			buffer = atoll(optarg);
-		else if (option == 'l')
-			latency_us = atoi(optarg);
-		else
-			return 2;
-	}
 	stop_on_sigterm();
 	ring = aligned_alloc(SLUICE_RING_ALIGNMENT, sluice_ring_bytes(SLOTS));
-	if (!ring || sluice_events_open(-1, (uintptr_t)ring, sluice_ring_bytes(SLOTS), latency_us, buffer,
-					BUFFER_MAX, 0, &handle) < 0)
+	if (!ring || sluice_events_open(-1, (uintptr_t)ring, sluice_ring_bytes(SLOTS), LATENCY_US,
+					BUFFER_BYTES, BUFFER_MAX, 0, &handle) < 0)
 		give_up("shim: %s", ring ? sluice_last_error() : "memory");
 	while (!stop_asked)
 		consume(handle, ring);

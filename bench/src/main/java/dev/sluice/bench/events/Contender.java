@@ -11,6 +11,9 @@ interface Contender {
   /** The head of its column. */
   String label();
 
+  /** Receive buffer that it is given, as the kernel accounts it; 0 for the one it has by itself. */
+  int bufferBytes();
+
   /** Begins to work in a namespace; what it does once is behind it then. */
   Session open(BenchNamespace namespace) throws IOException, InterruptedException;
 

@@ -116,7 +116,7 @@ public final class EventsSoak implements NamedBenchmark {
       throws IOException, InterruptedException {
     Contender.Listening listening = agent.listen();
     Flood flood = new Flood(eventsPerSecond, seconds, OPEN_FLOWS);
-    Flood.Ledger ledger = flood.run(workbench, namespace, listening.pid());
+    Flood.Ledger ledger = flood.run(workbench, namespace, listening.pid(), 0);
     return new Measured(ledger, listening.end(ledger));
   }
 

@@ -51,8 +51,12 @@ record Flood(int eventsPerSecond, int seconds, int openFlows) {
     return eventsPerSecond == 0 ? "as fast as it goes" : "%,d events/s".formatted(eventsPerSecond);
   }
 
-  /** Makes it in the namespace, while the process listens, and returns when that rests again. */
-  Ledger run(Workbench workbench, BenchNamespace namespace, long listener)
+  /**
+   * Makes it in the namespace, while the process listens, and returns when that rests again.
+   *
+   * @param bufferBytes receive buffer that the process is given; 0 for the one it has
+   */
+  Ledger run(Workbench workbench, BenchNamespace namespace, long listener, int bufferBytes)
       throws IOException, InterruptedException {
     List<String> command = new ArrayList<>(List.of("taskset", "-c", PROCESSOR));
     command.add(workbench.nativeDirectory().resolve("flood").toString());
@@ -60,6 +64,9 @@ record Flood(int eventsPerSecond, int seconds, int openFlows) {
       command.addAll(List.of("-r", "" + eventsPerSecond));
     }
     command.addAll(List.of("-s", "" + seconds, "-w", "" + openFlows, "-p", "" + listener));
+    if (bufferBytes > 0) {
+      command.addAll(List.of("-b", "" + bufferBytes));
+    }
     JsonNode printed =
         new JsonMapper().readTree(Workbench.output(namespace.inside(command)).strip());
     long ends = printed.get("destroy").asLong();

@@ -12,24 +12,24 @@ import java.util.List;
 /**
  * A program that listens until SIGTERM, started anew for each load.
  *
+ * @param bufferBytes receive buffer that it is given; 0 for the one it has by itself
  * @param command what it is called with
  * @param reader reads its text and counts the lines; empty if it counts itself (tally.h)
  * @param admits whether what it calls lost is all that is missing
  */
-record Programs(String label, List<String> command, List<String> reader, boolean admits)
+record Programs(
+    String label, int bufferBytes, List<String> command, List<String> reader, boolean admits)
     implements Contender {
 
-  static Programs writing(Workbench workbench, String label, String... command) {
+  static Programs writing(Workbench workbench, String label, int bufferBytes, String... command) {
     String follow = workbench.nativeDirectory().resolve("follow").toString();
-    return new Programs(label, List.of(command), List.of(follow, "text"), false);
+    return new Programs(label, bufferBytes, List.of(command), List.of(follow, "text"), false);
   }
 
   static Programs counting(
-      Workbench workbench, String label, boolean admits, String program, String... arguments) {
-    List<String> command = new ArrayList<>();
-    command.add(workbench.nativeDirectory().resolve(program).toString());
-    command.addAll(List.of(arguments));
-    return new Programs(label, command, List.of(), admits);
+      Workbench workbench, String label, int bufferBytes, String program, boolean admits) {
+    String command = workbench.nativeDirectory().resolve(program).toString();
+    return new Programs(label, bufferBytes, List.of(command), List.of(), admits);
   }
 
   @Override

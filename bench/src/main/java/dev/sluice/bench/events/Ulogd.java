@@ -15,7 +15,7 @@ final class Ulogd {
   private Ulogd() {}
 
   /** Writes it into the directory, where its log goes as well. */
-  static Path configure(Path directory, int bufferBytes) throws IOException {
+  static Path configure(Path directory) throws IOException {
     Path plugins = plugins();
     StringBuilder text = new StringBuilder();
     text.append("[global]\nlogfile=\"").append(directory.resolve("ulogd.log")).append("\"\n");
@@ -24,8 +24,6 @@ final class Ulogd {
     }
     text.append("stack=ct1:NFCT,ip2str1:IP2STR,print1:PRINTFLOW,emu1:LOGEMU\n");
     text.append("[ct1]\nhash_enable=0\n");
-    text.append("netlink_socket_buffer_size=").append(bufferBytes).append('\n');
-    text.append("netlink_socket_buffer_maxsize=").append(bufferBytes).append('\n');
     text.append("[emu1]\nfile=\"/dev/stdout\"\nsync=0\n");
     return Files.writeString(directory.resolve("ulogd.conf"), text);
   }

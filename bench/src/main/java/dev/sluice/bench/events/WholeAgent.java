@@ -46,12 +46,17 @@ final class WholeAgent implements Contender {
   }
 
   @Override
+  public int bufferBytes() {
+    return 0;
+  }
+
+  @Override
   public Running open(BenchNamespace namespace) throws IOException, InterruptedException {
     AgentProcess agent = AgentProcess.startPinned(namespace, PROCESSOR, workbench, runtime);
     Running running = new Running(agent, namespace);
     try {
       Listening listening = running.listen();
-      listening.end(WARM_UP.run(workbench, namespace, agent.pid()));
+      listening.end(WARM_UP.run(workbench, namespace, agent.pid(), bufferBytes()));
       return running;
     } catch (IOException | InterruptedException | RuntimeException e) {
       agent.close();
