@@ -34,6 +34,7 @@ import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.StringJoiner;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.Consumer;
 import java.util.function.Predicate;
 import java.util.stream.Collectors;
 import org.apache.hc.core5.http.ClassicHttpResponse;
@@ -63,6 +64,12 @@ public final class ApiClient implements AutoCloseable {
   /** The byte order of the binary stream: {@code LITTLE_ENDIAN} or {@code BIG_ENDIAN}. */
   public static final String BYTE_ORDER_HEADER = "Sluice-Byte-Order";
 
+  /** Which run of the agent an answer's sequence numbers belong to: 16 hexadecimal digits. */
+  public static final String STREAM_HEADER = "Sluice-Stream";
+
+  /** The number of the first event of an answer. */
+  public static final String NEXT_HEADER = "Sluice-Next";
+
   private static final Http1Config HTTP = Http1Config.custom().setBufferSize(8 * 1024).build();
   private static final int MAX_PROBLEM_BYTES = 64 * 1024;
   private static final int FRAMES_AT_ONCE = 256;
@@ -70,7 +77,8 @@ public final class ApiClient implements AutoCloseable {
   private final Path socket;
   private final String clientName;
   private final Duration timeout;
-  private @Nullable SocketChannel channel;
+  private volatile @Nullable SocketChannel channel;
+  private volatile boolean aborted;
   private @Nullable DefaultBHttpClientConnection connection;
   private @Nullable Watchdog watchdog;
 
@@ -176,6 +184,12 @@ public final class ApiClient implements AutoCloseable {
             }));
   }
 
+  /** How events and the table of connections are doing. */
+  public Answer<HostStatistics> statistics() {
+    byte[] body = send("GET", "/v1/statistics", null);
+    return new Answer<>(StatisticsJson.read(body), text(body));
+  }
+
   /** What the agent's checks of itself and the host found. */
   public Answer<List<Diagnostics.Finding>> findings() {
     byte[] body = send("GET", "/v1/doctor", null);
@@ -193,7 +207,7 @@ public final class ApiClient implements AutoCloseable {
    * @param onLine gets each line without its newline; false ends the listing
    */
   public void flows(FlowFilter filter, Predicate<String> onLine) {
-    lines("/v1/flows" + query(filter, OptionalLong.empty()), onLine);
+    lines("/v1/flows" + query(filter, OptionalLong.empty(), Optional.empty()), onLine);
   }
 
   /**
@@ -203,7 +217,7 @@ public final class ApiClient implements AutoCloseable {
    * @param onLine gets each line without its newline; false ends the stream
    */
   public void events(FlowFilter filter, OptionalLong from, Predicate<String> onLine) {
-    lines("/v1/events" + query(filter, from), onLine);
+    lines("/v1/events" + query(filter, from, Optional.empty()), onLine);
   }
 
   /**
@@ -213,9 +227,57 @@ public final class ApiClient implements AutoCloseable {
    * @param onEvent gets each event, valid during the call; false ends the stream
    */
   public void frames(FlowFilter filter, OptionalLong from, Predicate<EventFrame> onEvent) {
+    frames(query(filter, from, Optional.empty()), response -> {}, onEvent);
+  }
+
+  /**
+   * As {@link #frames(FlowFilter, OptionalLong, Predicate)}, from a position of which the agent
+   * knows whether it is one of its own.
+   *
+   * @param from where to go on; empty for what happens from now on
+   * @param onOpen gets the position at which the answer begins, before its first event
+   * @throws ProblemException if the position is not of this run of the agent, with {@link
+   *     Problem.Kind#OTHER_STREAM}
+   */
+  void frames(
+      FlowFilter filter,
+      Optional<EventPosition> from,
+      Consumer<EventPosition> onOpen,
+      Predicate<EventFrame> onEvent) {
+    frames(
+        query(
+            filter,
+            from.map(at -> OptionalLong.of(at.next())).orElse(OptionalLong.empty()),
+            from.map(EventPosition::stream)),
+        response -> onOpen.accept(position(response)),
+        onEvent);
+  }
+
+  /** The same from event 1 of whatever stream there is. */
+  void framesFromStart(
+      FlowFilter filter, Consumer<EventPosition> onOpen, Predicate<EventFrame> onEvent) {
+    frames(
+        query(filter, OptionalLong.of(1), Optional.empty()),
+        response -> onOpen.accept(position(response)),
+        onEvent);
+  }
+
+  private static EventPosition position(ClassicHttpResponse response) {
+    Header stream = response.getFirstHeader(STREAM_HEADER);
+    Header next = response.getFirstHeader(NEXT_HEADER);
+    if (stream == null || next == null) {
+      throw new IllegalStateException(
+          "the agent does not say which stream its events belong to; it is older than this client");
+    }
+    return EventPosition.parse(stream.getValue() + EventPosition.SEPARATOR + next.getValue());
+  }
+
+  private void frames(
+      String query, Consumer<ClassicHttpResponse> onOpen, Predicate<EventFrame> onEvent) {
     try {
       ClassicHttpResponse response =
-          exchange(connected(), "GET", "/v1/events" + query(filter, from), null, FRAMES_TYPE);
+          exchange(connected(), "GET", "/v1/events" + query, null, FRAMES_TYPE);
+      onOpen.accept(response);
       Header order = response.getFirstHeader(BYTE_ORDER_HEADER);
       ByteBuffer frames =
           ByteBuffer.allocate(FRAMES_AT_ONCE * FrameDescriptor.FRAME_BYTES)
@@ -248,6 +310,19 @@ public final class ApiClient implements AutoCloseable {
       disconnect();
       throw new AgentUnreachableException(
           Reason.BROKEN_OFF, "the agent at " + socket + " ended before its answer did", e);
+    }
+  }
+
+  /** Ends what this client is doing, for good; unlike the others, from any thread. */
+  void abort() {
+    aborted = true;
+    SocketChannel current = channel;
+    if (current != null) {
+      try {
+        current.close();
+      } catch (IOException closedAnyway) {
+        // Whoever waits on it is woken before anything is reported.
+      }
     }
   }
 
@@ -399,6 +474,9 @@ public final class ApiClient implements AutoCloseable {
     try {
       opened = SocketChannel.open(StandardProtocolFamily.UNIX);
       channel = opened;
+      if (aborted) {
+        opened.close();
+      }
       opened.connect(UnixDomainSocketAddress.of(socket));
     } catch (IOException e) {
       disconnect();
@@ -491,7 +569,7 @@ public final class ApiClient implements AutoCloseable {
         e);
   }
 
-  private static String query(FlowFilter filter, OptionalLong from) {
+  private static String query(FlowFilter filter, OptionalLong from, Optional<String> stream) {
     StringJoiner query = new StringJoiner("&", "?", "").setEmptyValue("");
     filter.mapping().ifPresent(mapping -> query.add("mapping=" + encode(mapping)));
     filter.protocol().ifPresent(protocol -> query.add("protocol=" + protocol));
@@ -508,6 +586,7 @@ public final class ApiClient implements AutoCloseable {
                   .collect(Collectors.joining(",")));
     }
     from.ifPresent(sequence -> query.add("from=" + sequence));
+    stream.ifPresent(id -> query.add("stream=" + encode(id)));
     return query.toString();
   }
 

@@ -6,9 +6,11 @@ import dev.sluice.flow.AttributedFlow;
 import dev.sluice.flow.EventStream;
 import dev.sluice.flow.FlowFilter;
 import dev.sluice.flow.export.FlowJson;
+import dev.sluice.model.Activity;
 import dev.sluice.model.DrainTime;
 import dev.sluice.model.InvalidMappingException;
 import dev.sluice.model.Mapping;
+import dev.sluice.model.MappingCounters;
 import dev.sluice.model.MappingId;
 import dev.sluice.model.Owner;
 import dev.sluice.model.PublishedMapping;
@@ -24,6 +26,7 @@ import java.io.Writer;
 import java.net.URLDecoder;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
@@ -103,6 +106,8 @@ final class ApiHandler implements HttpServerRequestHandler {
             Map.of("GET", this::followEvents),
             "/v1/ruleset",
             Map.of("GET", this::printRules),
+            "/v1/statistics",
+            Map.of("GET", this::statistics),
             "/v1/version",
             Map.of("GET", this::version),
             "/v1/doctor",
@@ -205,18 +210,20 @@ final class ApiHandler implements HttpServerRequestHandler {
 
   /** Traffic takes a walk through the table of connections, so only who asks pays for it. */
   private List<PublishedMapping> counted(boolean traffic, List<PublishedMapping> published) {
-    if (!traffic) {
-      return published;
+    Map<MappingId, Traffic> totals = traffic ? services.traffic().totals() : Map.of();
+    Map<MappingId, Activity> activity = services.activity().get();
+    List<PublishedMapping> counted = new ArrayList<>(published.size());
+    for (PublishedMapping one : published) {
+      MappingId id = one.mapping().id();
+      MappingCounters counters = one.counters();
+      if (traffic) {
+        counters = counters.withTraffic(totals.getOrDefault(id, Traffic.NONE));
+      }
+      Activity seen = activity.get(id);
+      counted.add(
+          new PublishedMapping(one.mapping(), seen == null ? counters : counters.with(seen)));
     }
-    Map<MappingId, Traffic> totals = services.traffic().totals();
-    return published.stream()
-        .map(
-            one ->
-                new PublishedMapping(
-                    one.mapping(),
-                    one.counters()
-                        .withTraffic(totals.getOrDefault(one.mapping().id(), Traffic.NONE))))
-        .toList();
+    return counted;
   }
 
   private void publish(Exchange exchange) throws HttpException, IOException {
@@ -278,6 +285,12 @@ final class ApiHandler implements HttpServerRequestHandler {
     exchange.answer(200, json -> DiagnosticsJson.writeFacts(json, facts));
   }
 
+  private void statistics(Exchange exchange) throws HttpException, IOException {
+    exchange.query();
+    HostStatistics statistics = services.statistics().get();
+    exchange.answer(200, json -> StatisticsJson.write(json, statistics));
+  }
+
   private void doctor(Exchange exchange) throws HttpException, IOException {
     exchange.query();
     var findings = services.diagnostics().findings();
@@ -318,8 +331,10 @@ final class ApiHandler implements HttpServerRequestHandler {
   }
 
   private void followEvents(Exchange exchange) throws HttpException, IOException {
-    Query query = exchange.query("mapping", "protocol", "address", "published", "kind", "from");
+    Query query =
+        exchange.query("mapping", "protocol", "address", "published", "kind", "from", "stream");
     FlowFilter filter = query.filter();
+    query.text("stream").ifPresent(this::requireStream);
     OptionalLong from = query.sequence("from");
     boolean frames = exchange.accepts(FRAMES);
     if (!limits.admitStream()) {
@@ -336,6 +351,8 @@ final class ApiHandler implements HttpServerRequestHandler {
       response.setHeader("Connection", "close");
       response.setHeader("Cache-Control", "no-store");
       response.setHeader("Vary", "Accept");
+      response.setHeader(ApiClient.STREAM_HEADER, services.events().id());
+      response.setHeader(ApiClient.NEXT_HEADER, Long.toString(cursor.firstSequence()));
       if (frames) {
         response.setHeader(ApiClient.BYTE_ORDER_HEADER, ByteOrder.nativeOrder().toString());
       }
@@ -345,6 +362,20 @@ final class ApiHandler implements HttpServerRequestHandler {
       exchange.submit(response);
     } finally {
       limits.releaseStream();
+    }
+  }
+
+  /** A number means nothing in a stream other than that it was given in. */
+  private void requireStream(String wanted) {
+    String current = services.events().id();
+    if (!wanted.equals(current)) {
+      throw new ProblemException(
+          Problem.Kind.OTHER_STREAM,
+          "the agent was restarted: its stream of events is "
+              + current
+              + ", not "
+              + quote(wanted)
+              + "; begin with from=1 and without stream");
     }
   }
 

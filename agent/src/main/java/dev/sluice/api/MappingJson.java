@@ -21,6 +21,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.OptionalLong;
 import tools.jackson.core.JsonGenerator;
 import tools.jackson.core.JsonParser;
 import tools.jackson.core.JsonToken;
@@ -66,6 +67,8 @@ final class MappingJson {
     counters.ifPresent(
         counted -> {
           json.writeNumberProperty("connections", counted.connections());
+          counted.open().ifPresent(open -> json.writeNumberProperty("open", open));
+          counted.lastSeen().ifPresent(at -> json.writeStringProperty("lastSeen", at.toString()));
           counted.traffic().ifPresent(traffic -> write(json, traffic));
         });
     json.writeStringProperty("text", mapping.hostText());
@@ -145,7 +148,14 @@ final class MappingJson {
             Instant.parse(member(members, "createdAt")),
             options);
     return new PublishedMapping(
-        mapping, new MappingCounters(number(members, "connections"), readTraffic(members)));
+        mapping,
+        new MappingCounters(
+            number(members, "connections"),
+            readTraffic(members),
+            members.containsKey("open")
+                ? OptionalLong.of(number(members, "open"))
+                : OptionalLong.empty(),
+            Optional.ofNullable(members.get("lastSeen")).map(Instant::parse)));
   }
 
   private static Optional<Traffic> readTraffic(Map<String, String> members) {

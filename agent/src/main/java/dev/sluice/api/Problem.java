@@ -33,6 +33,7 @@ public record Problem(Kind kind, String detail, Optional<String> input, Optional
     NOT_FOUND("not-found", 404, "Not found"),
     METHOD_NOT_ALLOWED("method-not-allowed", 405, "Method not allowed"),
     CONFLICT("conflict", 409, "The port is taken"),
+    OTHER_STREAM("other-stream", 409, "The stream of events is another one"),
     TOO_LARGE("too-large", 413, "The request is too large"),
     UNSUPPORTED_MEDIA_TYPE("unsupported-media-type", 415, "The body is not JSON"),
     HEADERS_TOO_LARGE("headers-too-large", 431, "The request header is too large"),

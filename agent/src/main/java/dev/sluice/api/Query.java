@@ -67,6 +67,11 @@ final class Query {
         .collect(Collectors.toUnmodifiableSet());
   }
 
+  /** Any text. */
+  Optional<String> text(String name) {
+    return Optional.ofNullable(parameters.get(name));
+  }
+
   /** A sequence number. */
   OptionalLong sequence(String name) {
     String value = parameters.get(name);

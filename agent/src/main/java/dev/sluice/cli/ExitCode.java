@@ -22,6 +22,7 @@ final class ExitCode {
       case NOT_FOUND -> NOT_FOUND;
       case CONFLICT -> CONFLICT;
       case METHOD_NOT_ALLOWED,
+          OTHER_STREAM,
           UNSUPPORTED_MEDIA_TYPE,
           HEADERS_TOO_LARGE,
           INTERNAL,

@@ -4,6 +4,7 @@ import dev.sluice.api.ApiOptions;
 import dev.sluice.api.ApiServer;
 import dev.sluice.api.ApiServerException;
 import dev.sluice.api.ApiServices;
+import dev.sluice.api.HostStatistics;
 import dev.sluice.conntrack.Conntrack;
 import dev.sluice.conntrack.EventSource;
 import dev.sluice.conntrack.FlowDump;
@@ -198,6 +199,8 @@ public final class Agent implements AutoCloseable {
             diagnostics,
             () -> table.listing()::print,
             new MappingTraffic(index, flows),
+            index::activity,
+            () -> new HostStatistics(events.statistics(), pressure.statistics()),
             declared,
             new AgentMetrics(
                 publisher::published,

@@ -54,6 +54,11 @@ public final class EventFrame {
     return kind > 0 && kind <= FlowRecordDescriptor.SLUICE_KIND_DESTROY;
   }
 
+  /** Whether it says how full the table of connections is. */
+  public boolean isAlarm() {
+    return kind() == KIND_ALARM;
+  }
+
   /** When it happened, ns since 1970; for a gap, when it ended. */
   public long eventNanos() {
     return bytes.getLong(at + RECORD_OFFSET + FlowRecordDescriptor.EVENT_NS_OFFSET);
@@ -83,6 +88,18 @@ public final class EventFrame {
   /** How many events are missing, if it is a gap. */
   public long lost() {
     return bytes.getLong(at + RECORD_OFFSET + GapRecordDescriptor.LOST_OFFSET);
+  }
+
+  /** Whether {@link #lost} is the most that can be missing, rather than the number, of a gap. */
+  public boolean isAtMost() {
+    return bytes.get(at + RECORD_OFFSET + GapRecordDescriptor.AT_MOST_OFFSET) != 0;
+  }
+
+  /** The sentence of an alarm: what is the case, and what to do. */
+  public String alarmText() {
+    byte[] text = new byte[bytes.getShort(at + RECORD_OFFSET + ALARM_TEXT_LENGTH_OFFSET)];
+    bytes.get(at + RECORD_OFFSET + ALARM_TEXT_OFFSET, text);
+    return new String(text, StandardCharsets.UTF_8);
   }
 
   /** Why events are missing, if it is a gap. */

@@ -14,6 +14,8 @@ import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.util.Arrays;
+import java.util.HexFormat;
+import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
@@ -59,6 +61,7 @@ public final class EventLog implements EventStream {
     }
   }
 
+  private final String id = HexFormat.of().toHexDigits(ThreadLocalRandom.current().nextLong());
   private final @Nullable ByteBuffer[] chunks;
   private final int chunkEntries;
   private final int capacity;
@@ -98,6 +101,11 @@ public final class EventLog implements EventStream {
     this.chunks = new @Nullable ByteBuffer[capacity / chunkEntries];
     frameForWriter(0).putLong(offset(0) + SEQUENCE_OFFSET, next);
     END.setRelease(this, 0L);
+  }
+
+  @Override
+  public String id() {
+    return id;
   }
 
   @Override

@@ -32,6 +32,9 @@ public interface EventStream {
      */
     int read(byte[] target, int timeoutMillis) throws InterruptedException;
 
+    /** The number of the first event that was wanted when the cursor was opened. */
+    long firstSequence();
+
     /** Whether the stream ends here because this consumer could not keep up. */
     boolean isEvicted();
 
@@ -46,6 +49,12 @@ public interface EventStream {
     @Override
     void close();
   }
+
+  /**
+   * Which stream this is: 16 hexadecimal digits, chosen at random whenever an agent starts, as
+   * numbers begin with 1 again then.
+   */
+  String id();
 
   /** A cursor behind the newest event: what happens from now on. Thread-safe. */
   Cursor follow(FlowFilter filter, Format format);

@@ -21,6 +21,7 @@ final class LogCursor implements EventStream.Cursor {
   private final EventLog log;
   private final FrameFilter filter;
   private final EventStream.Format format;
+  private final long firstSequence;
 
   /** The entry that is looked at, copied out of the log. */
   private final ByteBuffer frame = ByteBuffer.allocate(FRAME_BYTES).order(ByteOrder.nativeOrder());
@@ -70,6 +71,7 @@ final class LogCursor implements EventStream.Cursor {
     this.format = format;
     this.position = position;
     this.reached = position;
+    this.firstSequence = sequence;
     this.sequence = sequence;
     this.passedNanos = passedNanos;
   }
@@ -132,6 +134,11 @@ final class LogCursor implements EventStream.Cursor {
       }
       log.await(this, position, left);
     }
+  }
+
+  @Override
+  public long firstSequence() {
+    return firstSequence;
   }
 
   @Override

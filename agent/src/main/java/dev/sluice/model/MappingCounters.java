@@ -1,24 +1,35 @@
 package dev.sluice.model;
 
+import java.time.Instant;
 import java.util.Optional;
+import java.util.OptionalLong;
 
 /**
  * What a mapping has carried since it was published.
  *
  * @param connections how many connections were led to the target; for udp, conversations
  * @param traffic what they carried, where somebody asked for it
+ * @param open how many connections are open; empty if none was seen since the agent started
+ * @param lastSeen when one of them last began, changed its state or ended; empty as {@code open} is
  */
-public record MappingCounters(long connections, Optional<Traffic> traffic) {
+public record MappingCounters(
+    long connections, Optional<Traffic> traffic, OptionalLong open, Optional<Instant> lastSeen) {
   /** Nothing yet. */
   public static final MappingCounters ZERO = new MappingCounters(0);
 
   /** Connections alone. */
   public MappingCounters(long connections) {
-    this(connections, Optional.empty());
+    this(connections, Optional.empty(), OptionalLong.empty(), Optional.empty());
   }
 
   public MappingCounters withTraffic(Traffic carried) {
-    return new MappingCounters(connections, Optional.of(carried));
+    return new MappingCounters(connections, Optional.of(carried), open, lastSeen);
+  }
+
+  /** With what the agent has seen. */
+  public MappingCounters with(Activity seen) {
+    return new MappingCounters(
+        connections, traffic, OptionalLong.of(seen.open()), Optional.of(seen.lastSeen()));
   }
 
   /**

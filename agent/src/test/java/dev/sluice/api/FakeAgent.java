@@ -3,9 +3,13 @@ package dev.sluice.api;
 import dev.sluice.api.Diagnostics.Finding;
 import dev.sluice.api.Diagnostics.Severity;
 import dev.sluice.flow.AttributedFlow;
+import dev.sluice.flow.EventStatistics;
 import dev.sluice.flow.EventStream;
 import dev.sluice.flow.FlowFilter;
 import dev.sluice.flow.Flows;
+import dev.sluice.flow.PressureStatistics;
+import dev.sluice.model.Activity;
+import dev.sluice.model.Alarm;
 import dev.sluice.model.Declaration;
 import dev.sluice.model.DrainTime;
 import dev.sluice.model.Flow;
@@ -56,11 +60,56 @@ public final class FakeAgent
   /** What is programmed. */
   public static final String RULES = "table inet sluice {\n\n\tchain é {\n\t}\n}\n";
 
+  /** Its stream of events, until it is {@linkplain #restart restarted}. */
+  public static final String STREAM = "9f3c5d0e1a2b4c6d";
+
+  /** How everything is, no number twice. */
+  public static final HostStatistics STATISTICS =
+      new HostStatistics(
+          new EventStatistics(
+              EventStatistics.State.RUNNING,
+              Optional.empty(),
+              5_000,
+              3,
+              2,
+              1,
+              7,
+              8,
+              40,
+              9,
+              true,
+              10,
+              11,
+              12,
+              4_096,
+              900,
+              5_014),
+          new PressureStatistics(
+              210_000,
+              262_144,
+              13,
+              14,
+              15,
+              Alarm.Level.WARNING,
+              Map.of(
+                  Alarm.Level.WARNING,
+                  16L,
+                  Alarm.Level.CRITICAL,
+                  17L,
+                  Alarm.Level.FULL,
+                  18L,
+                  Alarm.Level.CLEARED,
+                  19L),
+              Optional.empty()));
+
   private final List<Mapping> mappings = new ArrayList<>();
   private final List<AttributedFlow> flows = new ArrayList<>();
   private final List<FakeCursor> cursors = new CopyOnWriteArrayList<>();
   private final List<Finding> findings = new ArrayList<>();
   private final Map<MappingId, Traffic> traffic = new HashMap<>();
+  private final Map<MappingId, Activity> activity = new HashMap<>();
+  private volatile HostStatistics statistics = STATISTICS;
+  private volatile String stream = STREAM;
   private long nextId = 0xa1b2c3d400000001L;
   private @Nullable Supplier<RuntimeException> failure;
   private volatile @Nullable FlowFilter lastFilter;
@@ -71,7 +120,17 @@ public final class FakeAgent
   private @Nullable Declaration lastDeclaration;
 
   public ApiServices services() {
-    return new ApiServices(this, this, this, this, this, () -> traffic, this, new FakeMetrics());
+    return new ApiServices(
+        this,
+        this,
+        this,
+        this,
+        this,
+        () -> traffic,
+        () -> activity,
+        () -> statistics,
+        this,
+        new FakeMetrics());
   }
 
   /** The next calls fail like this. */
@@ -246,6 +305,21 @@ public final class FakeAgent
     traffic.put(mapping.id(), sums);
   }
 
+  /** What the agent has seen of a mapping. */
+  public synchronized void seen(Mapping mapping, Activity what) {
+    activity.put(mapping.id(), what);
+  }
+
+  /** How everything is from now on. */
+  public void statistics(HostStatistics now) {
+    statistics = now;
+  }
+
+  /** From now on the events are those of another run. */
+  public void restart(String id) {
+    stream = id;
+  }
+
   /** What was asked for last with {@link #update}. */
   public synchronized @Nullable UpdateRequest lastUpdate() {
     return lastUpdate;
@@ -287,19 +361,25 @@ public final class FakeAgent
   }
 
   @Override
+  public String id() {
+    return stream;
+  }
+
+  @Override
   public Cursor follow(FlowFilter filter, Format format) {
     throwFailure();
     lastFilter = filter;
     lastFormat = format;
-    FakeCursor cursor = new FakeCursor();
-    cursors.add(cursor);
-    return cursor;
+    return new FakeCursor(5_014);
   }
 
   @Override
   public Cursor from(long seq, FlowFilter filter, Format format) {
+    throwFailure();
     lastFrom = seq;
-    return follow(filter, format);
+    lastFilter = filter;
+    lastFormat = format;
+    return new FakeCursor(seq);
   }
 
   @Override
@@ -367,7 +447,18 @@ public final class FakeAgent
   }
 
   private final class FakeCursor implements Cursor {
+    private final long first;
     private final LinkedBlockingQueue<String> lines = new LinkedBlockingQueue<>();
+
+    FakeCursor(long first) {
+      this.first = first;
+      cursors.add(this);
+    }
+
+    @Override
+    public long firstSequence() {
+      return first;
+    }
 
     @Override
     public int read(byte[] target, int timeoutMillis) throws InterruptedException {
