@@ -38,6 +38,7 @@ import java.util.function.Consumer;
 import java.util.function.Predicate;
 import java.util.stream.Collectors;
 import org.apache.hc.core5.http.ClassicHttpResponse;
+import org.apache.hc.core5.http.ConnectionClosedException;
 import org.apache.hc.core5.http.ContentType;
 import org.apache.hc.core5.http.Header;
 import org.apache.hc.core5.http.HttpEntity;
@@ -436,10 +437,23 @@ public final class ApiClient implements AutoCloseable {
       throw e;
     }
     http.receiveResponseEntity(response);
+    requireWholeHeader(response);
     if (response.getCode() >= 300) {
       throw refused(response);
     }
     return response;
+  }
+
+  /**
+   * The library takes the end of the connection for the end of the header. What says how long an
+   * answer is comes behind everything that we read of its header, and no answer of ours goes
+   * without.
+   */
+  private static void requireWholeHeader(ClassicHttpResponse response) throws IOException {
+    HttpEntity entity = response.getEntity();
+    if (entity != null && !entity.isChunked() && entity.getContentLength() < 0) {
+      throw new ConnectionClosedException("the header of the answer is not complete");
+    }
   }
 
   private ProblemException refused(ClassicHttpResponse response) throws IOException {

@@ -28,6 +28,7 @@ import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Locale;
@@ -36,6 +37,7 @@ import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.function.Consumer;
 import org.apache.hc.core5.http.ClassicHttpRequest;
@@ -77,6 +79,18 @@ final class ApiHandler implements HttpServerRequestHandler {
 
   private static final int STREAM_BUFFER_BYTES = 64 * 1024;
 
+  /** What {@link Access#EVENTS} opens; all of it can only be read. */
+  private static final Set<String> FOR_EVENTS =
+      Set.of("/v1/events", "/v1/flows", "/metrics", "/healthz");
+
+  /** How much of the API is served. */
+  enum Access {
+    /** Everything. */
+    FULL,
+    /** What consumers of events need; nothing can be changed. */
+    EVENTS
+  }
+
   /** What is done for one method at one path. */
   @FunctionalInterface
   private interface Action {
@@ -86,15 +100,17 @@ final class ApiHandler implements HttpServerRequestHandler {
   private final ApiServices services;
   private final ApiOptions options;
   private final ConnectionLimits limits;
+  private final Access access;
   private final Map<String, Map<String, Action>> resources;
   private final Map<String, Action> oneMapping;
   private final HttpService service = new Service(this);
 
-  ApiHandler(ApiServices services, ApiOptions options, ConnectionLimits limits) {
+  ApiHandler(ApiServices services, ApiOptions options, ConnectionLimits limits, Access access) {
     this.services = services;
     this.options = options;
     this.limits = limits;
-    this.resources =
+    this.access = access;
+    Map<String, Map<String, Action>> everything =
         Map.of(
             MAPPINGS,
             Map.of("GET", this::listMappings, "POST", this::publish),
@@ -116,6 +132,10 @@ final class ApiHandler implements HttpServerRequestHandler {
             Map.of("GET", this::metrics),
             "/healthz",
             Map.of("GET", this::health));
+    this.resources = new HashMap<>(everything);
+    if (access == Access.EVENTS) {
+      resources.keySet().retainAll(FOR_EVENTS);
+    }
     this.oneMapping =
         Map.of("GET", this::findMapping, "PATCH", this::update, "DELETE", this::unpublish);
   }
@@ -171,6 +191,15 @@ final class ApiHandler implements HttpServerRequestHandler {
   private void route(Exchange exchange) throws HttpException, IOException {
     String path = exchange.path();
     Map<String, Action> actions = resources.get(path);
+    if (actions == null && access == Access.EVENTS) {
+      throw new ProblemException(
+          Problem.Kind.NOT_PERMITTED,
+          "this socket is for consumers of events and serves only "
+              + String.join(", ", new TreeSet<>(FOR_EVENTS))
+              + ", not "
+              + quote(path)
+              + "; the agent's other socket does");
+    }
     if (actions == null && path.startsWith(MAPPINGS + "/") && !exchange.mapping().isEmpty()) {
       actions = oneMapping;
     }

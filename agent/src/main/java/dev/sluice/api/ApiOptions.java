@@ -31,6 +31,25 @@ public record ApiOptions(
   public static final ApiOptions DEFAULTS =
       new ApiOptions("sluice", 256, 64, 32, 8 * 1024 * 1024, 30_000, 300_000);
 
+  /** The group whose members may read events, if there is such a group. */
+  public static final String EVENTS_GROUP = "sluice-events";
+
+  /** The limits of the socket for consumers of events. */
+  public static final ApiOptions FOR_EVENTS =
+      new ApiOptions("sluice", 64, 32, 32, 8 * 1024, 30_000, 300_000);
+
+  /** The same limits for another group. */
+  public ApiOptions group(String other) {
+    return new ApiOptions(
+        other,
+        maxConnections,
+        maxConnectionsPerUid,
+        maxEventStreams,
+        maxBodyBytes,
+        requestTimeoutMillis,
+        streamTimeoutMillis);
+  }
+
   public ApiOptions {
     if (maxConnections < 1
         || maxConnectionsPerUid < 1

@@ -45,13 +45,14 @@ public final class ApiServer implements AutoCloseable {
   private final Thread acceptor;
   private volatile boolean closing;
 
-  private ApiServer(SocketFile socketFile, ApiServices services, ApiOptions options) {
+  private ApiServer(
+      SocketFile socketFile, ApiServices services, ApiOptions options, ApiHandler.Access access) {
     this.socketFile = socketFile;
     this.options = options;
     this.limits =
         new ConnectionLimits(
             options.maxConnections(), options.maxConnectionsPerUid(), options.maxEventStreams());
-    this.handler = new ApiHandler(services, options, limits);
+    this.handler = new ApiHandler(services, options, limits, access);
     AtomicInteger count = new AtomicInteger();
     this.workers =
         new ThreadPoolExecutor(
@@ -72,10 +73,37 @@ public final class ApiServer implements AutoCloseable {
    * @throws ApiServerException if that is not possible
    */
   public static ApiServer start(Path socket, ApiServices services, ApiOptions options) {
+    return start(socket, services, options, ApiHandler.Access.FULL);
+  }
+
+  /**
+   * Starts to listen for consumers of events, who can read {@code /v1/events}, {@code /v1/flows},
+   * {@code /metrics} and {@code /healthz} and change nothing.
+   *
+   * <p>Its limits are its own, so that such consumers take nothing from the others. Its group is
+   * {@link ApiOptions#EVENTS_GROUP} where the host has one, and else that of {@code options}.
+   *
+   * @throws ApiServerException if that is not possible
+   */
+  public static ApiServer startForEvents(Path socket, ApiServices services, ApiOptions options) {
+    return start(
+        socket,
+        services,
+        SocketFile.isGroup(ApiOptions.EVENTS_GROUP)
+            ? options.group(ApiOptions.EVENTS_GROUP)
+            : options,
+        ApiHandler.Access.EVENTS);
+  }
+
+  private static ApiServer start(
+      Path socket, ApiServices services, ApiOptions options, ApiHandler.Access access) {
     SocketFile file = SocketFile.claim(socket, options.group());
-    ApiServer server = new ApiServer(file, services, options);
+    ApiServer server = new ApiServer(file, services, options, access);
     server.acceptor.start();
-    LOG.info("listening on {}", file.path());
+    LOG.info(
+        "listening on {}{}",
+        file.path(),
+        access == ApiHandler.Access.EVENTS ? " for consumers of events" : "");
     return server;
   }
 

@@ -135,7 +135,8 @@ public final class EventClient implements AutoCloseable {
       }
       return e.problem().detail();
     } catch (AgentUnreachableException e) {
-      if (inHandler || e.reason() == AgentUnreachableException.Reason.NOT_PERMITTED) {
+      if (inHandler
+          || (e.reason() == AgentUnreachableException.Reason.NOT_PERMITTED && !isClosed())) {
         throw e;
       }
       return String.valueOf(e.getMessage());

@@ -9,6 +9,7 @@ import java.nio.channels.FileLock;
 import java.nio.channels.OverlappingFileLockException;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.FileSystems;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
@@ -120,6 +121,17 @@ final class SocketFile implements AutoCloseable {
       }
     } catch (IOException e) {
       LOG.warn("cannot remove {}: {}", path, reason(e));
+    }
+  }
+
+  /** Whether the host has a group of that name. */
+  static boolean isGroup(String name) {
+    try {
+      FileSystems.getDefault().getUserPrincipalLookupService().lookupPrincipalByGroupName(name);
+      return true;
+    } catch (IOException e) {
+      LOG.debug("looking for group {}", name, e);
+      return false;
     }
   }
 

@@ -10,7 +10,9 @@ import dev.sluice.flow.EventLog;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
@@ -47,6 +49,14 @@ final class AgentCommand implements Callable<Integer> {
       description =
           "Permanent mappings, published at the start and at SIGHUP (default: ${DEFAULT-VALUE}).")
   private Path portsFile = PortsFile.DEFAULT;
+
+  @Option(
+      names = "--events-socket",
+      paramLabel = "PATH",
+      description =
+          "Also listen here for consumers of events, who can read and change nothing: for root and"
+              + " group sluice-events, or sluice without such a group.")
+  private @Nullable Path eventsSocket;
 
   @Option(
       names = "--events-buffer-mib",
@@ -121,7 +131,14 @@ final class AgentCommand implements Callable<Integer> {
     requireRange("--conntrack-memory", conntrackMemoryMib, 0, AgentConfig.MAX_CONNTRACK_MEMORY_MIB);
     return Agent.run(
         new AgentConfig(
-            main.socket(), ownership, networks, portsFile, events(), conntrackMemoryMib, logLevel));
+            main.socket(),
+            Optional.ofNullable(eventsSocket),
+            ownership,
+            networks,
+            portsFile,
+            events(),
+            conntrackMemoryMib,
+            logLevel));
   }
 
   private AgentConfig.Events events() {

@@ -119,6 +119,7 @@ public final class Main implements Runnable {
     commands.put("inspect", () -> new InspectCommand(this));
     commands.put("flows", () -> new FlowsCommand(this));
     commands.put("events", () -> new EventsCommand(this));
+    commands.put("top", () -> new TopCommand(this));
     commands.put("ruleset", () -> new RulesetCommand(this));
     commands.put("doctor", () -> new DoctorCommand(this));
     commands.put("version", () -> new VersionCommand(this));

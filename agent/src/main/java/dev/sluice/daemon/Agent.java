@@ -209,6 +209,9 @@ public final class Agent implements AutoCloseable {
                 pressure::statistics,
                 () -> table.repairs().map(Repairs::count).orElse(0L)));
     keep(ApiServer.start(config.socket(), services, ApiOptions.DEFAULTS));
+    config
+        .eventsSocket()
+        .ifPresent(path -> keep(ApiServer.startForEvents(path, services, ApiOptions.FOR_EVENTS)));
 
     long sinceStart =
         System.currentTimeMillis() - ManagementFactory.getRuntimeMXBean().getStartTime();

@@ -5,11 +5,13 @@ import dev.sluice.flow.EventLog;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 
 /**
  * How the agent is to run.
  *
  * @param socket where its API listens
+ * @param eventsSocket where it listens for consumers of events; empty if it does not
  * @param ownership whether it keeps others from changing its table
  * @param networks existing bridges whose containers reach the outside with the host's address
  * @param portsFile permanent mappings; need not be there
@@ -20,6 +22,7 @@ import java.util.Locale;
  */
 public record AgentConfig(
     Path socket,
+    Optional<Path> eventsSocket,
     Ownership ownership,
     List<String> networks,
     Path portsFile,

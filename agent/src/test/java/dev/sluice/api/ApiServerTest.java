@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sluice.flow.FlowFilter;
+import dev.sluice.model.Activity;
 import dev.sluice.model.Declaration;
 import dev.sluice.model.DrainTime;
 import dev.sluice.model.InterfaceName;
@@ -764,6 +765,113 @@ class ApiServerTest {
   }
 
   // Events
+
+  /** Fails if a number of another run of the agent is taken for one of this. */
+  @Test
+  void events_say_which_run_they_are_of_and_refuse_another_one_s_numbers() throws Exception {
+    try (RawHttp http = RawHttp.connect(socket)) {
+      http.send(
+          "GET /v1/events?from=17&stream=" + FakeAgent.STREAM + " HTTP/1.1\r\nHost: x\r\n\r\n");
+      assertThat(http.readUntil("\r\n\r\n", Duration.ofSeconds(5)))
+          .startsWith("HTTP/1.1 200 ")
+          .contains("\r\nSluice-Stream: 9f3c5d0e1a2b4c6d\r\n", "\r\nSluice-Next: 17\r\n");
+    }
+    String refused = RawHttp.ask(socket, "GET", "/v1/events?from=17&stream=00000000000000ff", "");
+    assertThat(refused)
+        .startsWith("HTTP/1.1 409 ")
+        .contains(
+            "urn:sluice:problem:other-stream",
+            "the agent was restarted: its stream of events is 9f3c5d0e1a2b4c6d, not"
+                + " \\\"00000000000000ff\\\"; begin with from=1 and without stream");
+  }
+
+  /** Fails if what says how long an answer is comes before what the client reads of its header. */
+  @Test
+  void half_a_header_is_told_from_a_whole_one() throws Exception {
+    try (RawHttp http = RawHttp.connect(socket)) {
+      http.send("GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n");
+      String header = http.readUntil("\r\n\r\n", Duration.ofSeconds(5));
+      assertThat(header.indexOf("Transfer-Encoding: chunked"))
+          .isGreaterThan(header.indexOf("Sluice-Next"))
+          .isGreaterThan(header.indexOf("Sluice-Stream"));
+    }
+  }
+
+  /** Fails if a consumer of events can change something, or see what is none of its business. */
+  @Test
+  void the_socket_for_events_serves_events_alone() throws IOException {
+    agent.addFlow(Optional.empty());
+    try (ApiServer readers =
+        ApiServer.startForEvents(
+            directory.resolve("events/events.sock"), agent.services(), QUICK)) {
+      Path there = readers.socket();
+      assertThat(RawHttp.ask(there, "GET", "/healthz", "")).startsWith("HTTP/1.1 200 ");
+      assertThat(RawHttp.ask(there, "GET", "/metrics", "")).startsWith("HTTP/1.1 200 ");
+      assertThat(RawHttp.ask(there, "GET", "/v1/flows", "")).contains("\"id\":3170302521");
+      for (String path :
+          List.of("/v1/mappings", "/v1/mappings/web", "/v1/ruleset", "/v1/declared", "/nothing")) {
+        assertThat(RawHttp.ask(there, "GET", path, ""))
+            .startsWith("HTTP/1.1 403 ")
+            .contains(
+                "this socket is for consumers of events and serves only /healthz, /metrics,"
+                    + " /v1/events, /v1/flows, not \\\""
+                    + path
+                    + "\\\"; the agent's other socket does");
+      }
+      assertThat(
+              RawHttp.ask(
+                  there, "POST", "/v1/mappings", "{\"ports\":[\"80:80\"],\"target\":\"1.2.3.4\"}"))
+          .startsWith("HTTP/1.1 403 ");
+      assertThat(agent.mappings()).isEmpty();
+      assertThat(RawHttp.ask(there, "DELETE", "/v1/flows", "")).startsWith("HTTP/1.1 405 ");
+    }
+  }
+
+  /** Fails if consumers of events take the places of those who publish. */
+  @Test
+  void the_socket_for_events_has_limits_of_its_own() throws Exception {
+    try (ApiServer readers =
+            ApiServer.startForEvents(
+                directory.resolve("events/events.sock"), agent.services(), QUICK);
+        RawHttp one = RawHttp.connect(readers.socket());
+        RawHttp two = RawHttp.connect(readers.socket())) {
+      for (RawHttp http : List.of(one, two)) {
+        http.send("GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n");
+        http.readUntil("200", Duration.ofSeconds(5));
+      }
+      assertThat(RawHttp.ask(readers.socket(), "GET", "/v1/events", ""))
+          .startsWith("HTTP/1.1 503 ");
+      serve(QUICK);
+      try (RawHttp other = RawHttp.connect(socket)) {
+        other.send("GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n");
+        other.readUntil("200", Duration.ofSeconds(5));
+      }
+    }
+  }
+
+  /** Fails if a figure is left out, or read as another one: no two are the same. */
+  @Test
+  void statistics_come_as_they_are_sent() {
+    assertThat(client.statistics().value()).isEqualTo(FakeAgent.STATISTICS);
+    assertThat(client.statistics().json())
+        .startsWith("{\"events\":{\"state\":\"running\",\"received\":5000,")
+        .endsWith("\"alarms\":{\"warning\":16,\"critical\":17,\"full\":18,\"cleared\":19}}}");
+  }
+
+  /** Fails if a list of mappings does not say how many connections are open, and were when. */
+  @Test
+  void mappings_say_what_was_seen_of_them() {
+    Mapping web = agent.publish("8080:80", "172.30.0.2", "web");
+    agent.publish("8081:80", "172.30.0.2", "idle");
+    agent.seen(web, new Activity(9, 4, FakeAgent.CREATED));
+    List<PublishedMapping> all = client.published().value();
+    assertThat(all.get(0).counters().open()).hasValue(4);
+    assertThat(all.get(0).counters().lastSeen()).hasValue(FakeAgent.CREATED);
+    assertThat(all.get(0).counters().connections()).isEqualTo(7);
+    assertThat(all.get(1).counters().open()).isEmpty();
+    assertThat(client.published().json())
+        .contains("\"connections\":7,\"open\":4,\"lastSeen\":\"2026-11-21T09:00:00Z\"");
+  }
 
   /** Fails if events wait for a buffer to fill, or the header for the first event. */
   @Test

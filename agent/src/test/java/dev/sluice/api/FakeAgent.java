@@ -146,7 +146,12 @@ public final class FakeAgent
 
   /** Sends lines to everybody who follows. */
   public void emit(String lines) {
-    cursors.forEach(cursor -> cursor.lines.add(lines));
+    emit(lines.getBytes(StandardCharsets.UTF_8));
+  }
+
+  /** Sends bytes to everybody who follows. */
+  public void emit(byte[] bytes) {
+    cursors.forEach(cursor -> cursor.lines.add(bytes));
   }
 
   /** How many follow the events. */
@@ -448,7 +453,7 @@ public final class FakeAgent
 
   private final class FakeCursor implements Cursor {
     private final long first;
-    private final LinkedBlockingQueue<String> lines = new LinkedBlockingQueue<>();
+    private final LinkedBlockingQueue<byte[]> lines = new LinkedBlockingQueue<>();
 
     FakeCursor(long first) {
       this.first = first;
@@ -462,11 +467,10 @@ public final class FakeAgent
 
     @Override
     public int read(byte[] target, int timeoutMillis) throws InterruptedException {
-      String text = lines.poll(timeoutMillis, TimeUnit.MILLISECONDS);
-      if (text == null) {
+      byte[] bytes = lines.poll(timeoutMillis, TimeUnit.MILLISECONDS);
+      if (bytes == null) {
         return 0;
       }
-      byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
       System.arraycopy(bytes, 0, target, 0, bytes.length);
       return bytes.length;
     }
