@@ -85,6 +85,11 @@ class EventClientTest {
                 }));
   }
 
+  private static void end(EventClient client, CompletableFuture<Void> following) throws Exception {
+    client.close();
+    following.get(10, TimeUnit.SECONDS);
+  }
+
   private void emit(long from, long to) {
     await(() -> agent.followers() == 1);
     for (long sequence = from; sequence < to; sequence++) {
@@ -124,8 +129,7 @@ class EventClientTest {
       await(() -> eventsAndRestarts().size() == 5);
       assertThat(agent.lastFrom()).isEqualTo(4);
       assertThat(client.position()).hasValue(new EventPosition(FakeAgent.STREAM, 6));
-      client.close();
-      following.get(10, TimeUnit.SECONDS);
+      end(client, following);
     }
     assertThat(eventsAndRestarts())
         .containsExactly("event 1", "event 2", "event 3", "event 4", "event 5");
@@ -141,8 +145,7 @@ class EventClientTest {
       assertThat(client.position()).hasValue(new EventPosition(FakeAgent.STREAM, 5_014));
       serve();
       await(() -> agent.lastFrom() == 5_014);
-      client.close();
-      following.get(10, TimeUnit.SECONDS);
+      end(client, following);
     }
   }
 
@@ -159,8 +162,7 @@ class EventClientTest {
       await(() -> eventsAndRestarts().size() == 4);
       assertThat(agent.lastFrom()).isEqualTo(1);
       assertThat(client.position()).hasValue(new EventPosition("00000000000000ff", 3));
-      client.close();
-      following.get(10, TimeUnit.SECONDS);
+      end(client, following);
     }
     assertThat(eventsAndRestarts())
         .containsExactly("event 4", "restart " + FakeAgent.STREAM + "/5", "event 1", "event 2");
@@ -205,8 +207,7 @@ class EventClientTest {
       CompletableFuture<Void> following = follow(client);
       await(() -> told.size() >= 4); // after 10, 20 and 40 ms
       assertThat(told).allMatch("disconnect there are already 0 event streams; try again"::equals);
-      client.close();
-      following.get(10, TimeUnit.SECONDS);
+      end(client, following);
       assertThat(told.size()).isLessThan(50);
     }
   }

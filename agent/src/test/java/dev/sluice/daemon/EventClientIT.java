@@ -39,7 +39,7 @@ class EventClientIT {
           time.sleep(0.001)
       """;
 
-  @TempDir private Path directory;
+  private Path directory = Path.of("/nowhere");
   @AutoClose private Lab lab;
   @AutoClose private BareAgent agent;
   @AutoClose private Background traffic;
@@ -81,7 +81,8 @@ class EventClientIT {
   }
 
   @BeforeEach
-  void start() {
+  void start(@TempDir Path directory) {
+    this.directory = directory;
     lab = Lab.builder().agentWillConfigureHost().noServers().build();
     agent = BareAgent.start(lab.host(), directory);
     traffic = lab.host().start("/usr/bin/python3", "-c", TRAFFIC);
@@ -97,6 +98,11 @@ class EventClientIT {
 
   private static CompletableFuture<Void> follow(EventClient client, Ledger ledger) {
     return CompletableFuture.runAsync(() -> client.follow(ledger));
+  }
+
+  private static void end(EventClient client, CompletableFuture<Void> following) throws Exception {
+    client.close();
+    following.get(10, TimeUnit.SECONDS);
   }
 
   /** What a consumer finds who reads from the beginning, undisturbed. */
@@ -132,13 +138,13 @@ class EventClientIT {
         EventClient client = EventClient.to(proxy.path(), FlowFilter.ALL, Optional.empty())) {
       CompletableFuture<Void> following = follow(client, ledger);
       await(() -> ledger.disconnects >= reconnects, 60 + reconnects);
-      client.close();
-      following.get(10, TimeUnit.SECONDS);
+      end(client, following);
       assertThat(proxy.cuts()).isGreaterThanOrEqualTo(reconnects);
       assertThat(client.position())
           .map(EventPosition::next)
           .hasValue(ledger.told.get(ledger.told.size() - 1).next());
     }
+    assertThat(traffic.isAlive()).as("events came to the end").isTrue();
     List<Told> told = ledger.told;
     assertThat(told.size()).isGreaterThan(reconnects);
     assertThat(told).noneMatch(Told::gap);
@@ -173,16 +179,14 @@ class EventClientIT {
       assertThat(after).isEqualTo(retained(1, after.get(99).next()));
 
       await(() -> client.position().orElseThrow().next() > end.next() + 100, 60);
-      client.close();
-      following.get(10, TimeUnit.SECONDS);
+      end(client, following);
 
       Ledger late = new Ledger();
       try (EventClient again =
           EventClient.to(directory.resolve("sluice.sock"), FlowFilter.ALL, Optional.of(end))) {
         CompletableFuture<Void> catchingUp = follow(again, late);
         await(() -> late.told.size() > 100, 20);
-        again.close();
-        catchingUp.get(10, TimeUnit.SECONDS);
+        end(again, catchingUp);
       }
       assertThat(late.restarts).containsExactly(end);
       assertThat(late.toldBefore).containsExactly(0);

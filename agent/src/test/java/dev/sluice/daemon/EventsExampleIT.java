@@ -29,20 +29,22 @@ class EventsExampleIT {
   private static final JsonMapper JSON = JsonMapper.shared();
   private static final Duration LIMIT = Duration.ofSeconds(20);
 
-  @TempDir private Path directory;
+  private Path directory = Path.of("/nowhere");
   @AutoClose private Lab lab;
   @AutoClose private BareAgent agent;
 
   @BeforeEach
-  void start() {
+  void start(@TempDir Path directory) {
+    this.directory = directory;
     lab = Lab.builder().agentWillConfigureHost().build();
-    agent = start(directory);
+    agent = startAgent();
     publish();
   }
 
   /** With a socket for consumers, which the example uses. */
-  private BareAgent start(Path in) {
-    return BareAgent.start(lab.host(), in, "--events-socket", in.resolve("events.sock").toString());
+  private BareAgent startAgent() {
+    return BareAgent.start(
+        lab.host(), directory, "--events-socket", directory.resolve("events.sock").toString());
   }
 
   private void publish() {
@@ -170,7 +172,7 @@ class EventsExampleIT {
       assertThat(printed.subList(0, both.size())).isEqualTo(both);
 
       agent.kill();
-      agent = start(directory);
+      agent = startAgent();
       traffic();
       List<String> after = expected(1);
       example.awaitLine(lastOf(after), LIMIT);
