@@ -58,13 +58,18 @@ public final class AgentProcess implements AutoCloseable {
     return awaitReady(directory, namespace.startInside(agent(workbench, runtime, directory)));
   }
 
-  /** As {@link #startIn}, with all its threads on one processor. */
+  /** As {@link #startIn}, with all its threads on one processor, and with options of its own. */
   public static AgentProcess startPinned(
-      BenchNamespace namespace, String processor, Workbench workbench, JavaRuntime runtime)
+      BenchNamespace namespace,
+      String processor,
+      List<String> options,
+      Workbench workbench,
+      JavaRuntime runtime)
       throws IOException {
     Path directory = Files.createTempDirectory("sluice-bench-agent");
     List<String> command = new ArrayList<>(List.of("taskset", "-c", processor));
     command.addAll(agent(workbench, runtime, directory));
+    command.addAll(options);
     return awaitReady(directory, namespace.startInside(command));
   }
 

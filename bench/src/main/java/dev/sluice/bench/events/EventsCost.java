@@ -85,20 +85,21 @@ public final class EventsCost implements NamedBenchmark {
         + " into a pipe that is read every 2 ms; \"bare\" takes one datagram per recv() and its id"
         + " and tuple, in C, as with libmnl; the library alone with a consumer that looks at kind"
         + " and time (both it and the agent begin with 64 MiB); ./sluice agent with its defaults,"
-        + " warm, without a consumer, and with one of NDJSON or of frames. Processor time is that"
-        + " of the listener's process per event received, the pipe's or the socket's reader not"
-        + " included. Lost by the ledger is made less received; admitted is the sum of the gap"
-        + " records (of the agent without a consumer, its metrics), and the others admit nothing."
-        + " Of what the kernel dropped /proc/net/netlink knows. Ends missing: those of which not"
-        + " even a comparison with the kernel's table told afterwards. Busy afterwards: how long"
-        + " it still worked when the load was over, and 20 ms. Sustained: the highest rate of the"
-        + " round at which nothing was lost and it was not busy for more than 100 ms. Latency from"
-        + " the kernel's time of the event (Linux 6.14) to its reader, at 25,000 a second;"
-        + " conntrack and ulogd do not write that time. conntrackd logs ends only and is left out."
-        + " A buffer of 64 MiB is given to others from outside: -b of conntrack 1.4.7 enlarges"
-        + " that of another socket than the one its events come to. Aims: nothing unaccounted for;"
-        + " 1.5 µs in the library at 75,000 a second, 3 µs up to the flow table (the agent without"
-        + " a consumer), a third of conntrack -E's time as text.";
+        + " warm, without a consumer, and with one of NDJSON or of frames; and one that cannot but"
+        + " lose, with 1 MiB and reading ten times a second, for its account of that. Processor"
+        + " time is that of the listener's process per event received, the pipe's or the socket's"
+        + " reader not included. Lost by the ledger is made less received; admitted is the sum of"
+        + " the gap records (of the agent without a consumer, its metrics), and the others admit"
+        + " nothing. Of what the kernel dropped /proc/net/netlink knows. Ends missing: those of"
+        + " which not even a comparison with the kernel's table told afterwards. Busy afterwards:"
+        + " how long it still worked when the load was over, and 20 ms. Sustained: the highest"
+        + " rate of the round at which nothing was lost and it was not busy for more than 100 ms."
+        + " Latency from the kernel's time of the event (Linux 6.14) to its reader, at 25,000 a"
+        + " second; conntrack and ulogd do not write that time. conntrackd logs ends only and is"
+        + " left out. A buffer of 64 MiB is given to others from outside: -b of conntrack 1.4.7"
+        + " enlarges that of another socket than the one its events come to. Aims: nothing"
+        + " unaccounted for; 1.5 µs in the library at 75,000 a second, 3 µs up to the flow table"
+        + " (the agent without a consumer), a third of conntrack -E's time as text.";
   }
 
   @Override
@@ -172,6 +173,16 @@ public final class EventsCost implements NamedBenchmark {
     contenders.add(new WholeAgent(workbench, runtime, "agent", WholeAgent.Consumer.NONE));
     contenders.add(new WholeAgent(workbench, runtime, "agent, NDJSON", WholeAgent.Consumer.LINES));
     contenders.add(new WholeAgent(workbench, runtime, "agent, frames", WholeAgent.Consumer.FRAMES));
+    contenders.add(
+        new WholeAgent(
+            workbench,
+            runtime,
+            "agent that loses",
+            WholeAgent.Consumer.FRAMES,
+            "--events-buffer-mib",
+            "1",
+            "--events-latency-us",
+            "100000"));
     return contenders;
   }
 

@@ -32,8 +32,18 @@ final class WholeAgent implements Contender {
   private final JavaRuntime runtime;
   private final String label;
   private final Consumer consumer;
+  private final List<String> options;
 
-  WholeAgent(Workbench workbench, JavaRuntime runtime, String label, Consumer consumer) {
+  /**
+   * @param options of {@code sluice agent}
+   */
+  WholeAgent(
+      Workbench workbench,
+      JavaRuntime runtime,
+      String label,
+      Consumer consumer,
+      String... options) {
+    this.options = List.of(options);
     this.workbench = workbench;
     this.runtime = runtime;
     this.label = label;
@@ -52,7 +62,8 @@ final class WholeAgent implements Contender {
 
   @Override
   public Running open(BenchNamespace namespace) throws IOException, InterruptedException {
-    AgentProcess agent = AgentProcess.startPinned(namespace, PROCESSOR, workbench, runtime);
+    AgentProcess agent =
+        AgentProcess.startPinned(namespace, PROCESSOR, options, workbench, runtime);
     Running running = new Running(agent, namespace);
     try {
       Listening listening = running.listen();
