@@ -26,6 +26,8 @@ final class WholeAgent implements Contender {
     FRAMES
   }
 
+  private static final long COMPARISON_NANOS = 5_000_000_000L;
+  private static final long POLL_MILLIS = 20;
   private static final Flood WARM_UP = Flood.paced(100_000, 2);
 
   private final Workbench workbench;
@@ -144,7 +146,8 @@ final class WholeAgent implements Contender {
         }
 
         @Override
-        public Tally end(Flood.Ledger ledger) throws IOException {
+        public Tally end(Flood.Ledger ledger) throws IOException, InterruptedException {
+          awaitComparison();
           process.toHandle().destroy(); // Process.destroy() would close what it prints
           String line = printed.readLine();
           if (line == null) {
@@ -153,6 +156,14 @@ final class WholeAgent implements Contender {
           return Tally.parse(line, ledger, true);
         }
       };
+    }
+
+    /** After a loss the agent compares with the kernel's table; ends of this load come of it. */
+    private void awaitComparison() throws IOException, InterruptedException {
+      long deadline = System.nanoTime() + COMPARISON_NANOS;
+      while (metrics().openFlows() > 0 && System.nanoTime() < deadline) {
+        Thread.sleep(POLL_MILLIS);
+      }
     }
 
     private Metrics metrics() throws IOException {
