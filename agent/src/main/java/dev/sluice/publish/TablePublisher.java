@@ -5,7 +5,6 @@ import dev.sluice.flow.FlowCutter;
 import dev.sluice.model.DrainTime;
 import dev.sluice.model.Draining;
 import dev.sluice.model.HostBinding;
-import dev.sluice.model.InvalidMappingException;
 import dev.sluice.model.Mapping;
 import dev.sluice.model.MappingId;
 import dev.sluice.model.MappingName;
@@ -22,13 +21,11 @@ import dev.sluice.net.IpAddress;
 import dev.sluice.net.PortRange;
 import dev.sluice.net.Prefix;
 import dev.sluice.network.HostNetworks;
-import dev.sluice.network.UnknownTargetException;
 import dev.sluice.publish.PublishException.Kind;
 import dev.sluice.ruleset.AlreadyPublishedException;
 import dev.sluice.ruleset.Change;
 import dev.sluice.ruleset.SluiceTable;
 import dev.sluice.ruleset.UncertainChangeException;
-import dev.sluice.ruleset.UnsupportedByKernelException;
 import dev.sluice.sysctl.ReservedLocalPorts;
 import java.io.UncheckedIOException;
 import java.time.Clock;
@@ -46,7 +43,6 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.function.Consumer;
 import java.util.function.Function;
-import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -198,7 +194,7 @@ public final class TablePublisher implements Publisher, AutoCloseable {
 
   @Override
   public List<Mapping> publish(PublishRequest request) {
-    String what = "publish to " + targetsText(request.targets());
+    String what = "publish to " + Explanations.targetsText(request.targets());
     boolean chosenByUs =
         request.ports().stream().allMatch(spec -> spec.hostPorts() instanceof PortSpec.Any);
     return change(
@@ -350,8 +346,8 @@ public final class TablePublisher implements Publisher, AutoCloseable {
     } catch (RuntimeException e) {
       work.rollBackTo(mark);
       PublishRequest request = wish.alone();
-      String what = "publish to " + targetsText(request.targets());
-      RuntimeException reason = explain(what, e, work::publishedBefore);
+      String what = "publish to " + Explanations.targetsText(request.targets());
+      RuntimeException reason = Explanations.explain(what, e, work::publishedBefore);
       if (!(reason instanceof PublishException refused)) {
         throw reason;
       }
@@ -609,11 +605,11 @@ public final class TablePublisher implements Publisher, AutoCloseable {
         } catch (AlreadyPublishedException e) {
           work.undo.run();
           if (!retry || attempt == CHOICE_ATTEMPTS) {
-            throw alreadyPublished(work.choice.asked(), e);
+            throw Explanations.alreadyPublished(work.choice.asked(), table.mappings(), e);
           }
         } catch (RuntimeException e) {
           work.undo.run();
-          throw explain(what, e, work::publishedBefore);
+          throw Explanations.explain(what, e, work::publishedBefore);
         }
       }
     }
@@ -645,99 +641,6 @@ public final class TablePublisher implements Publisher, AutoCloseable {
         LOG.warn("{}, but flows from before could not be ended: {}", inForce, e.getMessage());
       }
     }
-  }
-
-  // ---- explaining
-
-  private static String targetsText(List<IpAddress> targets) {
-    return String.join(" and ", targets.stream().map(IpAddress::toString).toList());
-  }
-
-  private PublishException alreadyPublished(
-      List<HostBinding> bindings, AlreadyPublishedException cause) {
-    for (PublishedMapping published : table.mappings()) {
-      for (HostBinding binding : bindings) {
-        if (published.mapping().key().overlaps(binding)) {
-          return new PublishException(
-              Kind.CONFLICT,
-              binding
-                  + " is already published as "
-                  + published.mapping().label()
-                  + " ("
-                  + published.mapping().hostText()
-                  + "): unpublish that first, or choose another host port",
-              cause);
-        }
-      }
-    }
-    // Only a table without an owner can hold what this agent did not write.
-    return new PublishException(
-        Kind.CONFLICT,
-        "one of the host ports has an element in the table "
-            + SluiceTable.ID
-            + " that is no mapping of this agent: remove it with nft, or choose another host port",
-        cause);
-  }
-
-  private static RuntimeException explain(
-      String what, RuntimeException e, Supplier<List<PublishedMapping>> published) {
-    if (e instanceof PortTakenException taken) {
-      return new PublishException(Kind.CONFLICT, takenText(taken, published), e);
-    }
-    if (e instanceof UnknownTargetException) {
-      return new PublishException(Kind.NOT_FOUND, String.valueOf(e.getMessage()), e);
-    }
-    if (e instanceof InvalidMappingException || e instanceof UnsupportedByKernelException) {
-      return new PublishException(Kind.INVALID, String.valueOf(e.getMessage()), e);
-    }
-    if (e instanceof PublishException || isDefect(e)) {
-      return e;
-    }
-    if (e instanceof UncertainChangeException) {
-      return unknown(what, e);
-    }
-    return new PublishException(
-        Kind.UNAVAILABLE, "cannot " + what + ", nothing was changed: " + e.getMessage(), e);
-  }
-
-  /** Our own mistake, of which the log is to have the whole story. */
-  private static boolean isDefect(RuntimeException e) {
-    return e instanceof NullPointerException
-        || e instanceof IllegalStateException
-        || e instanceof IllegalArgumentException
-        || e instanceof IndexOutOfBoundsException
-        || e instanceof ClassCastException;
-  }
-
-  private static PublishException unknown(String what, RuntimeException e) {
-    return new PublishException(
-        Kind.UNAVAILABLE,
-        "cannot tell whether the request to "
-            + what
-            + " took effect, see sluice ps: "
-            + e.getMessage(),
-        e);
-  }
-
-  private static String takenText(
-      PortTakenException taken, Supplier<List<PublishedMapping>> publishedBefore) {
-    String port = taken.getMessage();
-    if (taken.byUs()) {
-      HostBinding one = taken.binding().withPorts(PortRange.of(taken.port()));
-      for (PublishedMapping published : publishedBefore.get()) {
-        Mapping mapping = published.mapping();
-        if (mapping.key().overlaps(one)) {
-          return port
-              + ": published as "
-              + mapping.label()
-              + " ("
-              + mapping.hostText()
-              + "); unpublish that first, or choose another host port";
-        }
-      }
-      return port + " by this very request, which asks for it twice";
-    }
-    return port + " by a process of this host: stop it, or choose another host port";
   }
 
   // ---- taking back
@@ -787,7 +690,7 @@ public final class TablePublisher implements Publisher, AutoCloseable {
     try {
       table.apply(change.apply(mappings));
     } catch (UncertainChangeException e) {
-      throw unknown("unpublish " + nameOrId, e);
+      throw Explanations.unknown("unpublish " + nameOrId, e);
     } catch (RuntimeException e) {
       throw new PublishException(
           Kind.UNAVAILABLE,
