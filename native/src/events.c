@@ -19,10 +19,11 @@
  * one count each, and goes on (netlink_overrun() in net/netlink/af_netlink.c). So the counter is read
  * after every batch. A loss makes the receive buffer grow, up to what the caller allows.
  *
- * In reliable mode (NETLINK_BROADCAST_ERROR) the kernel keeps the end of a flow that it could not
- * deliver, the dead entry with it, and tries again; so then the thread stops reading while the ring is
- * full, rather than throw away what it reads. Entries that are kept fill the connection table, so that
- * must not last: after RELIABLE_PATIENCE_MS of a full ring the thread leaves the mode for good.
+ * While the ring is full the thread does not read: the receive buffer holds more than the ring, and
+ * what does not fit there is counted by the kernel. In reliable mode (NETLINK_BROADCAST_ERROR) the
+ * kernel even keeps the end of a flow that it could not deliver, the dead entry with it, and tries
+ * again. Entries that are kept fill the connection table, so that must not last: after
+ * RELIABLE_PATIENCE_MS of a full ring the thread leaves the mode.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -59,6 +60,7 @@
 /* So many events at once are the beginning of more. */
 #define BURST 16
 #define RELIABLE_PATIENCE_MS 500
+#define FULL_RING_PAUSE_US 1000
 #define STACK_BYTES (256 * 1024)
 
 struct events {
@@ -70,6 +72,7 @@ struct events {
 	int64_t rcvbuf_max;
 	_Atomic bool stopping; /* the thread shall end */
 	_Atomic bool reliable;
+	pthread_mutex_t mode;	 /* so that `reliable` is what the socket was told last */
 	bool was_reliable;	 /* when the drop counter was last read */
 	uint64_t batch_ns;	 /* monotonic: when the last event came */
 	uint64_t room_ns;	 /* monotonic: when the ring was last seen to have room */
@@ -187,13 +190,20 @@ static void grow_receive_buffer(struct events *events)
 
 static int set_reliable(struct events *events, bool on)
 {
-	int value = on;
+	int value = on, err = 0;
 
-	if (setsockopt(events->fd, SOL_NETLINK, NETLINK_BROADCAST_ERROR, &value, sizeof(value)) < 0)
-		return sluice_fail(errno, "setsockopt(NETLINK_BROADCAST_ERROR, %d)", value);
-	atomic_store(&events->reliable, on);
-	__atomic_store_n(&events->sink.stats.reliable, (uint64_t)on, __ATOMIC_RELAXED);
-	return 0;
+	pthread_mutex_lock(&events->mode);
+	if (on && atomic_load(&events->ended))
+		err = sluice_fail(ESHUTDOWN, "the event thread has ended");
+	else if (setsockopt(events->fd, SOL_NETLINK, NETLINK_BROADCAST_ERROR, &value,
+			    sizeof(value)) < 0)
+		err = sluice_fail(errno, "setsockopt(NETLINK_BROADCAST_ERROR, %d)", value);
+	if (!err) {
+		atomic_store(&events->reliable, on);
+		__atomic_store_n(&events->sink.stats.reliable, (uint64_t)on, __ATOMIC_RELAXED);
+	}
+	pthread_mutex_unlock(&events->mode);
+	return err;
 }
 
 static int subscribe(struct events *events)
@@ -243,19 +253,21 @@ static void take_in(struct events *events, int i, uint64_t received_ns)
 		sluice_sink_datagram(&events->sink, events->datagrams[i], bytes, received_ns);
 }
 
-/* Reads one batch into the ring: the number of datagrams, or -errno if the socket is of no use. */
-static int read_batch(struct events *events)
+/*
+ * Reads up to `most` datagrams into the ring: how many, or -errno if the socket is of no use. Fewer than
+ * `most` say that the socket was empty.
+ */
+static int read_batch(struct events *events, unsigned int most)
 {
 	uint64_t received_ns;
 	int count, i;
 
-	count = recvmmsg(events->fd, events->messages, BATCH, MSG_DONTWAIT, NULL);
-	if (count < 0) {
+	do {
+		count = recvmmsg(events->fd, events->messages, most, MSG_DONTWAIT, NULL);
 		/* ENOBUFS says that events were dropped, which the drop counter says better. */
-		if (errno == EAGAIN || errno == EINTR || errno == ENOBUFS)
-			return 0;
-		return -errno;
-	}
+	} while (count < 0 && (errno == EINTR || errno == ENOBUFS));
+	if (count < 0)
+		return errno == EAGAIN ? 0 : -errno;
 	received_ns = now_ns(CLOCK_REALTIME);
 	for (i = 0; i < count; i++)
 		take_in(events, i, received_ns);
@@ -314,23 +326,18 @@ static bool take_wish(struct events *events)
 	return eventfd_read(events->wake_fd, &wishes) == 0;
 }
 
-/* In reliable mode, whether to leave the events where they are until the consumer has made room. */
-static bool must_hold_back(struct events *events, uint64_t now)
+/* Whether to leave the events where they are until the consumer has made room for `most`. */
+static bool must_hold_back(struct events *events, unsigned int most, uint64_t now)
 {
-	uint64_t room = events->sink.ring.slots / 2 < BATCH ? events->sink.ring.slots / 2 : BATCH;
-
-	if (!atomic_load_explicit(&events->reliable, memory_order_relaxed) ||
-	    atomic_load_explicit(&events->stopping, memory_order_relaxed) ||
-	    sluice_sink_has_room(&events->sink, room)) {
+	if (sluice_sink_has_room(&events->sink, most)) {
 		events->room_ns = now;
 		return false;
 	}
-	if (now - events->room_ns < RELIABLE_PATIENCE_MS * 1000000ull)
-		return true;
-	/* If that fails the kernel goes on keeping what we now lose, which is no worse. */
-	(void)set_reliable(events, false);
-	sluice_count(&events->sink.stats.reliable_left, 1);
-	return false;
+	if (atomic_load_explicit(&events->reliable, memory_order_relaxed) &&
+	    now - events->room_ns >= RELIABLE_PATIENCE_MS * 1000000ull &&
+	    set_reliable(events, false) == 0)
+		sluice_count(&events->sink.stats.reliable_left, 1);
+	return true;
 }
 
 /* Whether events follow each other so fast that the next ones are worth waiting for. */
@@ -346,37 +353,42 @@ static void *run(void *argument)
 {
 	struct events *events = argument;
 	struct sluice_ring_header *header = events->sink.ring.header;
-	bool stopping = false, asked;
+	unsigned int most =
+		events->sink.ring.slots / 2 < BATCH ? (unsigned int)events->sink.ring.slots / 2 : BATCH;
+	bool stopping = false, asked = false;
 	int count, err;
 	uint64_t now;
 
 	for (;;) {
 		now = now_ns(CLOCK_MONOTONIC);
-		if (must_hold_back(events, now)) {
-			pause_for(events, PENDING_POLL_MS * 1000L);
-			continue;
-		}
-		asked = take_wish(events);
+		asked |= take_wish(events);
 		if (!stopping && atomic_load(&events->stopping)) {
 			/* What is queued now is finite: it is read to its end. */
 			unsubscribe(events->fd);
 			stopping = true;
 		}
-		count = read_batch(events);
+		/* At the end nobody may come any more to make room: what does not fit is lost, and admitted. */
+		if (!stopping && must_hold_back(events, most, now)) {
+			pause_for(events, FULL_RING_PAUSE_US);
+			continue;
+		}
+		count = read_batch(events, most);
 		err = count < 0 ? count : account_for_drops(events);
 		if (err < 0)
 			break;
 		if (count > 0 || sluice_sink_pending(&events->sink))
 			sluice_sink_publish(&events->sink, false);
-		if (count == BATCH) {
+		if (count == (int)most) {
 			events->batch_ns = now;
-			if (asked)
-				eventfd_write(events->wake_fd, 1); /* not answered yet */
 			continue;
 		}
-		atomic_store_explicit(&header->drained_ns, now, memory_order_release);
-		if (asked && !stopping)
-			sluice_ring_wake(header);
+		/* A loss that waits for room in the ring is not in the stream yet. */
+		if (!sluice_sink_pending(&events->sink)) {
+			atomic_store_explicit(&header->drained_ns, now, memory_order_release);
+			if (asked && !stopping)
+				sluice_ring_nudge(header);
+			asked = false;
+		}
 		if (stopping) {
 			if (count == 0)
 				break;
@@ -387,6 +399,9 @@ static void *run(void *argument)
 		}
 	}
 
+	/* Nobody reads any more: what the kernel would keep for us it must not keep. */
+	unsubscribe(events->fd);
+	(void)set_reliable(events, false);
 	sluice_sink_publish(&events->sink, true);
 	__atomic_store_n(&events->sink.stats.error, (uint64_t)-err, __ATOMIC_RELAXED);
 	__atomic_store_n(&events->sink.stats.cpu_ns, now_ns(CLOCK_THREAD_CPUTIME_ID),
@@ -488,6 +503,7 @@ int sluice_events_open(int fd, uint64_t ring_addr, uint64_t ring_bytes, int late
 	events->latency_us = latency_us;
 	events->rcvbuf_max = rcvbuf_max_bytes;
 	pthread_mutex_init(&events->joining, NULL);
+	pthread_mutex_init(&events->mode, NULL);
 	prepare_batch(events);
 
 	err = sluice_sink_init(&events->sink, (void *)(uintptr_t)ring_addr, ring_bytes);
@@ -600,6 +616,7 @@ int sluice_events_close(uint64_t handle)
 	close(events->fd);
 	close(events->wake_fd);
 	pthread_mutex_destroy(&events->joining);
+	pthread_mutex_destroy(&events->mode);
 	free(events);
 	return 0;
 }

@@ -14,7 +14,7 @@
  *	  |                              end with its exit code               |
  *	  +<----------------------- pause 0, 0.1, 0.2, 0.4 ... 5 s -----------+
  *
- * An agent that is stopped (SIGSTOP, a debugger, a frozen cgroup) reads no events. In reliable mode
+ * An agent that is stopped (SIGSTOP, SIGTSTP) reads no events. In reliable mode
  * (--events-reliable) the kernel then keeps the dead connections whose end it could not tell, and they
  * fill the connection table; nobody in the stopped process can leave the mode. So while such an agent
  * is stopped the table is watched, and before it is full the agent is killed and started again.
@@ -429,7 +429,8 @@ int main(int argc, char **argv)
 		return EXIT_FAILURE;
 	}
 	for (first = 0; keeper.command[first]; first++)
-		keeper.reliable |= strcmp(keeper.command[first], RELIABLE_OPTION) == 0;
+		keeper.reliable |= strncmp(keeper.command[first], RELIABLE_OPTION,
+					   strlen(RELIABLE_OPTION)) == 0;
 	tidy_descriptors();
 	hold_signals(&keeper);
 	keeper.fd = open_socket();

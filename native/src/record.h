@@ -160,7 +160,8 @@ enum sluice_present {
  * The ring's header, in front of `slots` records. head and tail count records since the start and
  * never wrap in practice; record n lies in slot n % slots. The producer stores head with release
  * order, the consumer tail; each reads the other's with acquire order. consumer_sleeps is 1 while the
- * consumer is in, or about to enter, the kernel: it is the futex the producer wakes.
+ * consumer is in, or about to enter, the kernel: it is the futex the producer wakes; 2 says that it
+ * shall not go to sleep.
  *
  * drained_ns (CLOCK_MONOTONIC, stored with release order behind head) says how far the stream reaches:
  * every event that the kernel had queued by then lies in front of the head that is read after it, or

@@ -23,6 +23,11 @@
 
 #include "sluice.h"
 
+/* consumer_sleeps: the consumer is awake, in the kernel, or shall not go there the next time. */
+#define AWAKE 0
+#define SLEEPS 1
+#define NUDGED 2
+
 #define MIN_SLOTS 16u
 #define MAX_SLOTS (1u << 24)
 
@@ -85,11 +90,17 @@ bool sluice_ring_publish(struct sluice_ring *ring)
 bool sluice_ring_wake(struct sluice_ring_header *header)
 {
 	atomic_thread_fence(memory_order_seq_cst);
-	if (!atomic_load_explicit(&header->consumer_sleeps, memory_order_relaxed))
+	if (atomic_load_explicit(&header->consumer_sleeps, memory_order_relaxed) != SLEEPS)
 		return false;
-	atomic_store_explicit(&header->consumer_sleeps, 0, memory_order_relaxed);
+	atomic_store_explicit(&header->consumer_sleeps, AWAKE, memory_order_relaxed);
 	syscall(SYS_futex, &header->consumer_sleeps, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 	return true;
+}
+
+void sluice_ring_nudge(struct sluice_ring_header *header)
+{
+	if (atomic_exchange(&header->consumer_sleeps, NUDGED) == SLEEPS)
+		syscall(SYS_futex, &header->consumer_sleeps, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
 static bool has_record(struct sluice_ring_header *header)
@@ -104,13 +115,18 @@ int sluice_ring_await(struct sluice_ring_header *header, const _Atomic bool *end
 	struct timespec timeout = { .tv_sec = timeout_ms / 1000,
 				    .tv_nsec = (timeout_ms % 1000) * 1000000L };
 
+	uint32_t awake = AWAKE;
+
 	if (has_record(header))
 		return 1;
-	atomic_store_explicit(&header->consumer_sleeps, 1, memory_order_relaxed);
+	if (!atomic_compare_exchange_strong(&header->consumer_sleeps, &awake, SLEEPS)) {
+		atomic_store_explicit(&header->consumer_sleeps, AWAKE, memory_order_relaxed);
+		return has_record(header);
+	}
 	atomic_thread_fence(memory_order_seq_cst);
 	if (!has_record(header) && !atomic_load_explicit(ended, memory_order_acquire))
-		syscall(SYS_futex, &header->consumer_sleeps, FUTEX_WAIT_PRIVATE, 1,
+		syscall(SYS_futex, &header->consumer_sleeps, FUTEX_WAIT_PRIVATE, SLEEPS,
 			timeout_ms < 0 ? NULL : &timeout, NULL, 0);
-	atomic_store_explicit(&header->consumer_sleeps, 0, memory_order_relaxed);
+	atomic_store_explicit(&header->consumer_sleeps, AWAKE, memory_order_relaxed);
 	return has_record(header);
 }

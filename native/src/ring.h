@@ -37,6 +37,9 @@ bool sluice_ring_publish(struct sluice_ring *ring);
 /* Wakes the consumer if it sleeps, without a record. */
 bool sluice_ring_wake(struct sluice_ring_header *header);
 
+/* Makes the consumer's sleep, or its next one if it is awake, end without a record. */
+void sluice_ring_nudge(struct sluice_ring_header *header);
+
 /*
  * The consumer's side: sleeps until there is a record, *ended is set, or timeout_ms (-1: none) pass.
  * 1 if there is a record, else 0. May return 0 early.

@@ -1,5 +1,7 @@
 package dev.sluice.conntrack;
 
+import org.jspecify.annotations.Nullable;
+
 /** The kernel ended a dump before its end; another one may succeed. The message says why. */
 public final class DumpFailedException extends RuntimeException {
   private static final long serialVersionUID = 1L;
@@ -9,7 +11,7 @@ public final class DumpFailedException extends RuntimeException {
   /**
    * @param tableChanged whether the table merely changed in a way that the dump could not follow
    */
-  public DumpFailedException(String message, boolean tableChanged, Throwable cause) {
+  public DumpFailedException(String message, boolean tableChanged, @Nullable Throwable cause) {
     super(message, cause);
     this.tableChanged = tableChanged;
   }

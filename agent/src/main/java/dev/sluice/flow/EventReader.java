@@ -45,6 +45,9 @@ public final class EventReader implements LiveFlows, Alarms, AutoCloseable {
   /** Who asks for flows goes to the kernel if the events are that far behind. */
   private static final long ANSWER_MILLIS = 1_000;
 
+  /** A connection that passed the rules before the question is told of a moment later. */
+  private static final int QUESTION_MILLIS = 3;
+
   /** Where events, and the table to compare with, come from. */
   public interface Source extends AutoCloseable {
     EventRing ring();
@@ -223,7 +226,7 @@ public final class EventReader implements LiveFlows, Alarms, AutoCloseable {
   private void run() {
     int batch = Math.min(BATCH, ring.capacity() / 4);
     try {
-      while (ring.await(resync.step(AWAIT_MILLIS)) != EventRing.Readiness.ENDED) {
+      while (ring.await(patience()) != EventRing.Readiness.ENDED) {
         // What is in the ring now reaches at least so far.
         long drainedNanos = ring.drainedNanos();
         for (int waiting = ring.size(); waiting > 0; ) {
@@ -251,6 +254,16 @@ public final class EventReader implements LiveFlows, Alarms, AutoCloseable {
     }
   }
 
+  /** How long there is nothing to do but to wait for events, ms. */
+  private int patience() {
+    int patience = resync.step(AWAIT_MILLIS);
+    if (questions.isEmpty()) {
+      return patience;
+    }
+    source.sync();
+    return Math.min(patience, QUESTION_MILLIS);
+  }
+
   /** What others have to say in the stream, which has one writer. */
   private void append() {
     for (Runnable append = appends.poll(); append != null; append = appends.poll()) {
@@ -260,7 +273,7 @@ public final class EventReader implements LiveFlows, Alarms, AutoCloseable {
 
   private void answer(long drainedNanos) {
     for (Question next = questions.peek(); next != null; next = questions.peek()) {
-      if (drainedNanos - next.sinceNanos <= 0 && !next.withdrawn) {
+      if (drainedNanos - next.sinceNanos <= Resync.SLACK_NANOS && !next.withdrawn) {
         return; // the later ones even less
       }
       questions.remove();

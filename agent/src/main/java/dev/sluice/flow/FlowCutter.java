@@ -181,11 +181,17 @@ public final class FlowCutter {
                     if (filter.matches(entry)) {
                       candidates.add(entry);
                     }
-                  })) {
+                  })
+          || (asksForStart() && candidates.stream().anyMatch(one -> one.startNanos().isEmpty()))) {
         candidates.clear();
         conntrack.dump(filter, candidates::add);
       }
       return candidates;
+    }
+
+    /** Whether it matters when a flow began, which the stream of events may not have told. */
+    private boolean asksForStart() {
+      return orders.stream().anyMatch(order -> order.beganBeforeNanos() != Long.MAX_VALUE);
     }
 
     private Set<LiveFlows.Port> ports() {

@@ -3,6 +3,7 @@ package dev.sluice.flow;
 import static dev.sluice.conntrack.FlowRecordDescriptor.*;
 
 import dev.sluice.conntrack.FlowRecord;
+import dev.sluice.conntrack.LinuxNfConntrack;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
@@ -57,6 +58,13 @@ final class FlowTable {
 
   /** Began before somebody listened, so that the kernel may not tell its end. */
   static final int FLAG_OLDER = 16;
+
+  /** The start is the time that the kernel gave to the event of the beginning. */
+  static final int FLAG_BEGAN = 32;
+
+  /** These change without an event. */
+  private static final int SILENT_STATUS =
+      LinuxNfConntrack.IPS_OFFLOAD | LinuxNfConntrack.IPS_HW_OFFLOAD;
 
   private static final int ID = 0;
   private static final int NEXT_OF_BUCKET = 4;
@@ -213,7 +221,7 @@ final class FlowTable {
   boolean isInState(int slot, FlowRecord record) {
     ByteBuffer chunk = chunk(slot);
     int at = offset(slot);
-    return chunk.getInt(at + STATUS) == record.status()
+    return ((chunk.getInt(at + STATUS) ^ record.status()) & ~SILENT_STATUS) == 0
         && chunk.getInt(at + MARK) == record.mark()
         && (!record.hasProtocolState()
             || (chunk.get(at + PROTO_STATE) & 0xff) == record.protocolState());
@@ -337,17 +345,24 @@ final class FlowTable {
     }
   }
 
-  /** As {@link #copyTo}, at the time of the last event, and with a start in any case. */
+  /** As {@link #copyTo}, at the time of the last event, and with the start if it is about known. */
   void copyForCaller(int slot, int kind, ByteBuffer target) {
-    copyTo(slot, kind, chunk(slot).getLong(offset(slot) + LAST), target);
-    target.putInt(PRESENT_OFFSET, target.getInt(PRESENT_OFFSET) | SLUICE_HAS_START);
-    target.putLong(START_NS_OFFSET, startNanos(slot));
+    copyTo(slot, kind, lastNanos(slot), target);
+    if (has(slot, FLAG_BEGAN)) {
+      target.putInt(PRESENT_OFFSET, target.getInt(PRESENT_OFFSET) | SLUICE_HAS_START);
+      target.putLong(START_NS_OFFSET, startNanos(slot));
+    }
+  }
+
+  /** When the last event of the flow was. */
+  long lastNanos(int slot) {
+    return chunk(slot).getLong(offset(slot) + LAST);
   }
 
   // ---- chains of ports
 
   private static int portChain(int protocol, int port) {
-    return (protocol == dev.sluice.conntrack.LinuxNfConntrack.IPPROTO_TCP ? 0 : 0x10000) | port;
+    return (protocol == LinuxNfConntrack.IPPROTO_TCP ? 0 : 0x10000) | port;
   }
 
   /** -1 for a flow without ports. */

@@ -65,6 +65,12 @@ final class FlowTracker implements EventRing.Handler {
   /** How many gaps there were: what has been seen since is complete. */
   private long gaps;
 
+  /** There was a flow for which there was no room. */
+  private volatile boolean full;
+
+  /** When the last end of a flow without a known start was concluded. */
+  private long concludedNanos = Long.MIN_VALUE;
+
   /** Flows in the table that may end without an event. */
   private long older;
 
@@ -153,7 +159,8 @@ final class FlowTracker implements EventRing.Handler {
       }
     }
     MappingIndex.Publication owner = mappingOf(flow, flow.eventNanos());
-    enter(flow, owner, flow.eventNanos(), 0, true);
+    int began = flow.hasKernelTime() ? FlowTable.FLAG_BEGAN : 0;
+    var unused = enter(flow, owner, flow.eventNanos(), began, true);
     log.appendFlow(flow, owner, false);
   }
 
@@ -173,14 +180,15 @@ final class FlowTracker implements EventRing.Handler {
     int slot = table.find(flow);
     if (slot == FlowTable.NONE) {
       MappingIndex.Publication owner = mappingOf(flow, MappingIndex.UNKNOWN_NANOS);
-      if (completeSinceGap >= 0) {
+      boolean isNew = completeSinceGap >= 0;
+      if (enter(flow, owner, flow.eventNanos(), 0, isNew) && isNew) {
         // Its beginning was lost. Before the first dump it may just be older than we are.
         concluded(flow, SLUICE_KIND_NEW, owner);
       }
-      enter(flow, owner, flow.eventNanos(), 0, completeSinceGap >= 0);
       log.appendFlow(flow, owner, false);
       return;
     }
+    concludeBeginOf(slot);
     table.clear(slot, FlowTable.FLAG_DIFFERS);
     table.update(slot, flow);
     MappingIndex.Publication owner = table.owner(slot);
@@ -199,8 +207,13 @@ final class FlowTracker implements EventRing.Handler {
     int order = slot == FlowTable.NONE ? -1 : compareStart(slot, flow);
     MappingIndex.Publication owner;
     if (order == 0) {
+      concludeBeginOf(slot);
       owner = table.owner(slot);
       leave(slot, flow.eventNanos());
+      if (owner == null && flow.hasStart()) {
+        // When it began the time was not known that well.
+        owner = mappingOf(flow, flow.startNanos());
+      }
     } else {
       if (order > 0) {
         // The flow we know ended unseen, and the beginning of this one was lost.
@@ -210,13 +223,37 @@ final class FlowTracker implements EventRing.Handler {
     }
     if (flow.hasStart()) {
       ended.add(flow);
+    } else {
+      ended.addStartless(flow);
     }
     if (owner != null && flow.hasCounters()) {
       owner.totals.add(
           flow.originalPackets(), flow.originalBytes(), flow.replyPackets(), flow.replyBytes());
       owner.totals.seen(flow.eventNanos());
     }
+    if (slot == FlowTable.NONE
+        && flow.hasStart()
+        && flow.startNanos() <= concludedNanos
+        && ended.containsStartless(flow)) {
+      // It was concluded, and then the kernel delivered it after all (reliable mode).
+      duplicate();
+      return;
+    }
     log.appendFlow(flow, latest(owner), false);
+  }
+
+  /**
+   * An event comes of a flow that only the dump told of so far. Events of one flow come in their
+   * order: that of its beginning was lost.
+   */
+  private void concludeBeginOf(int slot) {
+    if (!table.has(slot, FlowTable.FLAG_FROM_DUMP)) {
+      return;
+    }
+    table.clear(slot, FlowTable.FLAG_FROM_DUMP | FlowTable.FLAG_DIFFERS);
+    if (completeSinceGap >= 0) {
+      concludeBegin(slot);
+    }
   }
 
   /**
@@ -232,12 +269,16 @@ final class FlowTracker implements EventRing.Handler {
       return Long.compare(start, known);
     }
     // Known is when an event of the flow came first.
-    return start - known > BEGIN_SLACK_NANOS ? 1 : 0;
+    if (start - known > BEGIN_SLACK_NANOS) {
+      return isComplete() ? 0 : 1; // nothing was lost, so it only took long to begin
+    }
+    return table.has(slot, FlowTable.FLAG_BEGAN) && known - start > BEGIN_SLACK_NANOS ? -1 : 0;
   }
 
   // ---- the table
 
-  private void enter(
+  /** Whether there was room for the flow. */
+  private boolean enter(
       FlowRecord flow,
       MappingIndex.@Nullable Publication owner,
       long startNanos,
@@ -248,11 +289,13 @@ final class FlowTracker implements EventRing.Handler {
     int inGeneration = shown ? generation : generation - 1;
     if (table.insert(flow, owner, startNanos, flags, inGeneration) == FlowTable.NONE) {
       UNTRACKED.setOpaque(this, untracked + 1);
-      return;
+      full = true;
+      return false;
     }
     if (owner != null) {
       owner.totals.opened(isNew, flow.eventNanos());
     }
+    return true;
   }
 
   private void leave(int slot, long nanos) {
@@ -268,7 +311,12 @@ final class FlowTracker implements EventRing.Handler {
 
   /** Whether nothing was lost since a dump brought the table up to date. */
   boolean isComplete() {
-    return completeSinceGap == gaps && untracked == 0;
+    return completeSinceGap == gaps && !full;
+  }
+
+  /** Whether flows are missing because there was no room, since the last comparison began. */
+  boolean isFull() {
+    return full;
   }
 
   // ---- resynchronisation
@@ -277,24 +325,30 @@ final class FlowTracker implements EventRing.Handler {
   void beginComparison(long fromNanos) {
     generation++;
     generationFromNanos = fromNanos;
+    full = false;
   }
 
   /** The dump shows this entry. */
   void onEntry(FlowRecord entry) {
+    // The kernel has entries ready before it is asked for them: they may have ended meanwhile.
+    if ((entry.status() & LinuxNfConntrack.IPS_DYING) != 0
+        || (entry.hasStart() ? ended.contains(entry) : ended.containsStartless(entry))) {
+      return;
+    }
     int slot = table.find(entry);
+    if (slot != FlowTable.NONE && compareStart(slot, entry) < 0) {
+      return; // an earlier flow of the same id and tuple, which has ended
+    }
     if (slot != FlowTable.NONE && compareStart(slot, entry) > 0) {
       concludeEnd(slot, entry.startNanos());
       slot = FlowTable.NONE;
     }
     if (slot == FlowTable.NONE) {
-      if (entry.hasStart() && ended.contains(entry)) {
-        return; // it ended while the kernel held the answer ready
-      }
       long start = entry.hasStart() ? entry.startNanos() : entry.eventNanos();
       MappingIndex.Publication owner =
           mappingOf(entry, entry.hasStart() ? start : MappingIndex.UNKNOWN_NANOS);
       int flags = FlowTable.FLAG_FROM_DUMP | (entry.hasStart() ? FlowTable.FLAG_EXACT_START : 0);
-      enter(entry, owner, start, flags, false);
+      var unused = enter(entry, owner, start, flags, false);
       OPEN.setOpaque(this, (long) table.size());
       return;
     }
@@ -303,7 +357,8 @@ final class FlowTracker implements EventRing.Handler {
       table.setStart(slot, entry.startNanos());
       table.set(slot, FlowTable.FLAG_EXACT_START);
     }
-    if (!table.isInState(slot, entry)) {
+    // What happened since the dump began may not be in it yet.
+    if (table.lastNanos(slot) < generationFromNanos && !table.isInState(slot, entry)) {
       table.update(slot, entry);
       table.set(slot, FlowTable.FLAG_DIFFERS);
     }
@@ -319,7 +374,9 @@ final class FlowTracker implements EventRing.Handler {
     boolean first = completeSinceGap < 0;
     table.forEach(
         slot -> {
-          if (table.has(slot, FlowTable.FLAG_FROM_DUMP)) {
+          if (table.has(slot, FlowTable.FLAG_FROM_DUMP) && table.generation(slot) != generation) {
+            leave(slot, nanos); // of a dump that broke off; nobody was told of it
+          } else if (table.has(slot, FlowTable.FLAG_FROM_DUMP)) {
             table.clear(slot, FlowTable.FLAG_FROM_DUMP | FlowTable.FLAG_DIFFERS);
             if (first) {
               table.set(slot, FlowTable.FLAG_OLDER);
@@ -369,6 +426,9 @@ final class FlowTracker implements EventRing.Handler {
     table.copyTo(slot, SLUICE_KIND_DESTROY, nanos, concluded);
     if (concludedFlow.hasStart()) {
       ended.add(concludedFlow);
+    } else {
+      ended.addStartless(concludedFlow);
+      concludedNanos = Math.max(concludedNanos, nanos);
     }
     append(table.owner(slot));
     leave(slot, nanos);

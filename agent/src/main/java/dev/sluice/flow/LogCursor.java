@@ -100,6 +100,7 @@ final class LogCursor implements EventStream.Cursor {
       }
       // Else it is the event, or a gap in the midst of which it lies.
       sequence = found;
+      reached = low;
       return;
     }
   }
@@ -151,11 +152,19 @@ final class LogCursor implements EventStream.Cursor {
    * hangs in something else, as in a connection whose peer reads nothing.
    */
   void evictIfStalled(long oldest) {
-    if (!evicted && oldest - reached > log.capacity()) {
-      evicted = true;
-      log.countEviction();
+    if (oldest - reached > log.capacity() && evict()) {
       onEviction.run();
     }
+  }
+
+  /** Whether it is this call that evicts it. */
+  private synchronized boolean evict() {
+    if (evicted) {
+      return false;
+    }
+    evicted = true;
+    log.countEviction();
+    return true;
   }
 
   @Override
@@ -228,10 +237,7 @@ final class LogCursor implements EventStream.Cursor {
   /** The entry at position was overwritten: goes on behind it, and remembers what was missed. */
   private void fallOut() {
     if (behind) {
-      if (!evicted) {
-        evicted = true;
-        log.countEviction();
-      }
+      var unused = evict();
       return;
     }
     behind = true;

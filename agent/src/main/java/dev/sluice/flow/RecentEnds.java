@@ -14,6 +14,7 @@ final class RecentEnds {
   static final int REMEMBERED = 1 << 18;
 
   private static final int MIN_SLOTS = 1 << 10;
+  private static final long STARTLESS = Long.MIN_VALUE;
   private static final long MULTIPLIER = 0x9e37_79b9_7f4a_7c15L;
 
   // Two sets by open addressing; when the young one is full, it becomes the old one.
@@ -24,6 +25,17 @@ final class RecentEnds {
   /** Remembers the flow of a record that has the start. */
   void add(FlowRecord record) {
     add(hash(record, record.startNanos()));
+  }
+
+  /** Remembers an end of which nobody knows when the flow started. */
+  void addStartless(FlowRecord record) {
+    add(hash(record, STARTLESS));
+  }
+
+  /** Whether such an end of a flow with this id and tuple is remembered. */
+  boolean containsStartless(FlowRecord record) {
+    long hash = hash(record, STARTLESS);
+    return contains(young, hash) || contains(old, hash);
   }
 
   /** Whether an end of this very flow is remembered. */

@@ -28,7 +28,7 @@ final class Resync implements FlowTracker.GapListener {
   private static final Logger LOG = LoggerFactory.getLogger(Resync.class);
 
   /** Events are queued a moment after the table has changed. */
-  private static final long SLACK_NANOS = 2_000_000;
+  static final long SLACK_NANOS = 2_000_000;
 
   /** At most a quarter of the time goes into dumps, and at most four a second. */
   private static final long MIN_PAUSE_NANOS = 250_000_000;
@@ -42,6 +42,10 @@ final class Resync implements FlowTracker.GapListener {
   private static final long OLDER_NANOS = 5_000_000_000L;
 
   private static final int OLDER_FACTOR = 100;
+
+  /** When a dump that failed, or did not show all, is tried again. */
+  private static final long FAILED_NANOS = 1_000_000_000L;
+
   private static final int SETTLE_MILLIS = 20;
   private static final int RETRY_MILLIS = 100;
 
@@ -95,7 +99,7 @@ final class Resync implements FlowTracker.GapListener {
 
   /** Whether the flow table is that of the kernel, but for events on their way. From any thread. */
   boolean isCurrent() {
-    return current;
+    return current && !tracker.isFull();
   }
 
   /** How often the tables were compared. From any thread. */
@@ -133,9 +137,14 @@ final class Resync implements FlowTracker.GapListener {
     wanted = false;
     gapsBefore = tracker.gaps();
     beganNanos = System.nanoTime();
-    bucketsBefore = buckets.getAsLong();
-    tracker.beginComparison(EventLog.nowNanos());
-    dump = dumps.get();
+    try {
+      bucketsBefore = buckets.getAsLong();
+      tracker.beginComparison(EventLog.nowNanos());
+      dump = dumps.get();
+    } catch (RuntimeException e) {
+      giveUp(e); // as when there are no descriptors left for a moment
+      return RETRY_MILLIS;
+    }
     phase = Phase.COMPARING;
     return 0;
   }
@@ -145,25 +154,26 @@ final class Resync implements FlowTracker.GapListener {
     if (reader == null) {
       throw new IllegalStateException("comparing without a dump");
     }
-    boolean more;
+    long bucketsAfter;
     try {
-      more = reader.read(tracker::onEntry);
-    } catch (DumpFailedException e) {
+      if (reader.read(tracker::onEntry)) {
+        return 0;
+      }
+      if (reader.malformed() > 0) {
+        // They must not be taken for ended.
+        throw new DumpFailedException(
+            reader.malformed() + " entries could not be understood", false, null);
+      }
+      bucketsAfter = buckets.getAsLong();
+    } catch (RuntimeException e) {
       giveUp(e);
       return RETRY_MILLIS;
     }
-    if (more) {
-      return 0;
-    }
-    int malformed = reader.malformed();
     closeDump();
-    if (malformed > 0) {
-      LOG.warn("{} entries of the table of connections could not be understood", malformed);
-    }
     endedNanos = System.nanoTime();
     endedWallNanos = EventLog.nowNanos();
     pause();
-    if (buckets.getAsLong() != bucketsBefore) {
+    if (bucketsAfter != bucketsBefore) {
       // Entries were moved under the dump; what it did not show may be there all the same.
       wanted = true;
       phase = Phase.IDLE;
@@ -174,13 +184,13 @@ final class Resync implements FlowTracker.GapListener {
     return SETTLE_MILLIS;
   }
 
-  private void giveUp(DumpFailedException e) {
+  private void giveUp(RuntimeException e) {
     closeDump();
-    if (!e.isTableChanged()) {
+    if (!(e instanceof DumpFailedException failed) || !failed.isTableChanged()) {
       LOG.warn("the table of connections cannot be read, it is tried again: {}", e.getMessage());
     }
     endedNanos = System.nanoTime();
-    pause();
+    notBeforeNanos = endedNanos + FAILED_NANOS;
     wanted = true;
     phase = Phase.IDLE;
   }
@@ -200,6 +210,8 @@ final class Resync implements FlowTracker.GapListener {
     tracker.endComparison(gapsBefore, endedWallNanos);
     phase = Phase.IDLE;
     completed++;
+    // A table without room for all flows is compared again, until it has.
+    wanted |= tracker.isFull();
     current = !wanted;
   }
 

@@ -308,7 +308,7 @@ class ContentionIT {
       boolean free = ports.stream().noneMatch(model::isTaken);
       boolean granted =
           granted(() -> agent.api().publish(request(name, target, someOptions(random), specs)));
-      assertThat(granted).as("publish %s", ports).isEqualTo(free);
+      assertThat(granted).as("publish %s; last refusal: %s", ports, lastRefusal).isEqualTo(free);
       if (granted) {
         model.ports.put(name, ports);
         model.targets.put(name, target);
@@ -341,7 +341,7 @@ class ContentionIT {
     }
     UpdateRequest request = update;
     boolean granted = granted(() -> agent.api().update(request));
-    assertThat(granted).as("%s", request).isEqualTo(free);
+    assertThat(granted).as("%s; last refusal: %s", request, lastRefusal).isEqualTo(free);
     if (granted) {
       model.ports.put(name, ports);
       model.targets.put(name, target);
@@ -349,12 +349,16 @@ class ContentionIT {
     return granted;
   }
 
-  private static boolean granted(Runnable request) {
+  /** Why the last request was refused that was. */
+  private String lastRefusal = "";
+
+  private boolean granted(Runnable request) {
     try {
       request.run();
       return true;
     } catch (ProblemException e) {
       assertThat(e.problem().kind()).as(e.getMessage()).isEqualTo(Problem.Kind.CONFLICT);
+      lastRefusal = e.problem().detail();
       return false;
     }
   }

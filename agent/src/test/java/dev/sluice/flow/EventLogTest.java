@@ -241,6 +241,12 @@ class EventLogTest {
     assertThat(cursor.isEvicted()).isTrue();
     assertThat(cursor.read(target, 10_000)).isEqualTo(-1);
     assertThat(log.evictedConsumers()).isEqualTo(1);
+    // One that begins in the midst is where it begins.
+    append(3_000);
+    Cursor late = log.from(log.nextSequence() - 5, FlowFilter.ALL, LINES);
+    log.evictStalled();
+    assertThat(late.isEvicted()).isFalse();
+    assertThat(read(late)).hasSize(5);
     // One that has caught up in between may fall out as often as it likes.
     Cursor other = log.follow(FlowFilter.ALL, LINES);
     for (int i = 0; i < 3; i++) {
