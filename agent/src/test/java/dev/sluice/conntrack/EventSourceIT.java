@@ -265,7 +265,7 @@ class EventSourceIT {
       ledger.read(source, () -> ledger.flows.size() + ledger.lost == sent);
       assertThat(ledger.lost).isPositive();
       tool.flush();
-      ledger.read(source, () -> ledger.flows.size() + ledger.lost == 2 * sent);
+      ledger.read(source, () -> ledger.flows.size() + ledger.lost == 2L * sent);
       assertThat(ledger.count(FlowRecord.Kind.DESTROY)).isPositive();
     }
   }
