@@ -127,14 +127,15 @@ static int receive(struct dump *dump)
 	return 0;
 }
 
-/* NLMSG_DONE carries an error, NLMSG_ERROR begins with one. */
+/* NLMSG_DONE carries an error, NLMSG_ERROR begins with one: 0 or -errno. */
 static int carried_error(const uint8_t *message, size_t bytes)
 {
 	int error = 0;
 
 	if (bytes >= NLMSG_HDRLEN + sizeof(error))
 		memcpy(&error, message + NLMSG_HDRLEN, sizeof(error));
-	return error;
+	/* MAX_ERRNO of the kernel; what is beyond it is no errno, and cannot even be negated. */
+	return error < -4095 ? -EPROTO : error;
 }
 
 /* Takes the next message of the datagram: 1 if it made a record, 0 if not, or -errno. */
