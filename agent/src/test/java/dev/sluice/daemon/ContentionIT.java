@@ -170,6 +170,7 @@ class ContentionIT {
   private static final class Model {
     final Map<String, Set<String>> ports = new TreeMap<>();
     final Map<String, String> targets = new TreeMap<>();
+    int named;
 
     boolean isTaken(String port) {
       return ports.values().stream().anyMatch(taken -> taken.contains(port));
@@ -302,7 +303,7 @@ class ContentionIT {
     int choice = names.isEmpty() ? 0 : random.nextInt(names.size() < 12 ? 10 : 20);
     String target = TARGETS.get(random.nextInt(TARGETS.size()));
     if (choice < 5) {
-      String name = "n" + random.nextInt(1_000_000);
+      String name = "n" + model.named++; // one that is in use would be added to
       Set<String> ports = somePorts(random);
       String[] specs = ports.stream().map(ContentionIT::spec).toArray(String[]::new);
       boolean free = ports.stream().noneMatch(model::isTaken);
