@@ -8,7 +8,7 @@
  * sleeps while events follow each other faster than the budget. Only after an empty read, or a lone
  * event, does it poll.
  *
- *	  +--> read a batch --> decode --> drop counter --> publish --+
+ *	  +--> read a batch --> drop counter --> decode --> publish --+
  *	  |                                                           |
  *	  |<-- full batch --------------------------------------------+
  *	  |<-- sleep latency_us ------------ short batch, soon -------+
@@ -17,7 +17,8 @@
  * Nothing in the stream shows a loss: every event is a datagram of its own with sequence 0. The socket's
  * drop counter does, exactly: with NETLINK_NO_ENOBUFS the kernel drops just the events that do not fit,
  * one count each, and goes on (netlink_overrun() in net/netlink/af_netlink.c). So the counter is read
- * after every batch. A loss makes the receive buffer grow, up to what the caller allows.
+ * after every batch, and a loss is put in front of it: what follows it in the stream may have been
+ * queued before the loss, but what was queued after the loss never comes before it. A loss makes the receive buffer grow, up to what the caller allows.
  *
  * While the ring is full the thread does not read: the receive buffer holds more than the ring, and
  * what does not fit there is counted by the kernel. In reliable mode (NETLINK_BROADCAST_ERROR) the
@@ -253,29 +254,6 @@ static void take_in(struct events *events, int i, uint64_t received_ns)
 		sluice_sink_datagram(&events->sink, events->datagrams[i], bytes, received_ns);
 }
 
-/*
- * Reads up to `most` datagrams into the ring: how many, or -errno if the socket is of no use. Fewer than
- * `most` say that the socket was empty.
- */
-static int read_batch(struct events *events, unsigned int most)
-{
-	uint64_t received_ns;
-	int count, i;
-
-	do {
-		count = recvmmsg(events->fd, events->messages, most, MSG_DONTWAIT, NULL);
-		/* ENOBUFS says that events were dropped, which the drop counter says better. */
-	} while (count < 0 && (errno == EINTR || errno == ENOBUFS));
-	if (count < 0)
-		return errno == EAGAIN ? 0 : -errno;
-	received_ns = now_ns(CLOCK_REALTIME);
-	for (i = 0; i < count; i++)
-		take_in(events, i, received_ns);
-	if (count > 0)
-		sluice_count(&events->sink.stats.batches, 1);
-	return count;
-}
-
 static int account_for_drops(struct events *events)
 {
 	uint64_t before_ns = now_ns(CLOCK_REALTIME);
@@ -290,12 +268,41 @@ static int account_for_drops(struct events *events)
 		sluice_sink_kernel_lost(&events->sink, (uint32_t)(drops - events->drops_seen),
 					events->drops_seen_ns, now_ns(CLOCK_REALTIME),
 					reliable || events->was_reliable);
+		sluice_sink_admit(&events->sink);
 		grow_receive_buffer(events);
 	}
 	events->was_reliable = reliable;
 	events->drops_seen = drops;
 	events->drops_seen_ns = before_ns;
 	return 0;
+}
+
+/*
+ * Reads up to `most` datagrams into the ring: how many, or -errno if the socket is of no use. Fewer than
+ * `most` say that the socket was empty.
+ */
+static int read_batch(struct events *events, unsigned int most)
+{
+	uint64_t received_ns;
+	int count, err, i;
+
+	do {
+		count = recvmmsg(events->fd, events->messages, most, MSG_DONTWAIT, NULL);
+		/* ENOBUFS says that events were dropped, which the drop counter says better. */
+	} while (count < 0 && (errno == EINTR || errno == ENOBUFS));
+	if (count < 0 && errno != EAGAIN)
+		return -errno;
+	if (count < 0)
+		count = 0;
+	received_ns = now_ns(CLOCK_REALTIME);
+	err = account_for_drops(events);
+	if (err)
+		return err;
+	for (i = 0; i < count; i++)
+		take_in(events, i, received_ns);
+	if (count > 0)
+		sluice_count(&events->sink.stats.batches, 1);
+	return count;
 }
 
 /* Sleeps for `us`, or less if somebody wants something of the thread. */
@@ -373,8 +380,8 @@ static void *run(void *argument)
 			continue;
 		}
 		count = read_batch(events, most);
-		err = count < 0 ? count : account_for_drops(events);
-		if (err < 0)
+		err = count < 0 ? count : 0;
+		if (err)
 			break;
 		if (count > 0 || sluice_sink_pending(&events->sink))
 			sluice_sink_publish(&events->sink, false);

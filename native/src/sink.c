@@ -78,6 +78,11 @@ static void admit(struct sluice_sink *sink, uint64_t kept_slots)
 	}
 }
 
+void sluice_sink_admit(struct sluice_sink *sink)
+{
+	admit(sink, KEPT_SLOTS);
+}
+
 static void count_event(struct sluice_stats *stats, uint8_t kind)
 {
 	sluice_count(&stats->received, 1);

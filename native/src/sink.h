@@ -47,6 +47,9 @@ void sluice_sink_malformed(struct sluice_sink *sink, const void *message, size_t
 void sluice_sink_kernel_lost(struct sluice_sink *sink, uint64_t lost, uint64_t from_ns,
 			     uint64_t to_ns, bool at_most);
 
+/* Writes pending losses, as far as there is room, in front of what comes next. */
+void sluice_sink_admit(struct sluice_sink *sink);
+
 /* Whether the ring has room for `records` events. */
 bool sluice_sink_has_room(struct sluice_sink *sink, uint64_t records);
 
