@@ -30,7 +30,7 @@ import org.slf4j.LoggerFactory;
  * consumers find the end of the stream.
  */
 public final class EventReader implements LiveFlows, Alarms, AutoCloseable {
-  static final String THREAD_NAME = "sluice-events";
+  static final String THREAD_NAME = "sluice-flows";
 
   /** Flows that are followed at most: 128 MiB for a million. */
   public static final int DEFAULT_FLOWS = 4 << 20;
