@@ -442,7 +442,9 @@ class EventLedgerIT {
     String[] reliable = {"--events-reliable", "--events-buffer-mib", "1"};
     start(reliable);
     signal("STOP");
-    assertThat(mostEntriesDuring(flood(flows), limit)).as("without a keeper").isEqualTo(limit);
+    assertThat(mostEntriesDuring(flood(flows), limit))
+        .as("without a keeper")
+        .isGreaterThanOrEqualTo(limit);
     agent().kill();
     agent().close();
     tool.flush();
