@@ -1,5 +1,6 @@
 package dev.sluice.flow;
 
+import static dev.sluice.conntrack.FlowRecordDescriptor.KIND_OFFSET;
 import static dev.sluice.conntrack.FlowRecordDescriptor.RECORD_BYTES;
 import static dev.sluice.conntrack.FlowRecordDescriptor.SLUICE_KIND_DESTROY;
 import static dev.sluice.conntrack.FlowRecordDescriptor.SLUICE_KIND_NEW;
@@ -221,11 +222,7 @@ final class FlowTracker implements EventRing.Handler {
       }
       owner = mappingOf(flow, flow.hasStart() ? flow.startNanos() : MappingIndex.UNKNOWN_NANOS);
     }
-    if (flow.hasStart()) {
-      ended.add(flow);
-    } else {
-      ended.addStartless(flow);
-    }
+    ended.add(flow);
     if (owner != null && flow.hasCounters()) {
       owner.totals.add(
           flow.originalPackets(), flow.originalBytes(), flow.replyPackets(), flow.replyBytes());
@@ -331,8 +328,7 @@ final class FlowTracker implements EventRing.Handler {
   /** The dump shows this entry. */
   void onEntry(FlowRecord entry) {
     // The kernel has entries ready before it is asked for them: they may have ended meanwhile.
-    if ((entry.status() & LinuxNfConntrack.IPS_DYING) != 0
-        || (entry.hasStart() ? ended.contains(entry) : ended.containsStartless(entry))) {
+    if ((entry.status() & LinuxNfConntrack.IPS_DYING) != 0 || ended.contains(entry)) {
       return;
     }
     int slot = table.find(entry);
@@ -424,10 +420,8 @@ final class FlowTracker implements EventRing.Handler {
 
   private void concludeEnd(int slot, long nanos) {
     table.copyTo(slot, SLUICE_KIND_DESTROY, nanos, concluded);
-    if (concludedFlow.hasStart()) {
-      ended.add(concludedFlow);
-    } else {
-      ended.addStartless(concludedFlow);
+    ended.add(concludedFlow);
+    if (!concludedFlow.hasStart()) {
       concludedNanos = Math.max(concludedNanos, nanos);
     }
     append(table.owner(slot));
@@ -436,7 +430,7 @@ final class FlowTracker implements EventRing.Handler {
 
   private void concluded(FlowRecord flow, int kind, MappingIndex.@Nullable Publication owner) {
     flow.copyTo(concluded, 0);
-    concluded.put(dev.sluice.conntrack.FlowRecordDescriptor.KIND_OFFSET, (byte) kind);
+    concluded.put(KIND_OFFSET, (byte) kind);
     append(owner);
   }
 

@@ -3,6 +3,7 @@ package dev.sluice.flow;
 import static dev.sluice.flow.FrameDescriptor.*;
 
 import dev.sluice.conntrack.FlowRecordDescriptor;
+import dev.sluice.conntrack.LinuxNfConntrack;
 import dev.sluice.model.MappingId;
 import dev.sluice.net.Family;
 import dev.sluice.net.IpAddress;
@@ -94,8 +95,7 @@ final class FrameFilter {
 
   private boolean hasAddress(ByteBuffer frame) {
     boolean six =
-        frame.get(RECORD_OFFSET + FlowRecordDescriptor.FAMILY_OFFSET)
-            == dev.sluice.conntrack.LinuxNfConntrack.AF_INET6;
+        frame.get(RECORD_OFFSET + FlowRecordDescriptor.FAMILY_OFFSET) == LinuxNfConntrack.AF_INET6;
     if (six != ipv6) {
       return false;
     }

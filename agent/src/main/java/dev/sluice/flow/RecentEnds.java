@@ -22,25 +22,29 @@ final class RecentEnds {
   private long[] old = new long[MIN_SLOTS];
   private int youngSize;
 
-  /** Remembers the flow of a record that has the start. */
+  /** Remembers the end of a flow, with its start if the record tells it. */
   void add(FlowRecord record) {
-    add(hash(record, record.startNanos()));
+    add(hash(record, startOf(record)));
   }
 
-  /** Remembers an end of which nobody knows when the flow started. */
-  void addStartless(FlowRecord record) {
-    add(hash(record, STARTLESS));
-  }
-
-  /** Whether such an end of a flow with this id and tuple is remembered. */
-  boolean containsStartless(FlowRecord record) {
-    long hash = hash(record, STARTLESS);
-    return contains(young, hash) || contains(old, hash);
-  }
-
-  /** Whether an end of this very flow is remembered. */
+  /**
+   * Whether an end of this very flow is remembered; where the record tells no start, one of a flow
+   * with its id and tuple that had none either.
+   */
   boolean contains(FlowRecord record) {
-    long hash = hash(record, record.startNanos());
+    return contains(hash(record, startOf(record)));
+  }
+
+  /** Whether an end of a flow with this id and tuple is remembered that had no start. */
+  boolean containsStartless(FlowRecord record) {
+    return contains(hash(record, STARTLESS));
+  }
+
+  private static long startOf(FlowRecord record) {
+    return record.hasStart() ? record.startNanos() : STARTLESS;
+  }
+
+  private boolean contains(long hash) {
     return contains(young, hash) || contains(old, hash);
   }
 
