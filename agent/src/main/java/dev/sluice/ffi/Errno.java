@@ -14,10 +14,12 @@ public final class Errno {
   public static final int EBUSY = 16;
   public static final int EEXIST = 17;
   public static final int ENODEV = 19;
+  public static final int ENOTDIR = 20;
   public static final int EINVAL = 22;
   public static final int EMFILE = 24;
   public static final int ERANGE = 34;
   public static final int ENAMETOOLONG = 36;
+  public static final int ELOOP = 40;
   public static final int ERESTART = 85;
   public static final int EMSGSIZE = 90;
   public static final int ENOPROTOOPT = 92;

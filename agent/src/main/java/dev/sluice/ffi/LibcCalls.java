@@ -45,6 +45,8 @@ public interface LibcCalls {
 
   int fcntl(int fd, int command, int argument);
 
+  int ioctl(int fd, long request, long argument);
+
   int flock(int fd, int operation);
 
   int setns(int fd, int namespaceType);

@@ -97,6 +97,10 @@ public final class Sys {
     return result(LIBC.fcntl(fd, command, argument));
   }
 
+  public static int ioctl(int fd, long request, long argument) {
+    return result(LIBC.ioctl(fd, request, argument));
+  }
+
   public static int flock(int fd, int operation) {
     return result(LIBC.flock(fd, operation));
   }

@@ -26,8 +26,12 @@ public final class LinuxNetlink {
   public static final int CLONE_NEWNET = 0x40000000;
   public static final int O_RDONLY = 0;
   public static final int O_CLOEXEC = 0x80000;
+  public static final int O_PATH = 0x200000;
   public static final int F_SETFD = 2;
   public static final int FD_CLOEXEC = 1;
+
+  // linux/nsfs.h
+  public static final int NS_GET_NSTYPE = 0xb703;
 
   // linux/netlink.h: families
   public static final int NETLINK_ROUTE = 0;

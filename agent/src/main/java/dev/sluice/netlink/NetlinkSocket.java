@@ -142,16 +142,18 @@ public final class NetlinkSocket implements NetlinkTransport {
 
   /** What the kernel calls the socket's network namespace: a number never used twice. */
   private static long namespaceCookie(int fd) {
-    NativeBuffer cookie = NativeBuffer.allocate(Long.BYTES);
-    int result = Sys.getsockopt(fd, SOL_SOCKET, LinuxNetlink.SO_NETNS_COOKIE, cookie);
-    if (result == -Errno.ENOPROTOOPT) {
+    try {
+      return NetworkNamespace.cookieOfSocket(fd, "read a socket's network namespace");
+    } catch (SystemCallException e) {
+      if (e.errno() != Errno.ENOPROTOOPT) {
+        throw e;
+      }
       throw new IllegalArgumentException(
           "this kernel does not tell which network namespace descriptor "
               + fd
-              + " belongs to (Linux 5.14 does)");
+              + " belongs to (Linux 5.14 does)",
+          e);
     }
-    check(result, "read a socket's network namespace");
-    return cookie.bytes().getLong(0);
   }
 
   /** Opens a socket that belongs to {@code namespace}. */

@@ -21,6 +21,7 @@ import java.util.OptionalInt;
  * @param linkedNamespaceId IFLA_LINK_NETNSID: the namespace of {@code linkedIndex}, if it is
  *     another one; {@link Rtnetlink#namespaceId} tells which
  * @param hairpin whether it is a bridge port that sends a frame back out where it came in
+ * @param isolated whether it is a bridge port that exchanges no frames with other isolated ones
  */
 public record Link(
     int index,
@@ -33,7 +34,8 @@ public record Link(
     Optional<String> alias,
     OptionalInt linkedIndex,
     OptionalInt linkedNamespaceId,
-    boolean hairpin) {
+    boolean hairpin,
+    boolean isolated) {
 
   /** Whether it was switched on (IFF_UP). */
   public boolean isUp() {

@@ -44,17 +44,27 @@ final class LinkMessages {
     return writer.endNest().end();
   }
 
-  /** The peer is a complete message of its own inside the request, from its ifinfomsg on. */
-  static MessageWriter createVeth(String name, String peerName, OptionalInt peerNamespaceFd) {
+  /**
+   * The peer is a complete message of its own inside the request, from its ifinfomsg on. It cannot
+   * ask for IFF_UP: the kernel opens the peer before it has its wire (ENOTCONN, veth_open).
+   *
+   * @param peerNamespaceFd the descriptor of {@link VethOptions#peerNamespace}
+   */
+  static MessageWriter createVeth(VethOptions options, OptionalInt peerNamespaceFd) {
     MessageWriter writer = new MessageWriter(512).begin(RTM_NEWLINK, NEW_FLAGS, 0);
-    ifinfomsg(writer, AF_UNSPEC, 0, 0, 0);
-    writer.attrString(IFLA_IFNAME, name);
+    int up = options.up() ? IFF_UP : 0;
+    ifinfomsg(writer, AF_UNSPEC, 0, up, up);
+    options.mtuBytes().ifPresent(bytes -> writer.attrU32(IFLA_MTU, bytes));
+    options.masterIndex().ifPresent(index -> writer.attrU32(IFLA_MASTER, index));
+    writer.attrString(IFLA_IFNAME, options.name());
     writer.beginPlainNest(IFLA_LINKINFO);
     text(writer, IFLA_INFO_KIND, "veth");
     writer.beginPlainNest(IFLA_INFO_DATA).beginPlainNest(VETH_INFO_PEER);
     ifinfomsg(writer, AF_UNSPEC, 0, 0, 0);
+    options.peerMac().ifPresent(mac -> writer.attrBytes(IFLA_ADDRESS, mac.toBytes()));
+    options.mtuBytes().ifPresent(bytes -> writer.attrU32(IFLA_MTU, bytes));
     peerNamespaceFd.ifPresent(fd -> writer.attrU32(IFLA_NET_NS_FD, fd));
-    writer.attrString(IFLA_IFNAME, peerName);
+    writer.attrString(IFLA_IFNAME, options.peerName());
     return writer.endNest().endNest().endNest().end();
   }
 
@@ -99,13 +109,32 @@ final class LinkMessages {
     return writer.endNest().end();
   }
 
+  /**
+   * The kernel takes a port's settings from the same message as those of the link, and before them:
+   * a port is isolated when it comes up.
+   */
+  static MessageWriter setPort(int index, PortOptions options) {
+    MessageWriter writer = new MessageWriter(512).begin(RTM_NEWLINK, NLM_F_REQUEST, 0);
+    int up = options.up() ? IFF_UP : 0;
+    ifinfomsg(writer, AF_UNSPEC, index, up, up);
+    options.alias().ifPresent(alias -> text(writer, IFLA_IFALIAS, alias));
+    writer.beginPlainNest(IFLA_LINKINFO);
+    text(writer, IFLA_INFO_SLAVE_KIND, "bridge");
+    writer
+        .beginPlainNest(IFLA_INFO_SLAVE_DATA)
+        .attrU8(IFLA_BRPORT_MODE, options.hairpin() ? 1 : 0)
+        .attrU8(IFLA_BRPORT_ISOLATED, options.isolated() ? 1 : 0);
+    return writer.endNest().endNest().end();
+  }
+
   static MessageWriter delete(int index) {
     return begin(RTM_DELLINK, index).end();
   }
 
   /**
    * Reads RTM_NEWLINK and RTM_DELLINK; empty for messages of a family of its own, which tell about
-   * a part of the link only (AF_BRIDGE: that it is or was a port).
+   * a part of the link only (AF_BRIDGE: that it is or was a port), and for those without a name,
+   * which tell about an event of a wireless one (net/wireless/wext-core.c).
    */
   static Optional<Link> decode(MessageCursor message) {
     if (message.headerU8(FixedHeaders.IFI_FAMILY_OFFSET) != AF_UNSPEC) {
@@ -137,6 +166,9 @@ final class LinkMessages {
         default -> {} // newer kernels add attributes: skip what is not known
       }
     }
+    if (name.isEmpty()) {
+      return Optional.empty();
+    }
     return Optional.of(
         new Link(
             message.headerU32(FixedHeaders.IFI_INDEX_OFFSET),
@@ -149,7 +181,8 @@ final class LinkMessages {
             alias,
             linked,
             linkedNamespace,
-            info.hairpin()));
+            info.hairpin(),
+            info.isolated()));
   }
 
   private static MessageWriter begin(int type, int index) {
@@ -163,32 +196,33 @@ final class LinkMessages {
   }
 
   /** IFLA_LINKINFO as far as we read it. */
-  private record LinkInfo(String kind, boolean hairpin) {
-    static final LinkInfo NONE = new LinkInfo("", false);
+  private record LinkInfo(String kind, boolean hairpin, boolean isolated) {
+    static final LinkInfo NONE = new LinkInfo("", false, false);
 
     static LinkInfo decode(AttributeCursor attribute) {
       String kind = "";
       boolean bridgePort = false;
       boolean hairpin = false;
+      boolean isolated = false;
       while (attribute.next()) {
         switch (attribute.type()) {
           case IFLA_INFO_KIND -> kind = attribute.string();
           // The kernel writes the kind before the data.
           case IFLA_INFO_SLAVE_KIND -> bridgePort = attribute.string().equals("bridge");
-          case IFLA_INFO_SLAVE_DATA -> hairpin = bridgePort && hairpin(attribute.nested());
+          case IFLA_INFO_SLAVE_DATA -> {
+            AttributeCursor port = attribute.nested();
+            while (bridgePort && port.next()) {
+              switch (port.type()) {
+                case IFLA_BRPORT_MODE -> hairpin = port.u8() != 0;
+                case IFLA_BRPORT_ISOLATED -> isolated = port.u8() != 0;
+                default -> {}
+              }
+            }
+          }
           default -> {}
         }
       }
-      return new LinkInfo(kind, hairpin);
-    }
-
-    private static boolean hairpin(AttributeCursor attribute) {
-      while (attribute.next()) {
-        if (attribute.type() == IFLA_BRPORT_MODE) {
-          return attribute.u8() != 0;
-        }
-      }
-      return false;
+      return new LinkInfo(kind, hairpin, isolated);
     }
   }
 }

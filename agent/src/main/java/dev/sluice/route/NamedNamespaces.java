@@ -69,7 +69,7 @@ public final class NamedNamespaces {
     int fd =
         Sys.open(
             file.toString(), LinuxNetlink.O_RDONLY | LinuxNetlink.O_CLOEXEC | O_CREAT | O_EXCL, 0);
-    if (fd == -Errno.EEXIST && !isNamespace(file)) {
+    if (fd == -Errno.EEXIST && !NetworkNamespace.isNetworkNamespace(file)) {
       throw new SystemCallException(
           what + ", " + file + " is in the way and holds no namespace, delete it", Errno.EEXIST);
     }
@@ -101,7 +101,7 @@ public final class NamedNamespaces {
    */
   public NetworkNamespace open(String name) {
     Path file = file(name);
-    if (Files.exists(file) && !isNamespace(file)) {
+    if (Files.exists(file) && !NetworkNamespace.isNetworkNamespace(file)) {
       throw new SystemCallException(
           "open the network namespace " + quote(name) + ", " + file + " holds none", Errno.ENOENT);
     }
@@ -140,7 +140,7 @@ public final class NamedNamespaces {
   public List<String> list() {
     try (Stream<Path> files = Files.list(directory)) {
       return files
-          .filter(NamedNamespaces::isNamespace)
+          .filter(NetworkNamespace::isNetworkNamespace)
           .map(file -> String.valueOf(file.getFileName()))
           .sorted()
           .toList();
@@ -200,16 +200,6 @@ public final class NamedNamespaces {
           "network namespace name " + quote(name) + " is longer than " + MAX_NAME_BYTES + " bytes");
     }
     return directory.resolve(name);
-  }
-
-  /** All namespaces are files of one file system, nsfs, so they share a device number. */
-  private static boolean isNamespace(Path file) {
-    try {
-      return Files.getAttribute(file, "unix:dev")
-          .equals(Files.getAttribute(Path.of("/proc/self/ns/net"), "unix:dev"));
-    } catch (IOException e) {
-      return false; // deleted meanwhile, or a link to nowhere
-    }
   }
 
   /** A thread that has changed its namespace must not be used for anything else. */

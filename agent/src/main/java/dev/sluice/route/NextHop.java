@@ -43,6 +43,11 @@ public record NextHop(Optional<IpAddress> gateway, OptionalInt linkIndex, int we
     return new NextHop(gateway, linkIndex, weight, bits);
   }
 
+  /** The same with a gateway that is on the link, whatever the addresses of the link say. */
+  public NextHop onLink() {
+    return withFlags(flags | LinuxRtnetlink.RTNH_F_ONLINK);
+  }
+
   @Override
   public String toString() {
     StringBuilder text = new StringBuilder();

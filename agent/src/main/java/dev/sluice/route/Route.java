@@ -106,6 +106,14 @@ public record Route(
     return withNextHops(nextHops.stream().map(hop -> hop.withLink(index)).toList());
   }
 
+  /**
+   * The same with gateways that are on their links, whatever the addresses of the links say: the
+   * gateway may lie outside every subnet. Needs {@link #withLink}.
+   */
+  public Route onLink() {
+    return withNextHops(nextHops.stream().map(NextHop::onLink).toList());
+  }
+
   public Route withTable(int number) {
     return new Route(destination, nextHops, type, number, protocol, scope, metric, preferredSource);
   }

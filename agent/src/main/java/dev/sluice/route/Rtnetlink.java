@@ -101,18 +101,59 @@ public final class Rtnetlink implements AutoCloseable {
    * @throws NetlinkException EEXIST if one of the names is taken
    */
   public Link createVeth(String name, String peerName, Optional<NetworkNamespace> peerNamespace) {
-    checkName(name);
-    checkName(peerName);
-    OptionalInt fd =
-        peerNamespace.map(namespace -> OptionalInt.of(namespace.fd())).orElse(OptionalInt.empty());
+    VethOptions options = VethOptions.of(name, peerName);
+    return createVeth(peerNamespace.map(options::withPeerNamespace).orElse(options));
+  }
+
+  /**
+   * Makes a pair of links that are each other's wire, complete or not at all.
+   *
+   * @return the end in this namespace
+   * @throws NetlinkException EEXIST if one of the names is taken; EINVAL if the MTU is none, the
+   *     address is no station's or the master is no bridge
+   */
+  public Link createVeth(VethOptions options) {
+    checkName(options.name());
+    checkName(options.peerName());
     String operation =
         "create veth "
-            + quote(name)
+            + quote(options.name())
             + " with peer "
-            + quote(peerName)
-            + peerNamespace.map(namespace -> " in " + namespace).orElse("");
-    client.execute(LinkMessages.createVeth(name, peerName, fd), operation);
-    return created(name, operation);
+            + quote(options.peerName())
+            + options.peerNamespace().map(namespace -> " in " + namespace).orElse("");
+    OptionalInt fd =
+        options
+            .peerNamespace()
+            .map(namespace -> OptionalInt.of(namespace.fd()))
+            .orElse(OptionalInt.empty());
+    client.execute(LinkMessages.createVeth(options, fd), operation);
+    Link near = created(options.name(), operation);
+    if (!options.peerUp()) {
+      return near;
+    }
+    try {
+      setPeerUp(near, options);
+    } catch (RuntimeException e) {
+      try {
+        deleteLink(near.index());
+      } catch (NetlinkException alsoFailed) {
+        e.addSuppressed(alsoFailed);
+      }
+      throw e;
+    }
+    // With its peer the near end has a carrier.
+    return created(options.name(), operation);
+  }
+
+  private void setPeerUp(Link near, VethOptions options) {
+    int peerIndex = near.linkedIndex().orElseThrow();
+    if (options.peerNamespace().isEmpty()) {
+      setUp(peerIndex, true);
+      return;
+    }
+    try (Rtnetlink there = open(options.peerNamespace().get())) {
+      there.setUp(peerIndex, true);
+    }
   }
 
   /** Switches a link on or off. */
@@ -186,6 +227,17 @@ public final class Rtnetlink implements AutoCloseable {
     client.execute(
         LinkMessages.setHairpin(index, on),
         "turn hairpin mode of link " + index + (on ? " on" : " off"));
+  }
+
+  /**
+   * Sets what a bridge port is like, in one request.
+   *
+   * @throws NetlinkException EOPNOTSUPP if the link is no bridge port; ERANGE if the alias is too
+   *     long
+   */
+  public void setPort(int index, PortOptions options) {
+    client.execute(
+        LinkMessages.setPort(index, options), "set up link " + index + " as a bridge port");
   }
 
   /** Deletes a virtual link; with one end of a veth pair goes the other. */

@@ -47,11 +47,13 @@ class RequestsTest {
             RTM_NEWLINK,
             LinkMessages.createBridge("br9", BridgeOptions.DEFAULT.withMtu(1400))),
         arguments(
-            "link-add-veth", RTM_NEWLINK, LinkMessages.createVeth("v1", "v2", OptionalInt.empty())),
+            "link-add-veth",
+            RTM_NEWLINK,
+            LinkMessages.createVeth(VethOptions.of("v1", "v2"), OptionalInt.empty())),
         arguments(
             "link-add-veth-netns",
             RTM_NEWLINK,
-            LinkMessages.createVeth("vc1", "ceth0", OptionalInt.of(4))),
+            LinkMessages.createVeth(VethOptions.of("vc1", "ceth0"), OptionalInt.of(4))),
         arguments("link-set-up", RTM_NEWLINK, LinkMessages.setUp(BR0, true)),
         arguments("link-set-down", RTM_NEWLINK, LinkMessages.setUp(BR0, false)),
         arguments("link-set-master", RTM_NEWLINK, LinkMessages.setMaster(VC1, BR0)),
