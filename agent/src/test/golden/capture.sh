@@ -753,5 +753,23 @@ monitor_route() {
 	monitored "ip link add brm type bridge; ip link set brm up; ip addr add 10.7.0.1/24 dev brm; ip link del brm"
 }
 monitor_route
+# A bridge port and its peer, as complete as the kernel makes them in one request each.
+in_ns ip link add br2 type bridge
+r link-add-veth-port ip link add vp1 up mtu 1400 master br2 type veth peer name ceth1 address 02:00:00:00:00:02 mtu 1400 netns "$peer"
+r link-set-port ip link set dev vp1 up alias "wire of web" type bridge_slave hairpin on isolated on
+r link-show-port ip -d link show dev vp1
+may_fail=1 r error-peer-up ip link add vp2 type veth peer name ceth2 up
+r route-add-onlink ip route add 10.10.0.0/16 via 203.0.113.1 dev eth0 onlink
+r route-add-onlink6 ip -6 route add 2001:db8:10::/64 via fd99::1 dev eth0 onlink
+r route-show-onlink ip route show 10.10.0.0/16
+r route-show-onlink6 ip -6 route show 2001:db8:10::/64
+monitor_port() {
+	wanted route/event-port || return 0
+	monitor route/event-port ip monitor link
+	in_ns ip link set vp1 down
+	in_ns ip link del vp1
+	monitored "ip link set vp1 down; ip link del vp1"
+}
+monitor_port
 echo "$count captures written to $out, $failures failed"
 [ $failures = 0 ]

@@ -111,7 +111,8 @@ final class LinkMessages {
 
   /**
    * The kernel takes a port's settings from the same message as those of the link, and before them:
-   * a port is isolated when it comes up.
+   * a port is isolated when it comes up. {@code ip} also names a kind, "bridge_slave", for which
+   * newer kernels look for a module each time.
    */
   static MessageWriter setPort(int index, PortOptions options) {
     MessageWriter writer = new MessageWriter(512).begin(RTM_NEWLINK, NLM_F_REQUEST, 0);
@@ -119,7 +120,6 @@ final class LinkMessages {
     ifinfomsg(writer, AF_UNSPEC, index, up, up);
     options.alias().ifPresent(alias -> text(writer, IFLA_IFALIAS, alias));
     writer.beginPlainNest(IFLA_LINKINFO);
-    text(writer, IFLA_INFO_SLAVE_KIND, "bridge");
     writer
         .beginPlainNest(IFLA_INFO_SLAVE_DATA)
         .attrU8(IFLA_BRPORT_MODE, options.hairpin() ? 1 : 0)
@@ -160,7 +160,12 @@ final class LinkMessages {
         }
         case IFLA_MASTER -> master = OptionalInt.of(attribute.u32());
         case IFLA_IFALIAS -> alias = Optional.of(attribute.string());
-        case IFLA_LINK -> linked = OptionalInt.of(attribute.u32());
+        case IFLA_LINK -> {
+          // 0: a veth whose other end has been deleted just now.
+          if (attribute.u32() != 0) {
+            linked = OptionalInt.of(attribute.u32());
+          }
+        }
         case IFLA_LINK_NETNSID -> linkedNamespace = OptionalInt.of(attribute.u32());
         case IFLA_LINKINFO -> info = LinkInfo.decode(attribute.nested());
         default -> {} // newer kernels add attributes: skip what is not known

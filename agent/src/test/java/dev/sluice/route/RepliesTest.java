@@ -68,6 +68,58 @@ class RepliesTest {
         .containsExactly("vc1");
   }
 
+  /** Fails if one of a port's settings is taken for another. */
+  @Test
+  void isolationIsReadOfThePort() {
+    assertThat(Captured.replies("link-show-port", RTM_NEWLINK, LinkMessages::decode))
+        .last()
+        .satisfies(
+            link -> {
+              assertThat(link.name()).isEqualTo("vp1");
+              assertThat(link.hairpin()).isTrue();
+              assertThat(link.isolated()).isTrue();
+            });
+    assertThat(Captured.replies("link-show", RTM_NEWLINK, LinkMessages::decode))
+        .noneMatch(Link::isolated);
+  }
+
+  /**
+   * Fails if what AF_BRIDGE tells about a port is taken for the link, or 0, which stands for a peer
+   * that has gone, for an index.
+   */
+  @Test
+  void aDeletedPortIsReadOnceWithItsAlias() {
+    assertThat(Captured.replies("event-port", RTM_DELLINK, LinkMessages::decode))
+        .singleElement()
+        .satisfies(
+            link -> {
+              assertThat(link.index()).isEqualTo(10);
+              assertThat(link.name()).isEqualTo("vp1");
+              assertThat(link.alias()).contains("wire of web");
+              assertThat(link.isUp()).isFalse();
+              assertThat(link.masterIndex()).isEmpty();
+              assertThat(link.linkedIndex()).isEmpty();
+            });
+  }
+
+  /** Fails if RTNH_F_ONLINK is not read, or the scope of such a route is another one. */
+  @Test
+  void onLinkRoutesAreRead() {
+    assertThat(Captured.replies("route-show-onlink", RTM_NEWROUTE, RouteMessages::decode))
+        .contains(
+            Route.via(Prefix.parse("10.10.0.0/16"), IpAddress.parse("203.0.113.1"))
+                .withLink(2)
+                .onLink()
+                .withProtocol(RTPROT_BOOT));
+    assertThat(Captured.replies("route-show-onlink6", RTM_NEWROUTE, RouteMessages::decode))
+        .contains(
+            Route.via(Prefix.parse("2001:db8:10::/64"), IpAddress.parse("fd99::1"))
+                .withLink(2)
+                .onLink()
+                .withProtocol(RTPROT_BOOT)
+                .withMetric(1024));
+  }
+
   /** Fails if IFA_LOCAL and IFA_ADDRESS are confused, or the long flags are not read. */
   @Test
   void addressesAreRead() {
@@ -241,12 +293,18 @@ class RepliesTest {
     }
   }
 
-  /** Fails if a family of its own is taken for a link, an address or a route of the Internet. */
+  /**
+   * Fails if a family of its own is taken for a link, an address or a route of the Internet, or a
+   * wireless event for a link without a name.
+   */
   @Test
   void otherFamiliesAreSkipped() {
     MessageWriter bridgePort = new MessageWriter(64).begin(RTM_NEWLINK, 0, 0);
-    FixedHeaders.ifinfomsg(bridgePort, AF_BRIDGE, 3, 0, 0).end();
+    FixedHeaders.ifinfomsg(bridgePort, AF_BRIDGE, 3, 0, 0).attrString(IFLA_IFNAME, "p").end();
     assertThat(read(bridgePort, LinkMessages::decode)).isEmpty();
+    MessageWriter wirelessEvent = new MessageWriter(64).begin(RTM_NEWLINK, 0, 0);
+    FixedHeaders.ifinfomsg(wirelessEvent, AF_UNSPEC, 3, 0, 0).attrBytes(11, new byte[8]).end();
+    assertThat(read(wirelessEvent, LinkMessages::decode)).isEmpty();
     MessageWriter mplsRoute = new MessageWriter(64).begin(RTM_NEWROUTE, 0, 0);
     FixedHeaders.rtmsg(mplsRoute, 28, 20, RT_TABLE_MAIN, 0, 0, RTN_UNICAST, 0).end();
     assertThat(read(mplsRoute, RouteMessages::decode)).isEmpty();

@@ -1,6 +1,7 @@
 package dev.sluice.route;
 
 import static dev.sluice.route.LinuxRtnetlink.*;
+import static java.nio.charset.StandardCharsets.US_ASCII;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.params.provider.Arguments.arguments;
 
@@ -14,6 +15,7 @@ import java.nio.ByteOrder;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -36,6 +38,30 @@ class RequestsTest {
     assertThat(actual).isEqualTo(expected);
   }
 
+  /**
+   * {@code ip} writes a kind, "bridge_slave", in front of the settings of a port; it is the one
+   * attribute we leave out. Fails if anything else is another, or it is written.
+   */
+  @Test
+  void aPortIsSetUpAsIpDoesWithoutAKind() {
+    int infoAt = 16 + FixedHeaders.IFINFOMSG_BYTES + 4 + "wire of web".length() + 1;
+    int kindBytes = 4 + "bridge_slave".length();
+    byte[] captured = Captured.request("link-set-port", RTM_NEWLINK);
+    assertThat(new String(captured, infoAt + 8, kindBytes - 4, US_ASCII)).isEqualTo("bridge_slave");
+    byte[] expected = new byte[captured.length - kindBytes];
+    System.arraycopy(captured, 0, expected, 0, infoAt + 4);
+    int restAt = infoAt + 4 + kindBytes;
+    System.arraycopy(captured, restAt, expected, infoAt + 4, captured.length - restAt);
+    ByteBuffer lengths = Captured.nativeOrder(expected);
+    lengths.putInt(0, expected.length).putShort(infoAt, (short) (expected.length - infoAt));
+
+    PortOptions options =
+        PortOptions.DEFAULT.withAlias("wire of web").withHairpin(true).withIsolated(true).withUp();
+    byte[] actual = Captured.bytes(acknowledged(LinkMessages.setPort(10, options)));
+
+    assertThat(actual).isEqualTo(expected);
+  }
+
   static Stream<Arguments> requests() {
     return Stream.of(
         arguments(
@@ -54,6 +80,16 @@ class RequestsTest {
             "link-add-veth-netns",
             RTM_NEWLINK,
             LinkMessages.createVeth(VethOptions.of("vc1", "ceth0"), OptionalInt.of(4))),
+        arguments(
+            "link-add-veth-port",
+            RTM_NEWLINK,
+            LinkMessages.createVeth(
+                VethOptions.of("vp1", "ceth1")
+                    .withMtu(1400)
+                    .withMaster(9)
+                    .withPeerMac(MacAddress.parse("02:00:00:00:00:02"))
+                    .withUp(),
+                OptionalInt.of(4))),
         arguments("link-set-up", RTM_NEWLINK, LinkMessages.setUp(BR0, true)),
         arguments("link-set-down", RTM_NEWLINK, LinkMessages.setUp(BR0, false)),
         arguments("link-set-master", RTM_NEWLINK, LinkMessages.setMaster(VC1, BR0)),
@@ -97,6 +133,18 @@ class RequestsTest {
             "error-bad-gateway",
             RTM_NEWROUTE,
             RouteMessages.add(byHand(Route.via(prefix("10.8.0.0/16"), ip("203.0.113.1"))))),
+        arguments(
+            "route-add-onlink",
+            RTM_NEWROUTE,
+            RouteMessages.add(
+                byHand(
+                    Route.via(prefix("10.10.0.0/16"), ip("203.0.113.1")).withLink(ETH0).onLink()))),
+        arguments(
+            "route-add-onlink6",
+            RTM_NEWROUTE,
+            RouteMessages.add(
+                byHand(
+                    Route.via(prefix("2001:db8:10::/64"), ip("fd99::1")).withLink(ETH0).onLink()))),
         arguments("route-get", RTM_GETROUTE, RouteMessages.lookUp(ip("192.0.2.1"))),
         arguments("route-get6", RTM_GETROUTE, RouteMessages.lookUp(ip("2001:db8::1"))),
         arguments(

@@ -5,10 +5,16 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sluice.ffi.Errno;
+import dev.sluice.ffi.NativeBuffer;
+import dev.sluice.ffi.SystemCallException;
 import dev.sluice.net.Family;
 import dev.sluice.net.IpAddress;
 import dev.sluice.net.Prefix;
+import dev.sluice.netlink.LinuxNetlink;
+import dev.sluice.netlink.NetlinkClient;
 import dev.sluice.netlink.NetlinkException;
+import dev.sluice.netlink.NetlinkSocket;
+import dev.sluice.netlink.NetlinkTransport;
 import dev.sluice.netlink.NetworkNamespace;
 import dev.sluice.testing.Netns;
 import java.util.ArrayList;
@@ -102,6 +108,104 @@ class RtnetlinkIT {
     assertThat(rtnetlink.namespaceId(thereFile)).isEqualTo(wire.linkedNamespaceId());
   }
 
+  /** Fails if one of the options is not written, or for the wrong end. */
+  @Test
+  void aVethHasTheOptionsItWasCreatedWith() {
+    Link bridge = rtnetlink.createBridge("br0", BridgeOptions.DEFAULT);
+    rtnetlink.setUp(bridge.index(), true);
+
+    Link wire =
+        rtnetlink.createVeth(
+            VethOptions.of("wire", "eth0")
+                .withPeerNamespace(thereFile)
+                .withMtu(1400)
+                .withMaster(bridge.index())
+                .withPeerMac(MacAddress.parse("02:00:0a:01:00:02"))
+                .withUp()
+                .withPeerUp());
+
+    JsonNode near = link("wire");
+    assertThat(near.path("mtu").asInt()).isEqualTo(1400);
+    assertThat(near.path("master").asString()).isEqualTo("br0");
+    assertThat(near.path("address").asString()).isNotEqualTo("02:00:0a:01:00:02");
+    assertThat(near.path("ifindex").asInt()).isEqualTo(wire.index());
+    JsonNode far = json(there, "ip", "-j", "link", "show", "eth0").get(0);
+    assertThat(far.path("mtu").asInt()).isEqualTo(1400);
+    assertThat(far.path("address").asString()).isEqualTo("02:00:0a:01:00:02");
+    assertThat(far.has("master")).isFalse();
+    assertThat(has(far.path("flags"), "UP")).isTrue();
+    assertThat(wire.masterIndex()).hasValue(bridge.index());
+    assertThat(wire.isUp()).isTrue();
+    assertThat(wire.isRunning()).isTrue();
+  }
+
+  /** Fails if an end is switched on that was not asked for, or the wrong one. */
+  @Test
+  void theEndsOfAVethAreSwitchedOnOneByOne() {
+    rtnetlink.createVeth(VethOptions.of("a", "b").withUp());
+    rtnetlink.createVeth(VethOptions.of("c", "d").withPeerUp());
+    rtnetlink.createVeth(VethOptions.of("e", "f"));
+
+    assertThat(flags("a")).contains("UP");
+    assertThat(flags("b")).doesNotContain("UP");
+    assertThat(flags("c")).doesNotContain("UP");
+    assertThat(flags("d")).contains("UP");
+    assertThat(flags("e")).doesNotContain("UP");
+    assertThat(flags("f")).doesNotContain("UP");
+  }
+
+  /** Fails if a veth stays behind of which the kernel refused a part. */
+  @Test
+  void aVethWhoseBridgeIsNoneIsNotMade() {
+    VethOptions options =
+        VethOptions.of("wire", "eth0").withPeerNamespace(thereFile).withMaster(4711).withUp();
+
+    refused(() -> rtnetlink.createVeth(options), Errno.EINVAL)
+        .hasMessageStartingWith(
+            "cannot create veth \"wire\" with peer \"eth0\" in " + there.path() + ": EINVAL");
+
+    assertThat(rtnetlink.links()).extracting(Link::name).containsExactly("lo");
+    assertThat(there.exec("ip", "link", "show", "eth0").succeeded()).isFalse();
+  }
+
+  /** Fails if a veth stays behind whose peer could not be switched on. */
+  @Test
+  void aVethWhosePeerStaysDownIsDeleted() {
+    NetlinkTransport real = NetlinkSocket.open(LinuxNetlink.NETLINK_ROUTE, hereFile);
+    NetlinkTransport noSwitch =
+        new NetlinkTransport() {
+          @Override
+          public int portId() {
+            return real.portId();
+          }
+
+          @Override
+          public void send(long address, int length, String operation) {
+            if (operation.endsWith(" up")) {
+              throw new SystemCallException(operation, Errno.ENOBUFS);
+            }
+            real.send(address, length, operation);
+          }
+
+          @Override
+          public int receive(NativeBuffer buffer, int timeoutMillis) {
+            return real.receive(buffer, timeoutMillis);
+          }
+
+          @Override
+          public void close() {
+            real.close();
+          }
+        };
+    try (Rtnetlink failing = new Rtnetlink(new NetlinkClient(noSwitch, RouteSchema.INSTANCE))) {
+      assertThatThrownBy(() -> failing.createVeth(VethOptions.of("left", "right").withPeerUp()))
+          .isInstanceOf(SystemCallException.class)
+          .hasMessageContaining("ENOBUFS");
+    }
+
+    assertThat(rtnetlink.links()).extracting(Link::name).containsExactly("lo");
+  }
+
   /** Fails if a veth without a namespace does not get its peer here. */
   @Test
   void bothEndsOfAVethCanBeInOneNamespace() {
@@ -167,6 +271,49 @@ class RtnetlinkIT {
     rtnetlink.setHairpin(port.index(), false);
     assertThat(hairpin("left")).isFalse();
     assertThat(rtnetlink.link("left").orElseThrow().hairpin()).isFalse();
+  }
+
+  /** Fails if a setting of the port is not written, or written as another. */
+  @Test
+  void aPortIsSetUpInOneRequest() {
+    Link bridge = rtnetlink.createBridge("br0", BridgeOptions.DEFAULT);
+    int left =
+        rtnetlink.createVeth(VethOptions.of("left", "right").withMaster(bridge.index())).index();
+    rtnetlink.setMaster(rtnetlink.link("right").orElseThrow().index(), bridge.index());
+
+    rtnetlink.setPort(left, PortOptions.DEFAULT.withAlias("wire to web").withIsolated(true));
+    assertThat(port("left")).isEqualTo("wire to web isolated=true hairpin=false up=false");
+    assertThat(port("right")).isEqualTo("- isolated=false hairpin=false up=false");
+    assertThat(rtnetlink.link(left).orElseThrow())
+        .satisfies(
+            read -> {
+              assertThat(read.isolated()).isTrue();
+              assertThat(read.hairpin()).isFalse();
+            });
+
+    rtnetlink.setPort(left, PortOptions.DEFAULT.withHairpin(true).withUp());
+    assertThat(port("left")).isEqualTo("wire to web isolated=false hairpin=true up=true");
+
+    rtnetlink.setPort(left, PortOptions.DEFAULT.withAlias(""));
+    assertThat(port("left")).isEqualTo("- isolated=false hairpin=false up=true");
+  }
+
+  /** Fails if the sentence is another, or half of the settings is made. */
+  @Test
+  void aPortIsNotSetUpHalf() {
+    Link bridge = rtnetlink.createBridge("br0", BridgeOptions.DEFAULT);
+    int port =
+        rtnetlink.createVeth(VethOptions.of("left", "right").withMaster(bridge.index())).index();
+    int none = rtnetlink.link("right").orElseThrow().index();
+    PortOptions options = PortOptions.DEFAULT.withAlias("blue").withIsolated(true).withUp();
+
+    refused(() -> rtnetlink.setPort(none, options), Errno.EOPNOTSUPP)
+        .hasMessageStartingWith("cannot set up link " + none + " as a bridge port: EOPNOTSUPP");
+    refused(() -> rtnetlink.setPort(port, options.withAlias("x".repeat(256))), Errno.ERANGE);
+
+    assertThat(link("right").has("ifalias")).isFalse();
+    assertThat(flags("right")).doesNotContain("UP");
+    assertThat(port("left")).isEqualTo("- isolated=false hairpin=false up=false");
   }
 
   /** Fails if one of the setters writes another attribute. */
@@ -517,6 +664,31 @@ class RtnetlinkIT {
         .hasSize(ipRoutes("-4", "table", "all").size());
   }
 
+  /** Fails if RTNH_F_ONLINK is not written, not read, or such a route cannot be removed. */
+  @Test
+  void aGatewayOutsideEverySubnetIsTakenToBeOnTheLink() {
+    int index = rtnetlink.createVeth(VethOptions.of("left", "right").withUp().withPeerUp()).index();
+    rtnetlink.addAddress(index, IpAddress.parse("10.9.0.2"), 32, 0);
+    rtnetlink.addAddress(index, IpAddress.parse("fd90::2"), 128, IFA_F_NODAD);
+    Route v4 = Route.via(prefix("0.0.0.0/0"), IpAddress.parse("203.0.113.1")).withLink(index);
+    Route v6 = Route.via(prefix("::/0"), IpAddress.parse("fd99::1")).withLink(index);
+
+    refused(() -> rtnetlink.addRoute(v4), Errno.ENETUNREACH);
+    rtnetlink.addRoute(v4.onLink());
+    rtnetlink.addRoute(v6.onLink());
+
+    assertThat(ipRoutes("-4", "proto", "static"))
+        .containsExactly("default via 203.0.113.1 dev left onlink");
+    assertThat(ipRoutes("-6", "proto", "static"))
+        .containsExactly("default via fd99::1 dev left metric 1024 onlink pref medium");
+    List<Route> read =
+        rtnetlink.routes().stream().filter(route -> route.protocol() == RTPROT_STATIC).toList();
+    assertThat(read).containsExactly(v4.onLink(), v6.onLink().withMetric(1024));
+    read.forEach(rtnetlink::removeRoute);
+    assertThat(ipRoutes("-4", "proto", "static")).isEmpty();
+    assertThat(ipRoutes("-6", "proto", "static")).isEmpty();
+  }
+
   /** Fails if replacing adds a second route, or removing needs more than the route itself. */
   @Test
   void routesAreReplacedAndRemoved() {
@@ -700,6 +872,17 @@ class RtnetlinkIT {
     List<String> flags = new ArrayList<>();
     link(name).path("flags").forEach(flag -> flags.add(flag.asString()));
     return flags;
+  }
+
+  private String port(String name) {
+    JsonNode seen = link(name);
+    JsonNode settings = seen.path("linkinfo").path("info_slave_data");
+    return "%s isolated=%s hairpin=%s up=%s"
+        .formatted(
+            seen.path("ifalias").asString("-"),
+            settings.path("isolated").asBoolean(),
+            settings.path("hairpin").asBoolean(),
+            has(seen.path("flags"), "UP"));
   }
 
   private boolean hairpin(String name) {
