@@ -22,7 +22,8 @@ import java.util.function.Consumer;
  * the links after opening it: what happens from then on is told.
  *
  * <p>The kernel tells about a link more often than something changes that {@link Link} knows; equal
- * ones may follow each other.
+ * ones may follow each other. It does not tell about a new alias of a link that is down
+ * (netdev_state_change).
  *
  * <pre>{@code
  * while (monitor.poll(-1, this::linkEvent)) {} // ends when another thread closes the monitor

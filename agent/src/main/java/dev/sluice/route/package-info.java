@@ -3,7 +3,8 @@
  * on its own; nothing here knows what Sluice does with it.
  *
  * <p>Start with {@link dev.sluice.route.Rtnetlink}; {@link dev.sluice.route.NamedNamespaces} does
- * what {@code ip netns} does. This makes a container's wire:
+ * what {@code ip netns} does, {@link dev.sluice.route.LinkMonitor} what {@code ip monitor link}
+ * does. This makes a container's wire:
  *
  * <pre>{@code
  * try (NetworkNamespace container = NamedNamespaces.system().create("web");
@@ -12,9 +13,11 @@
  *   Link bridge = host.createBridge("br0", BridgeOptions.DEFAULT);
  *   host.addAddress(bridge.index(), IpAddress.parse("172.30.0.1"), 24, 0);
  *   host.setUp(bridge.index(), true);
- *   Link wire = host.createVeth("web", "eth0", Optional.of(container));
- *   host.setMaster(wire.index(), bridge.index());
- *   host.setUp(wire.index(), true);
+ *   host.createVeth(
+ *       VethOptions.of("web", "eth0")
+ *           .withPeerNamespace(container)
+ *           .withMaster(bridge.index())
+ *           .withUp());
  *   int eth0 = inside.link("eth0").orElseThrow().index();
  *   inside.addAddress(eth0, IpAddress.parse("172.30.0.2"), 24, 0);
  *   inside.setUp(eth0, true);

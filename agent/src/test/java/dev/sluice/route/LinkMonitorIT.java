@@ -112,7 +112,7 @@ class LinkMonitorIT {
       while (small.poll(0, event -> {})) {
         // what was in the queue before the loss
       }
-      netns.ip("link set br7 alias blue");
+      netns.ip("link set br7 up");
       assertThat(until(small, event -> changed(event, "br7").findAny().isPresent())).isNotEmpty();
     }
   }

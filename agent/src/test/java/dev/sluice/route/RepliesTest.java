@@ -72,10 +72,10 @@ class RepliesTest {
   @Test
   void isolationIsReadOfThePort() {
     assertThat(Captured.replies("link-show-port", RTM_NEWLINK, LinkMessages::decode))
+        .filteredOn(link -> link.name().equals("vp1"))
         .last()
         .satisfies(
             link -> {
-              assertThat(link.name()).isEqualTo("vp1");
               assertThat(link.hairpin()).isTrue();
               assertThat(link.isolated()).isTrue();
             });
