@@ -60,13 +60,14 @@ class ArchitectureTest {
           // what is meant
           entry("flow", "conntrack model net"),
           entry("flow.export", "model net"),
-          entry("network", "route netlink sysctl model net ffi"),
+          entry("network.names", "model net"),
+          entry("network", "network.names route netlink sysctl model net ffi"),
           entry("publish", "ruleset network flow sysctl model net ffi"),
           // who asks
           entry("api", "publish flow flow.export model net ffi"),
           entry(
               "daemon",
-              "api publish network flow flow.export ruleset nftables nftables.uapi conntrack route"
+              "api publish network network.names flow flow.export ruleset nftables nftables.uapi conntrack route"
                   + " netlink sysctl config model net ffi"),
           entry("cli", "cli.demo daemon api flow flow.export config model net"),
           entry("cli.demo", "api flow flow.export route netlink model net"));
@@ -121,6 +122,18 @@ class ArchitectureTest {
         .should()
         .dependOnClassesThat()
         .resideInAnyPackage("jnr..", "com.kenai.jffi..")
+        .check(SLUICE);
+  }
+
+  /** Names are looked up nowhere but where they are answered. */
+  @Test
+  void onlyTheResponderKnowsTheLibraryOfDns() {
+    noClasses()
+        .that()
+        .resideOutsideOfPackage("dev.sluice.network.names")
+        .should()
+        .dependOnClassesThat()
+        .resideInAPackage("org.xbill..")
         .check(SLUICE);
   }
 
