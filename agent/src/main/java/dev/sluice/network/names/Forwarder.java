@@ -22,6 +22,8 @@ import java.util.Map;
 import java.util.Set;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
+import org.xbill.DNS.Flags;
+import org.xbill.DNS.Message;
 import org.xbill.DNS.Rcode;
 
 /**
@@ -120,7 +122,9 @@ final class Forwarder {
 
   private void fail(Query query, Asker asker) {
     counters.failed.increment();
-    asker.tell(query.encode(query.answer(Rcode.SERVFAIL), asker.overTcp()));
+    Message answer = query.answer(Rcode.SERVFAIL);
+    answer.getHeader().setFlag(Flags.RA);
+    asker.tell(query.encode(answer, asker.overTcp()));
   }
 
   private static ProtocolFamily family(InetSocketAddress address) {
