@@ -5,9 +5,10 @@ import dev.sluice.net.IpAddress;
 import dev.sluice.net.MalformedValueException;
 import java.io.IOException;
 import java.io.InputStream;
+import java.net.Inet6Address;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
-import java.net.UnknownHostException;
+import java.net.NetworkInterface;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -94,10 +95,12 @@ public final class ResolvConf implements Supplier<List<InetSocketAddress>> {
       if (zone < 0) {
         return Optional.of(InetAddress.getByAddress(IpAddress.parse(word).toBytes()));
       }
-      Ip6Address.parse(word.substring(0, zone));
-      // An address and a zone are never looked up; the zone must be an interface.
-      return Optional.of(InetAddress.getByName(word));
-    } catch (MalformedValueException | UnknownHostException e) {
+      byte[] address = Ip6Address.parse(word.substring(0, zone)).toBytes();
+      NetworkInterface device = NetworkInterface.getByName(word.substring(zone + 1));
+      return device == null
+          ? Optional.empty()
+          : Optional.of(Inet6Address.getByAddress(null, address, device.getIndex()));
+    } catch (MalformedValueException | IOException e) {
       LOG.debug("No resolver: {}", e.toString());
       return Optional.empty();
     }

@@ -3,7 +3,7 @@ package dev.sluice.network.names;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.sluice.net.IpAddress;
-import dev.sluice.ffi.NetworkNamespace;
+import dev.sluice.netlink.NetworkNamespace;
 import dev.sluice.testing.Netns;
 import dev.sluice.testing.Ran;
 import java.net.InetAddress;
@@ -161,5 +161,6 @@ class NamesIT {
       assertThat(netns.exec(command.toArray(String[]::new)).orFail().stdout().lines().toList())
           .isEqualTo(expected);
     }
+    assertThat(responder.statistics().queries()).isEqualTo(2L * dialogue.length);
   }
 }

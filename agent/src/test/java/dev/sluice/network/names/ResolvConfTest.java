@@ -41,7 +41,7 @@ class ResolvConfTest {
         options edns0
         """);
     assertThat(read(new ResolvConf(file)))
-        .containsExactly("192.0.2.1 53", "2001:db8:0:0:0:0:0:1 53", "fe80:0:0:0:0:0:0:1%lo 53");
+        .containsExactly("192.0.2.1 53", "2001:db8:0:0:0:0:0:1 53", "fe80:0:0:0:0:0:0:1%1 53");
   }
 
   /** Fails if a change is not noticed: in place, by another file, or that the file is gone. */
