@@ -14,9 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "decode.h"
 #include "error.h"
 #include "record.h"
@@ -38,14 +38,6 @@ struct dump {
 	size_t bytes; /* what there is of it */
 	uint8_t datagram[DATAGRAM_BYTES];
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 static int request(int fd)
 {
@@ -121,7 +113,7 @@ static int receive(struct dump *dump)
 	if (message.msg_flags & MSG_TRUNC)
 		return sluice_fail(EMSGSIZE, "a datagram of a dump has more than %d bytes",
 				   DATAGRAM_BYTES);
-	dump->read_ns = now_ns();
+	dump->read_ns = sluice_now_ns(CLOCK_REALTIME);
 	dump->at = 0;
 	dump->bytes = (size_t)bytes;
 	return 0;

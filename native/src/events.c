@@ -43,6 +43,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "error.h"
 #include "record.h"
 #include "ring.h"
@@ -95,14 +96,6 @@ static const int groups[] = {
 	NFNLGRP_CONNTRACK_DESTROY,
 };
 #define GROUPS (sizeof(groups) / sizeof(groups[0]))
-
-static uint64_t now_ns(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 /* --- the socket --------------------------------------------------------------------------------- */
 
@@ -216,7 +209,7 @@ static int subscribe(struct events *events)
 	if (setsockopt(events->fd, SOL_NETLINK, NETLINK_NO_ENOBUFS, &yes, sizeof(yes)) < 0)
 		return sluice_fail(errno, "setsockopt(NETLINK_NO_ENOBUFS)");
 	/* Before the first event can be lost, so that every loss shows as a difference to this. */
-	events->drops_seen_ns = now_ns(CLOCK_REALTIME);
+	events->drops_seen_ns = sluice_now_ns(CLOCK_REALTIME);
 	err = read_drops(events->fd, &events->drops_seen);
 	if (err)
 		return sluice_fail(-err, "getsockopt(SO_MEMINFO)");
@@ -256,7 +249,7 @@ static void take_in(struct events *events, int i, uint64_t received_ns)
 
 static int account_for_drops(struct events *events)
 {
-	uint64_t before_ns = now_ns(CLOCK_REALTIME);
+	uint64_t before_ns = sluice_now_ns(CLOCK_REALTIME);
 	bool reliable = atomic_load_explicit(&events->reliable, memory_order_relaxed);
 	uint32_t drops;
 	int err = read_drops(events->fd, &drops);
@@ -266,7 +259,7 @@ static int account_for_drops(struct events *events)
 	/* From before the last read of the counter to after this one: no loss lies outside. */
 	if (drops != events->drops_seen) {
 		sluice_sink_kernel_lost(&events->sink, (uint32_t)(drops - events->drops_seen),
-					events->drops_seen_ns, now_ns(CLOCK_REALTIME),
+					events->drops_seen_ns, sluice_now_ns(CLOCK_REALTIME),
 					reliable || events->was_reliable);
 		sluice_sink_admit(&events->sink);
 		grow_receive_buffer(events);
@@ -294,7 +287,7 @@ static int read_batch(struct events *events, unsigned int most)
 		return -errno;
 	if (count < 0)
 		count = 0;
-	received_ns = now_ns(CLOCK_REALTIME);
+	received_ns = sluice_now_ns(CLOCK_REALTIME);
 	err = account_for_drops(events);
 	if (err)
 		return err;
@@ -367,7 +360,7 @@ static void *run(void *argument)
 	uint64_t now;
 
 	for (;;) {
-		now = now_ns(CLOCK_MONOTONIC);
+		now = sluice_now_ns(CLOCK_MONOTONIC);
 		asked |= take_wish(events);
 		if (!stopping && atomic_load(&events->stopping)) {
 			/* What is queued now is finite: it is read to its end. */
@@ -411,7 +404,7 @@ static void *run(void *argument)
 	(void)set_reliable(events, false);
 	sluice_sink_publish(&events->sink, true);
 	__atomic_store_n(&events->sink.stats.error, (uint64_t)-err, __ATOMIC_RELAXED);
-	__atomic_store_n(&events->sink.stats.cpu_ns, now_ns(CLOCK_THREAD_CPUTIME_ID),
+	__atomic_store_n(&events->sink.stats.cpu_ns, sluice_now_ns(CLOCK_THREAD_CPUTIME_ID),
 			 __ATOMIC_RELAXED);
 	atomic_store_explicit(&events->ended, true, memory_order_release);
 	sluice_ring_wake(header);

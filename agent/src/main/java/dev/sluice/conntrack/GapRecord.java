@@ -35,8 +35,13 @@ public final class GapRecord {
     return this;
   }
 
+  /** The cause by its number, SLUICE_CAUSE_*. */
+  public int causeNumber() {
+    return bytes.get(offset + CAUSE_OFFSET);
+  }
+
   public Cause cause() {
-    int cause = bytes.get(offset + CAUSE_OFFSET);
+    int cause = causeNumber();
     return switch (cause) {
       case SLUICE_CAUSE_RECEIVE_BUFFER -> Cause.RECEIVE_BUFFER;
       case SLUICE_CAUSE_RING_OVERFLOW -> Cause.RING;

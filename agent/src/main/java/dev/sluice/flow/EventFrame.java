@@ -104,15 +104,8 @@ public final class EventFrame {
 
   /** Why events are missing, if it is a gap. */
   public GapCause gapCause() {
-    int cause = bytes.get(at + RECORD_OFFSET + GapRecordDescriptor.CAUSE_OFFSET);
-    return switch (cause) {
-      case GapRecordDescriptor.SLUICE_CAUSE_RECEIVE_BUFFER -> GapCause.RECEIVE_BUFFER;
-      case GapRecordDescriptor.SLUICE_CAUSE_RING_OVERFLOW -> GapCause.RING;
-      case GapRecordDescriptor.SLUICE_CAUSE_MALFORMED -> GapCause.MALFORMED;
-      case CAUSE_SLOW_CONSUMER -> GapCause.SLOW_CONSUMER;
-      case CAUSE_AGENT_RESTART -> GapCause.AGENT_RESTART;
-      default -> throw new IllegalStateException("gap of unknown cause: cause=" + cause);
-    };
+    return FrameDescriptor.gapCause(
+        bytes.get(at + RECORD_OFFSET + GapRecordDescriptor.CAUSE_OFFSET));
   }
 
   private int kind() {

@@ -88,15 +88,13 @@ final class EventLine {
         shown |= 1 << bit;
       }
     }
-    CAUSE_NAMES[GapRecordDescriptor.SLUICE_CAUSE_RECEIVE_BUFFER] = name(GapCause.RECEIVE_BUFFER);
-    CAUSE_NAMES[GapRecordDescriptor.SLUICE_CAUSE_RING_OVERFLOW] = name(GapCause.RING);
-    CAUSE_NAMES[GapRecordDescriptor.SLUICE_CAUSE_MALFORMED] = name(GapCause.MALFORMED);
     LEVEL_NAMES[ALARM_WARNING] = ascii(Alarm.Level.WARNING.toString());
     LEVEL_NAMES[ALARM_CRITICAL] = ascii(Alarm.Level.CRITICAL.toString());
     LEVEL_NAMES[ALARM_FULL] = ascii(Alarm.Level.FULL.toString());
     LEVEL_NAMES[ALARM_CLEARED] = ascii(Alarm.Level.CLEARED.toString());
-    CAUSE_NAMES[CAUSE_SLOW_CONSUMER] = name(GapCause.SLOW_CONSUMER);
-    CAUSE_NAMES[CAUSE_AGENT_RESTART] = name(GapCause.AGENT_RESTART);
+    for (GapCause cause : GapCause.values()) {
+      CAUSE_NAMES[number(cause)] = ascii(cause.toString());
+    }
     STATUS_SHOWN = shown;
   }
 
@@ -279,10 +277,6 @@ final class EventLine {
       line.add('"').add(STATUS_NAMES[Integer.numberOfTrailingZeros(left)]).add('"');
     }
     line.add(']');
-  }
-
-  private static byte[] name(GapCause cause) {
-    return ascii(cause.toString());
   }
 
   private static byte[][] names(Enum<?>[] values) {

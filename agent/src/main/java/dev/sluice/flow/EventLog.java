@@ -253,22 +253,12 @@ public final class EventLog implements EventStream {
     int record = at + RECORD_OFFSET;
     frame.put(
         record + GapRecordDescriptor.KIND_OFFSET, (byte) FlowRecordDescriptor.SLUICE_KIND_GAP);
-    frame.put(record + GapRecordDescriptor.CAUSE_OFFSET, (byte) number(cause));
+    frame.put(record + GapRecordDescriptor.CAUSE_OFFSET, (byte) FrameDescriptor.number(cause));
     frame.put(record + GapRecordDescriptor.AT_MOST_OFFSET, (byte) (atMost ? 1 : 0));
     frame.putLong(record + GapRecordDescriptor.EVENT_NS_OFFSET, toNanos);
     frame.putLong(record + GapRecordDescriptor.LOST_OFFSET, lost);
     frame.putLong(record + GapRecordDescriptor.FROM_NS_OFFSET, fromNanos);
     frame.putLong(record + GapRecordDescriptor.TO_NS_OFFSET, toNanos);
-  }
-
-  private static int number(GapCause cause) {
-    return switch (cause) {
-      case RECEIVE_BUFFER -> GapRecordDescriptor.SLUICE_CAUSE_RECEIVE_BUFFER;
-      case RING -> GapRecordDescriptor.SLUICE_CAUSE_RING_OVERFLOW;
-      case MALFORMED -> GapRecordDescriptor.SLUICE_CAUSE_MALFORMED;
-      case SLOW_CONSUMER -> CAUSE_SLOW_CONSUMER;
-      case AGENT_RESTART -> CAUSE_AGENT_RESTART;
-    };
   }
 
   private static int number(Alarm.Level level) {
@@ -306,6 +296,17 @@ public final class EventLog implements EventStream {
     for (LogCursor cursor : cursors) {
       cursor.evictIfStalled(first);
     }
+  }
+
+  /** Whether a consumer has still to read more than a quarter of what the log can hold. */
+  boolean isCrowded() {
+    long position = end;
+    for (LogCursor cursor : cursors) {
+      if (!cursor.isEvicted() && position - cursor.reached() > capacity / 4) {
+        return true;
+      }
+    }
+    return false;
   }
 
   /** Nothing more will come: cursors read what is there and then find the end. */

@@ -10,7 +10,10 @@ import dev.sluice.conntrack.FlowRecord;
 import dev.sluice.model.Alarm;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.ArrayList;
 import java.util.Collection;
+import java.util.Iterator;
+import java.util.List;
 import java.util.Optional;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
@@ -69,24 +72,52 @@ public final class EventReader implements LiveFlows, Alarms, AutoCloseable {
   private final Resync resync;
   private final EventLog log;
   private final Thread thread;
+  private final ByteBuffer copied =
+      ByteBuffer.allocate(RECORD_BYTES).order(ByteOrder.nativeOrder());
   private final Queue<Question> questions = new ConcurrentLinkedQueue<>();
   private final Queue<Runnable> appends = new ConcurrentLinkedQueue<>();
   private volatile EventStatistics.State state = EventStatistics.State.RUNNING;
   private volatile @Nullable String failure;
 
-  /** Somebody waits for the flows of these ports, as they are after {@code sinceNanos}. */
+  /** Flows that are copied for who asks for them before the events have their turn again. */
+  private static final int PORTION_FLOWS = 1 << 12;
+
+  private static final int FIRST_FLOWS = 16;
+
+  /**
+   * Somebody waits for the flows of these ports, as they are after {@code sinceNanos}. The reader
+   * only copies their records, a portion at a time; what is made of them is the asker's work.
+   */
   private static final class Question {
-    final Collection<Port> ports;
-    final Consumer<FlowRecord> consumer;
+    final Iterator<Port> ports;
     final long sinceNanos = System.nanoTime();
     final CountDownLatch answered = new CountDownLatch(1);
+
+    /** The asker's when it is answered; records, each up to its position. */
+    final List<ByteBuffer> records = new ArrayList<>();
+
+    /** The reader's: it has begun to walk through the flows of the ports. */
+    boolean begun;
+
     volatile boolean known;
     volatile boolean withdrawn;
-    volatile @Nullable RuntimeException failure;
 
-    Question(Collection<Port> ports, Consumer<FlowRecord> consumer) {
-      this.ports = ports;
-      this.consumer = consumer;
+    Question(Collection<Port> ports) {
+      this.ports = ports.iterator();
+    }
+
+    /** A few flows are the rule. */
+    void add(byte[] record) {
+      ByteBuffer last = records.isEmpty() ? null : records.get(records.size() - 1);
+      if (last == null || !last.hasRemaining()) {
+        int bytes =
+            last == null
+                ? FIRST_FLOWS * RECORD_BYTES
+                : Math.min(2 * last.capacity(), PORTION_FLOWS * RECORD_BYTES);
+        last = ByteBuffer.allocate(bytes).order(ByteOrder.nativeOrder());
+        records.add(last);
+      }
+      last.put(record);
     }
   }
 
@@ -181,32 +212,29 @@ public final class EventReader implements LiveFlows, Alarms, AutoCloseable {
     if (!resync.isCurrent() || state != EventStatistics.State.RUNNING) {
       return false;
     }
-    Question question = new Question(ports, consumer);
+    Question question = new Question(List.copyOf(ports));
     questions.add(question);
     source.sync();
     try {
       if (!question.answered.await(ANSWER_MILLIS, TimeUnit.MILLISECONDS)) {
-        return withdraw(question);
+        question.withdrawn = true;
+        return false;
       }
     } catch (InterruptedException e) {
-      withdraw(question);
+      question.withdrawn = true;
       Thread.currentThread().interrupt();
       return false;
     }
-    RuntimeException failed = question.failure;
-    if (failed != null) {
-      throw failed;
+    if (!question.known) {
+      return false;
     }
-    return question.known;
-  }
-
-  /** Behind this nobody calls the consumer; whether it has been called for every flow. */
-  private static boolean withdraw(Question question) {
-    question.withdrawn = true;
-    // It may be at work on it at this moment.
-    synchronized (question) {
-      return question.known;
+    FlowRecord record = new FlowRecord();
+    for (ByteBuffer records : question.records) {
+      for (int at = 0; at < records.position(); at += RECORD_BYTES) {
+        consumer.accept(record.wrap(records, at));
+      }
     }
+    return true;
   }
 
   /**
@@ -225,10 +253,13 @@ public final class EventReader implements LiveFlows, Alarms, AutoCloseable {
 
   private void run() {
     int batch = Math.min(BATCH, ring.capacity() / 4);
+    long handledNanos = 0;
     try {
       while (ring.await(patience()) != EventRing.Readiness.ENDED) {
         // What is in the ring now reaches at least so far.
         long drainedNanos = ring.drainedNanos();
+        tracker.queuedAfter(wallNanos(handledNanos));
+        handledNanos = drainedNanos;
         for (int waiting = ring.size(); waiting > 0; ) {
           waiting -= ring.poll(tracker, Math.min(waiting, batch));
           log.wakeConsumers();
@@ -257,11 +288,23 @@ public final class EventReader implements LiveFlows, Alarms, AutoCloseable {
   /** How long there is nothing to do but to wait for events, ms. */
   private int patience() {
     int patience = resync.step(AWAIT_MILLIS);
-    if (questions.isEmpty()) {
+    Question question = questions.peek();
+    if (question == null) {
+      if (System.nanoTime() - ring.drainedNanos() > AWAIT_MILLIS * 1_000_000L) {
+        source.sync(); // so that an event that comes then is known not to be an old one
+      }
       return patience;
+    }
+    if (question.begun) {
+      return 0;
     }
     source.sync();
     return Math.min(patience, QUESTION_MILLIS);
+  }
+
+  /** The time of day at {@code nanos} of {@link System#nanoTime}, as the clock is set now. */
+  private static long wallNanos(long nanos) {
+    return EventLog.nowNanos() - (System.nanoTime() - nanos);
   }
 
   /** What others have to say in the stream, which has one writer. */
@@ -276,34 +319,39 @@ public final class EventReader implements LiveFlows, Alarms, AutoCloseable {
       if (drainedNanos - next.sinceNanos <= Resync.SLACK_NANOS && !next.withdrawn) {
         return; // the later ones even less
       }
+      if (!next.withdrawn && answer(next)) {
+        return;
+      }
       questions.remove();
-      answer(next);
       next.answered.countDown();
     }
   }
 
-  private void answer(Question question) {
-    synchronized (question) {
-      if (question.withdrawn) {
-        return;
-      }
-      try {
-        ByteBuffer bytes = ByteBuffer.allocate(RECORD_BYTES).order(ByteOrder.nativeOrder());
-        FlowRecord record = new FlowRecord().wrap(bytes, 0);
-        FlowTable table = tracker.table();
-        for (Port port : question.ports) {
-          table.forEachTo(
-              port.protocol(),
-              port.port(),
-              slot -> {
-                table.copyForCaller(slot, SLUICE_KIND_UPDATE, bytes);
-                question.consumer.accept(record);
-              });
-        }
-        question.known = resync.isCurrent();
-      } catch (RuntimeException e) {
-        question.failure = e;
+  /**
+   * Copies a portion of the flows that are asked for. The table has all that began before the
+   * question when the walk begins, and the walk meets all that stay.
+   *
+   * @return whether there is more
+   */
+  private boolean answer(Question question) {
+    FlowTable table = tracker.table();
+    if (!question.begun) {
+      question.begun = true;
+      question.known = resync.isCurrent();
+      table.endWalk();
+    }
+    for (int left = question.known ? PORTION_FLOWS : 0; left > 0; left--) {
+      int slot = table.walkOn();
+      if (slot != FlowTable.NONE) {
+        table.copyForCaller(slot, SLUICE_KIND_UPDATE, copied);
+        question.add(copied.array());
+      } else if (question.ports.hasNext()) {
+        Port port = question.ports.next();
+        table.walkTo(port.protocol(), port.port());
+      } else {
+        return false;
       }
     }
+    return question.known;
   }
 }

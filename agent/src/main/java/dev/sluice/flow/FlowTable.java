@@ -115,6 +115,9 @@ final class FlowTable {
   private int slots;
   private int size;
 
+  /** The slot that the walk through a port's flows comes to next. */
+  private int walk = NONE;
+
   /**
    * @param capacity how many flows it holds at most
    */
@@ -231,7 +234,7 @@ final class FlowTable {
   void remove(int slot) {
     ByteBuffer chunk = chunk(slot);
     int at = offset(slot);
-    leavePortChain(chunk, at);
+    leavePortChain(slot, chunk, at);
     int bucket = bucketOf(chunk.getInt(at + ID));
     int following = chunk.getInt(at + NEXT_OF_BUCKET);
     if (buckets[bucket] == slot + 1) {
@@ -286,7 +289,7 @@ final class FlowTable {
     chunk(slot).putInt(offset(slot) + GENERATION, generation);
   }
 
-  /** Hands every slot that holds a flow to {@code consumer}, which may remove it. */
+  /** Hands every slot that holds a flow to {@code consumer}. */
   void forEach(IntConsumer consumer) {
     for (int slot = 0; slot < slots; slot++) {
       if (has(slot, FLAG_USED)) {
@@ -295,14 +298,35 @@ final class FlowTable {
     }
   }
 
-  /** Hands over the slots of flows that were sent to {@code port}, and of some others. */
-  void forEachTo(int protocol, int port, IntConsumer consumer) {
-    int slot = portChains[portChain(protocol, port)] - 1;
-    while (slot >= 0) {
-      int following = chunk(slot).getInt(offset(slot) + NEXT_OF_PORT) - 1;
-      consumer.accept(slot);
-      slot = following;
+  /** How many slots have ever held a flow: those of the flows that are open are below. */
+  int slots() {
+    return slots;
+  }
+
+  boolean isUsed(int slot) {
+    return has(slot, FLAG_USED);
+  }
+
+  /**
+   * Begins a walk through the flows that were sent to {@code port}, and some others, and ends the
+   * one before. Between its steps flows may come and go: it leaves out those that come, and meets
+   * every other that stays once.
+   */
+  void walkTo(int protocol, int port) {
+    walk = portChains[portChain(protocol, port)] - 1;
+  }
+
+  void endWalk() {
+    walk = NONE;
+  }
+
+  /** The slot of the walk's next flow, or {@link #NONE} at its end. */
+  int walkOn() {
+    int slot = walk;
+    if (slot != NONE) {
+      walk = chunk(slot).getInt(offset(slot) + NEXT_OF_PORT) - 1;
     }
+    return slot;
   }
 
   /**
@@ -387,13 +411,16 @@ final class FlowTable {
     portChains[chain] = slot + 1;
   }
 
-  private void leavePortChain(ByteBuffer chunk, int at) {
+  private void leavePortChain(int slot, ByteBuffer chunk, int at) {
     int chain = portChain(chunk, at);
     if (chain < 0) {
       return;
     }
     int previous = chunk.getInt(at + PREVIOUS_OF_PORT);
     int following = chunk.getInt(at + NEXT_OF_PORT);
+    if (walk == slot) {
+      walk = following - 1;
+    }
     if (previous == 0) {
       portChains[chain] = following;
     } else {

@@ -10,7 +10,6 @@ import dev.sluice.conntrack.EventRing;
 import dev.sluice.conntrack.FlowRecord;
 import dev.sluice.conntrack.GapRecord;
 import dev.sluice.conntrack.LinuxNfConntrack;
-import dev.sluice.model.FlowEvent.GapCause;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.nio.ByteBuffer;
@@ -26,8 +25,12 @@ import org.jspecify.annotations.Nullable;
  * told by id, tuple and start. Only an end and a dump say when a flow started; a beginning comes
  * right after it.
  *
- * <p><b>After a gap</b> a {@link Resync} compares the table with the kernel's and tells through
- * {@link #concludeBegin}, {@link #concludeEnd} and {@link #concludeUpdate} what was missed.
+ * <p><b>After a gap</b> a {@link Resync} compares the table with the kernel's: it calls {@link
+ * #beginComparison}, {@link #onEntry} for each entry of the dump, and then {@link #conclude} until
+ * everything that was missed is told. Which flows the dump should have shown is decided by the
+ * order of things, not by the clock, which may be set meanwhile: those that were known when it
+ * began and of which no event came since. If the end of another is lost, that is another gap, and
+ * another comparison.
  */
 final class FlowTracker implements EventRing.Handler {
   /**
@@ -36,6 +39,11 @@ final class FlowTracker implements EventRing.Handler {
    * it may be interrupted. What is further apart is another flow.
    */
   private static final long BEGIN_SLACK_NANOS = 100_000_000;
+
+  /** Events that are concluded in one go, and slots that are looked at. */
+  private static final int PORTION = 1 << 10;
+
+  private static final int PORTION_SLOTS = 1 << 14;
 
   private static final VarHandle RECEIVED = counter("received");
   private static final VarHandle LOST_RECEIVE_BUFFER = counter("lostReceiveBuffer");
@@ -57,11 +65,15 @@ final class FlowTracker implements EventRing.Handler {
 
   private @Nullable GapListener gapListener;
 
-  /** Of flows that begin now; a dump that is under way need not show them. */
+  /** Of flows that the last dump showed, and of those of which an event came since it began. */
   private int generation;
 
-  /** A flow whose first event came before this may, and must, be shown by the dump. */
-  private long generationFromNanos;
+  // The slots that the conclusions have still to look at.
+  private int concludeAt;
+  private int concludeTo;
+
+  /** The events that come now were queued after this, as far as is known. */
+  private long queuedAfterNanos;
 
   /** How many gaps there were: what has been seen since is complete. */
   private long gaps;
@@ -111,19 +123,22 @@ final class FlowTracker implements EventRing.Handler {
       case DESTROY -> onDestroy(flow);
       case ENTRY -> throw new IllegalStateException("an entry of a dump among events: " + flow);
     }
+    // Those behind it were queued later than it happened.
+    queuedAfterNanos = Math.max(queuedAfterNanos, flow.eventNanos());
     RECEIVED.setOpaque(this, received + 1);
     OPEN.setOpaque(this, (long) table.size());
+  }
+
+  /** The events that come from now on were queued after this, ns since 1970. */
+  void queuedAfter(long nanos) {
+    queuedAfterNanos = nanos;
   }
 
   @Override
   public void onGap(GapRecord gap) {
     gaps++;
     log.appendGap(
-        switch (gap.cause()) {
-          case RECEIVE_BUFFER -> GapCause.RECEIVE_BUFFER;
-          case RING -> GapCause.RING;
-          case MALFORMED -> GapCause.MALFORMED;
-        },
+        FrameDescriptor.gapCause(gap.causeNumber()),
         gap.lost(),
         gap.isAtMost(),
         gap.fromNanos(),
@@ -160,8 +175,13 @@ final class FlowTracker implements EventRing.Handler {
       }
     }
     MappingIndex.Publication owner = mappingOf(flow, flow.eventNanos());
-    int began = flow.hasKernelTime() ? FlowTable.FLAG_BEGAN : 0;
-    var unused = enter(flow, owner, flow.eventNanos(), began, true);
+    if (queuedAfterNanos - flow.eventNanos() > BEGIN_SLACK_NANOS) {
+      // Its first packet was held up on its way (NFQUEUE): it began only when that went on.
+      var unused = enter(flow, owner, queuedAfterNanos, 0, true);
+    } else {
+      int began = flow.hasKernelTime() ? FlowTable.FLAG_BEGAN : 0;
+      var unused = enter(flow, owner, flow.eventNanos(), began, true);
+    }
     log.appendFlow(flow, owner, false);
   }
 
@@ -192,6 +212,7 @@ final class FlowTracker implements EventRing.Handler {
     concludeBeginOf(slot);
     table.clear(slot, FlowTable.FLAG_DIFFERS);
     table.update(slot, flow);
+    table.setGeneration(slot, generation);
     MappingIndex.Publication owner = table.owner(slot);
     if (owner != null) {
       owner.totals.seen(flow.eventNanos());
@@ -281,10 +302,7 @@ final class FlowTracker implements EventRing.Handler {
       long startNanos,
       int flags,
       boolean isNew) {
-    boolean shown =
-        (flags & FlowTable.FLAG_FROM_DUMP) != 0 || flow.eventNanos() >= generationFromNanos;
-    int inGeneration = shown ? generation : generation - 1;
-    if (table.insert(flow, owner, startNanos, flags, inGeneration) == FlowTable.NONE) {
+    if (table.insert(flow, owner, startNanos, flags, generation) == FlowTable.NONE) {
       UNTRACKED.setOpaque(this, untracked + 1);
       full = true;
       return false;
@@ -318,10 +336,9 @@ final class FlowTracker implements EventRing.Handler {
 
   // ---- resynchronisation
 
-  /** A dump begins: {@code fromNanos} is before its first entry is read. */
-  void beginComparison(long fromNanos) {
+  /** A dump begins. Every event from before the last gap has been handled. */
+  void beginComparison() {
     generation++;
-    generationFromNanos = fromNanos;
     full = false;
   }
 
@@ -332,10 +349,14 @@ final class FlowTracker implements EventRing.Handler {
       return;
     }
     int slot = table.find(entry);
-    if (slot != FlowTable.NONE && compareStart(slot, entry) < 0) {
+    int order = slot == FlowTable.NONE ? 0 : compareStart(slot, entry);
+    boolean heardOf = slot != FlowTable.NONE && table.generation(slot) == generation;
+    if (order < 0 && heardOf) {
       return; // an earlier flow of the same id and tuple, which has ended
     }
-    if (slot != FlowTable.NONE && compareStart(slot, entry) > 0) {
+    if (order != 0) {
+      // Also if it seems to be older: there is one flow of a tuple at a time, and a clock can be
+      // set.
       concludeEnd(slot, entry.startNanos());
       slot = FlowTable.NONE;
     }
@@ -354,41 +375,68 @@ final class FlowTracker implements EventRing.Handler {
       table.set(slot, FlowTable.FLAG_EXACT_START);
     }
     // What happened since the dump began may not be in it yet.
-    if (table.lastNanos(slot) < generationFromNanos && !table.isInState(slot, entry)) {
+    if (!heardOf && !table.isInState(slot, entry)) {
       table.update(slot, entry);
       table.set(slot, FlowTable.FLAG_DIFFERS);
     }
   }
 
+  /** The dump and everything that happened before its end has been read. */
+  void beginConclusions() {
+    concludeAt = 0;
+    concludeTo = table.slots(); // what comes behind is heard of
+  }
+
   /**
-   * The dump and everything that happened before its end has been read: concludes what was missed.
+   * Concludes a portion of what was missed, so little that the log has room for it several times
+   * over. Events may come between two portions; what they tell of is not concluded any more.
    *
-   * @param gapsBefore {@link #gaps()} when the dump began
+   * @param gapsBefore {@link #gaps()} before the dump began
    * @param nanos when the dump ended
+   * @return whether there is more
    */
-  void endComparison(long gapsBefore, long nanos) {
-    boolean first = completeSinceGap < 0;
-    table.forEach(
-        slot -> {
-          if (table.has(slot, FlowTable.FLAG_FROM_DUMP) && table.generation(slot) != generation) {
-            leave(slot, nanos); // of a dump that broke off; nobody was told of it
-          } else if (table.has(slot, FlowTable.FLAG_FROM_DUMP)) {
-            table.clear(slot, FlowTable.FLAG_FROM_DUMP | FlowTable.FLAG_DIFFERS);
-            if (first) {
-              table.set(slot, FlowTable.FLAG_OLDER);
-              older++;
-            } else {
-              concludeBegin(slot);
-            }
-          } else if (table.generation(slot) != generation) {
-            concludeEnd(slot, nanos);
-          } else if (table.has(slot, FlowTable.FLAG_DIFFERS)) {
-            table.clear(slot, FlowTable.FLAG_DIFFERS);
-            concludeUpdate(slot, nanos);
-          }
-        });
+  boolean conclude(long gapsBefore, long nanos) {
+    long most = synthesised + Math.min(PORTION, log.capacity() / 8);
+    int end = Math.min(concludeTo, concludeAt + PORTION_SLOTS);
+    while (concludeAt < end && synthesised < most) {
+      if (table.isUsed(concludeAt)) {
+        concludeOf(concludeAt, nanos);
+      }
+      concludeAt++;
+    }
     OPEN.setOpaque(this, (long) table.size());
+    if (concludeAt < concludeTo) {
+      return true;
+    }
     completeSinceGap = gapsBefore;
+    return false;
+  }
+
+  private void concludeOf(int slot, long nanos) {
+    boolean heardOf = table.generation(slot) == generation;
+    if (table.has(slot, FlowTable.FLAG_FROM_DUMP)) {
+      if (!heardOf) {
+        leave(slot, nanos); // of a dump that broke off; nobody was told of it
+        return;
+      }
+      table.clear(slot, FlowTable.FLAG_FROM_DUMP | FlowTable.FLAG_DIFFERS);
+      if (completeSinceGap < 0) {
+        table.set(slot, FlowTable.FLAG_OLDER);
+        older++;
+      } else {
+        concludeBegin(slot);
+      }
+    } else if (!heardOf) {
+      concludeEnd(slot, nanos);
+    } else if (table.has(slot, FlowTable.FLAG_DIFFERS)) {
+      table.clear(slot, FlowTable.FLAG_DIFFERS);
+      concludeUpdate(slot, nanos);
+    }
+  }
+
+  /** Whether what is appended now comes faster than somebody reads it. */
+  boolean isAheadOfConsumers() {
+    return log.isCrowded();
   }
 
   /**

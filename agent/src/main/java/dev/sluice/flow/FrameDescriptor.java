@@ -1,6 +1,8 @@
 package dev.sluice.flow;
 
 import dev.sluice.conntrack.FlowRecordDescriptor;
+import dev.sluice.conntrack.GapRecordDescriptor;
+import dev.sluice.model.FlowEvent.GapCause;
 
 /**
  * Layout of an entry of the {@link EventLog}, which is also what a consumer of the binary stream
@@ -73,5 +75,32 @@ public final class FrameDescriptor {
   public static final int CAUSE_SLOW_CONSUMER = 4;
   public static final int CAUSE_AGENT_RESTART = 5;
 
+  private static final GapCause[] CAUSES = GapCause.values();
+
   private FrameDescriptor() {}
+
+  /** The number of a gap's cause in a record. */
+  static int number(GapCause cause) {
+    return switch (cause) {
+      case RECEIVE_BUFFER -> GapRecordDescriptor.SLUICE_CAUSE_RECEIVE_BUFFER;
+      case RING -> GapRecordDescriptor.SLUICE_CAUSE_RING_OVERFLOW;
+      case MALFORMED -> GapRecordDescriptor.SLUICE_CAUSE_MALFORMED;
+      case SLOW_CONSUMER -> CAUSE_SLOW_CONSUMER;
+      case AGENT_RESTART -> CAUSE_AGENT_RESTART;
+    };
+  }
+
+  /**
+   * The cause of a gap by its number in a record.
+   *
+   * @throws IllegalStateException if no cause has the number
+   */
+  static GapCause gapCause(int number) {
+    for (GapCause cause : CAUSES) {
+      if (number(cause) == number) {
+        return cause;
+      }
+    }
+    throw new IllegalStateException("gap of unknown cause: cause=" + number);
+  }
 }

@@ -22,8 +22,7 @@ public interface LiveFlows {
    * valid during the call; some others may be among them. Every flow is there that began before the
    * call and has not ended. Waits until the events of before the call have been read.
    *
-   * @param consumer called by another thread, while the caller waits
-   * @return false if that is not known at the moment: then the consumer may have been called, and
+   * @return false if that is not known at the moment: then the consumer has not been called, and
    *     the kernel's table must be asked
    */
   boolean forEachTo(Collection<Port> ports, Consumer<FlowRecord> consumer);

@@ -142,6 +142,11 @@ final class LogCursor implements EventStream.Cursor {
     return firstSequence;
   }
 
+  /** Where the reader was when it last came. */
+  long reached() {
+    return reached;
+  }
+
   @Override
   public void onEviction(Runnable action) {
     onEviction = action;

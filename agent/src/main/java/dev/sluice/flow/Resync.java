@@ -13,16 +13,20 @@ import org.slf4j.LoggerFactory;
  * a time between the events, so that nothing has to wait for it.
  *
  * <pre>
- *         wanted                    all read              everything that happened
- *   idle --------> comparing (dump) --------> settling (until events before the end of the dump
- *    ^                                            |      have been read) ---> conclusions
- *    +--------------------------------------------+
+ *        wanted               caught up                   all read            caught up
+ *   idle ------> catching up -----------> comparing (dump) --------> settling -----------> concluding
+ *    ^                                                                                         |
+ *    +-----------------------------------------------------------------------------------------+
  * </pre>
  *
- * <p>A flow that is known and not in the dump has ended; its end is either still on its way, and
- * comes while it settles, or was lost. A flow in the dump that nobody knows has begun; likewise. So
- * nothing is concluded before every event from before the end of the dump has been read. The
- * reader's thread only.
+ * <p>A flow that was known before the dump, and is not in it, has ended; its end is either still on
+ * its way, and comes while it settles, or was lost. A flow in the dump that nobody knows has begun;
+ * likewise. So nothing is concluded before every event from before the end of the dump has been
+ * read. And the dump does not begin before every event from before the gap has been read: of a flow
+ * of which something is heard later, nothing was lost yet.
+ *
+ * <p>Conclusions are made in portions, as fast as the consumers read them, but for those that
+ * hardly read. The reader's thread only.
  */
 final class Resync implements FlowTracker.GapListener {
   private static final Logger LOG = LoggerFactory.getLogger(Resync.class);
@@ -49,10 +53,15 @@ final class Resync implements FlowTracker.GapListener {
   private static final int SETTLE_MILLIS = 20;
   private static final int RETRY_MILLIS = 100;
 
+  /** How long a consumer that hardly reads holds up a portion of conclusions. */
+  private static final long PORTION_NANOS = 20_000_000;
+
   private enum Phase {
     IDLE,
+    CATCHING_UP,
     COMPARING,
-    SETTLING
+    SETTLING,
+    CONCLUDING
   }
 
   private final FlowTracker tracker;
@@ -65,9 +74,14 @@ final class Resync implements FlowTracker.GapListener {
   private @Nullable EntryReader dump;
   private long bucketsBefore;
   private long gapsBefore;
+
+  /** Before it goes on, every event that was queued until then is to be handled. */
+  private long awaitedNanos;
+
   private long beganNanos;
   private long endedNanos;
   private long endedWallNanos;
+  private long nextPortionNanos;
   private long notBeforeNanos = System.nanoTime();
   private long lookForOlderNanos = notBeforeNanos;
   private volatile long completed;
@@ -115,11 +129,12 @@ final class Resync implements FlowTracker.GapListener {
   int step(int idleMillis) {
     return switch (phase) {
       case IDLE -> stepIdle(idleMillis);
-      case COMPARING -> stepComparing();
-      case SETTLING -> {
+      case CATCHING_UP, SETTLING -> {
         sync.run();
         yield SETTLE_MILLIS;
       }
+      case COMPARING -> stepComparing();
+      case CONCLUDING -> stepConcluding();
     };
   }
 
@@ -136,17 +151,22 @@ final class Resync implements FlowTracker.GapListener {
     }
     wanted = false;
     gapsBefore = tracker.gaps();
+    awaitedNanos = System.nanoTime();
+    phase = Phase.CATCHING_UP;
+    sync.run();
+    return SETTLE_MILLIS;
+  }
+
+  private void begin() {
     beganNanos = System.nanoTime();
     try {
       bucketsBefore = buckets.getAsLong();
-      tracker.beginComparison(EventLog.nowNanos());
+      tracker.beginComparison();
       dump = dumps.get();
+      phase = Phase.COMPARING;
     } catch (RuntimeException e) {
       giveUp(e); // as when there are no descriptors left for a moment
-      return RETRY_MILLIS;
     }
-    phase = Phase.COMPARING;
-    return 0;
   }
 
   private int stepComparing() {
@@ -172,6 +192,7 @@ final class Resync implements FlowTracker.GapListener {
     closeDump();
     endedNanos = System.nanoTime();
     endedWallNanos = EventLog.nowNanos();
+    awaitedNanos = endedNanos;
     pause();
     if (bucketsAfter != bucketsBefore) {
       // Entries were moved under the dump; what it did not show may be there all the same.
@@ -202,17 +223,34 @@ final class Resync implements FlowTracker.GapListener {
   }
 
   /** Every event that was queued before {@code drainedNanos} has been handled. */
-  @SuppressWarnings("NonAtomicVolatileUpdate")
   void reached(long drainedNanos) {
-    if (phase != Phase.SETTLING || drainedNanos - endedNanos <= SLACK_NANOS) {
+    if (drainedNanos - awaitedNanos <= SLACK_NANOS) {
       return;
     }
-    tracker.endComparison(gapsBefore, endedWallNanos);
-    phase = Phase.IDLE;
-    completed++;
-    // A table without room for all flows is compared again, until it has.
-    wanted |= tracker.isFull();
-    current = !wanted;
+    if (phase == Phase.CATCHING_UP) {
+      begin();
+    } else if (phase == Phase.SETTLING) {
+      tracker.beginConclusions();
+      nextPortionNanos = System.nanoTime();
+      phase = Phase.CONCLUDING;
+    }
+  }
+
+  @SuppressWarnings("NonAtomicVolatileUpdate")
+  private int stepConcluding() {
+    long now = System.nanoTime();
+    if (now - nextPortionNanos < 0 && tracker.isAheadOfConsumers()) {
+      return 1;
+    }
+    nextPortionNanos = now + PORTION_NANOS;
+    if (!tracker.conclude(gapsBefore, endedWallNanos)) {
+      phase = Phase.IDLE;
+      completed++;
+      // A table without room for all flows is compared again, until it has.
+      wanted |= tracker.isFull();
+      current = !wanted;
+    }
+    return 0;
   }
 
   /** Ends a dump that is under way. */

@@ -47,13 +47,11 @@ class FlowTableTest {
     ByteBuffer bytes =
         ByteBuffer.allocate(FlowRecordDescriptor.RECORD_BYTES).order(ByteOrder.nativeOrder());
     FlowRecord record = new FlowRecord().wrap(bytes, 0);
-    table.forEachTo(
-        protocol,
-        port,
-        slot -> {
-          table.copyForCaller(slot, FlowRecordDescriptor.SLUICE_KIND_UPDATE, bytes);
-          ids.add(record.id());
-        });
+    table.walkTo(protocol, port);
+    for (int slot = table.walkOn(); slot != FlowTable.NONE; slot = table.walkOn()) {
+      table.copyForCaller(slot, FlowRecordDescriptor.SLUICE_KIND_UPDATE, bytes);
+      ids.add(record.id());
+    }
     return ids;
   }
 
@@ -108,6 +106,39 @@ class FlowTableTest {
     }
     // 128 bytes, the mapping that leads it, and the index.
     assertThat(table.memoryBytes()).isLessThan(200L * 65_536);
+  }
+
+  /**
+   * Fails if a walk loses its way when the flow it comes to next goes, and its slot is used again.
+   */
+  @Test
+  void aWalkMeetsEveryFlowThatStaysOnce() {
+    Random random = new Random(42);
+    Map<Integer, FlowRecord> staying = new HashMap<>();
+    List<Integer> going = new ArrayList<>();
+    for (int i = 0; i < 2_000; i++) {
+      FlowRecord flow = flow(i, TCP, i, 80);
+      int slot = insert(flow);
+      if (i % 2 == 0) {
+        staying.put(slot, flow);
+      } else {
+        going.add(slot);
+      }
+    }
+    Set<Integer> met = new HashSet<>();
+    table.walkTo(TCP, 80);
+    for (int slot = table.walkOn(); slot != FlowTable.NONE; slot = table.walkOn()) {
+      assertThat(!staying.containsKey(slot) || met.add(slot)).as("once").isTrue();
+      // The one that comes next is the one before it: they are entered at the front.
+      if (going.remove((Integer) (slot - 1))) {
+        table.remove(slot - 1);
+        insert(flow(5_000 + slot, TCP, slot, random.nextBoolean() ? 80 : 81));
+      }
+    }
+    assertThat(met).containsAll(staying.keySet());
+    table.walkTo(TCP, 80);
+    table.endWalk();
+    assertThat(table.walkOn()).isEqualTo(FlowTable.NONE);
   }
 
   /** Fails if flows of the same id are taken for each other by less than the whole tuple. */

@@ -95,19 +95,38 @@ class ResyncTest {
   private void compare(Runnable meanwhile, FlowRecord... entries) {
     long before = resync.completed();
     long early = System.nanoTime();
-    dumps.add(new PlayedDump(entries));
-    while (!dumps.isEmpty()) {
+    beginDump(new PlayedDump(entries));
+    readDump(entries.length);
+    resync.reached(early); // as far as the stream has been read: too early for conclusions
+    resync.step(1);
+    meanwhile.run();
+    catchUp();
+    for (int i = 0; i < 1_000 && resync.completed() == before; i++) {
       LockSupport.parkNanos(resync.step(1) * MILLI);
     }
-    for (int i = 0; i <= entries.length; i++) {
+    assertThat(resync.completed()).isEqualTo(before + 1);
+  }
+
+  /** Goes on until the dump is asked for; everything that was told before has been read. */
+  private void beginDump(EntryReader dump) {
+    dumps.add(dump);
+    for (int i = 0; i < 1_000 && !dumps.isEmpty(); i++) {
+      LockSupport.parkNanos(resync.step(1) * MILLI);
+      resync.reached(System.nanoTime());
+    }
+    assertThat(dumps).isEmpty();
+  }
+
+  private void readDump(int entries) {
+    for (int i = 0; i <= entries; i++) {
       resync.step(1);
     }
-    resync.reached(early); // as far as the stream has been read: too early for conclusions
-    meanwhile.run();
-    resync.reached(System.nanoTime());
+  }
+
+  /** Everything that was told so far has been read. */
+  private void catchUp() {
     LockSupport.parkNanos(4 * MILLI);
     resync.reached(System.nanoTime());
-    assertThat(resync.completed()).isEqualTo(before + 1);
   }
 
   private void compare(FlowRecord... entries) {
@@ -216,15 +235,144 @@ class ResyncTest {
     assertThat(tracker.synthesised()).isZero();
   }
 
-  /** Fails if flows that began while the dump ran are taken for ended ones. */
+  /**
+   * Fails if flows that began while the dump ran are taken for ended ones; the clock need not have
+   * gone on meanwhile.
+   */
   @Test
   void flowsThatBeginDuringTheDumpStay() {
     compare();
     gap();
-    long nowMillis = (EventLog.nowNanos() - BASE) / MILLI + 5_000;
-    compare(() -> tell(Kind.NEW, 5, nowMillis));
-    assertThat(told()).containsExactly("gap", "new 5");
+    long nowMillis = (EventLog.nowNanos() - BASE) / MILLI;
+    compare(
+        () -> {
+          tell(Kind.NEW, 5, nowMillis + 5_000);
+          tell(Kind.NEW, 6, nowMillis - 3_600_000);
+        });
+    assertThat(told()).containsExactly("gap", "new 5", "new 6");
+    assertThat(tracker.open()).isEqualTo(2);
+  }
+
+  /** Fails if a flow is not taken for ended since the clock was ahead when it began. */
+  @Test
+  void aFlowOfTheFutureEndsToo() {
+    compare();
+    tell(Kind.NEW, 1, (EventLog.nowNanos() - BASE) / MILLI + 3_600_000);
+    gap();
+    compare();
+    assertThat(told()).containsExactly("new 1", "gap", "destroy 1 synthesised");
+  }
+
+  /**
+   * Fails if the dump begins before what was queued before the loss has been read: such a flow
+   * would look as if it had begun later, and its lost end would never be concluded.
+   */
+  @Test
+  void whatWasQueuedBeforeTheLossIsReadBeforeTheDump() {
+    compare();
+    gap();
+    long early = System.nanoTime();
+    dumps.add(new PlayedDump());
+    // What it waits for after the comparison before.
+    for (int i = 0; i < 10; i++) {
+      LockSupport.parkNanos(resync.step(100) * MILLI);
+      resync.reached(early);
+    }
+    assertThat(dumps).hasSize(1);
+    tell(Kind.NEW, 1, 0);
+    long before = resync.completed();
+    for (int i = 0; i < 1_000 && resync.completed() == before; i++) {
+      resync.reached(System.nanoTime());
+      LockSupport.parkNanos(resync.step(1) * MILLI);
+    }
+    assertThat(told()).containsExactly("gap", "new 1", "destroy 1 synthesised");
+  }
+
+  /** Fails if an entry that was ready before the last event of a flow puts it back. */
+  @Test
+  void anEntryIsOlderThanTheEventsSinceTheDumpBegan() {
+    compare();
+    tell(Kind.NEW, 1, 0);
+    gap();
+    beginDump(new PlayedDump(entry(1, 0)));
+    // By a clock that was set back since then.
+    event(Kind.UPDATE, 1, -5_000).status(DNAT | 2).protocolState(3).publish();
+    ring.poll(tracker, 64);
+    readDump(1);
+    catchUp();
+    resync.step(1);
+    assertThat(resync.isCurrent()).isTrue();
+    assertThat(told()).containsExactly("new 1", "gap", "update 1");
+  }
+
+  /**
+   * Fails if a flow whose first packet waited in a queue (its event then has the time of the
+   * packet's arrival, its start is when it went on) is taken for two.
+   */
+  @Test
+  void aFirstPacketThatWasHeldUpBeginsOneFlow() {
+    compare();
+    tell(Kind.NEW, 9, 60_000);
+    tell(Kind.NEW, 1, 0);
+    gap();
+    compare(entry(9, 60_000), entry(1, 60_001));
+    tell(Kind.DESTROY, 1, 60_001);
+
+    // The same, and no dump shows it.
+    tracker.queuedAfter(BASE + 90_000 * MILLI);
+    tell(Kind.NEW, 2, 70_000);
+    gap();
+    tell(Kind.DESTROY, 2, 90_001);
+    assertThat(told())
+        .containsExactly("new 9", "new 1", "gap", "destroy 1", "new 2", "gap", "destroy 2");
+    assertThat(tracker.synthesised()).isZero();
+  }
+
+  /** Fails if the flow that a dump shows is passed over since the clock was set back. */
+  @Test
+  void theDumpIsRightAlsoIfTheClockWasSetBack() {
+    compare(entry(1, 10_000));
+    gap();
+    compare(entry(1, 4_000));
+    assertThat(told()).containsExactly("gap", "destroy 1 synthesised", "new 1 synthesised");
     assertThat(tracker.open()).isEqualTo(1);
+  }
+
+  /**
+   * Fails if all conclusions are made in one go, an event that comes between two portions is
+   * concluded as well, or what was concluded is told again.
+   */
+  @Test
+  void conclusionsAreMadeInPortions() {
+    compare();
+    for (int id = 1; id <= 400; id++) {
+      tell(Kind.NEW, id, id);
+    }
+    gap();
+    told();
+    beginDump(new PlayedDump());
+    readDump(0);
+    catchUp();
+    long before = tracker.synthesised();
+    resync.step(1);
+    assertThat(tracker.synthesised() - before).isEqualTo(1024 / 8);
+    assertThat(resync.isCurrent()).isFalse();
+    tell(Kind.DESTROY, 1, 1);
+    tell(Kind.DESTROY, 400, 400);
+    tell(Kind.NEW, 500, 500);
+    // A sign of life: it cannot have ended in the gap.
+    tell(Kind.UPDATE, 399, 399);
+    // It goes on though nobody reads.
+    for (int i = 0; i < 1_000 && !resync.isCurrent(); i++) {
+      LockSupport.parkNanos(resync.step(1) * MILLI);
+    }
+    assertThat(resync.isCurrent()).isTrue();
+    assertThat(tracker.duplicates()).as("the end of 1, which had been concluded").isEqualTo(1);
+    assertThat(tracker.open()).isEqualTo(2);
+    List<String> told = told();
+    assertThat(told).doesNotHaveDuplicates().hasSize(400 + 1);
+    assertThat(told.subList(128, 131)).containsExactly("destroy 400", "new 500", "update 399");
+    assertThat(told).filteredOn(line -> line.endsWith("synthesised")).hasSize(398);
   }
 
   /** Fails if an entry that the kernel had ready before the flow ended brings it back to life. */
@@ -297,15 +445,12 @@ class ResyncTest {
     compare();
     tell(Kind.NEW, 1, 0);
     gap();
-    dumps.add(new PlayedDump());
-    while (!dumps.isEmpty()) {
-      LockSupport.parkNanos(resync.step(1) * MILLI);
-    }
+    beginDump(new PlayedDump());
     buckets = 2048;
-    resync.step(1);
+    readDump(0);
     resync.reached(System.nanoTime() + 1_000_000_000);
     assertThat(told()).containsExactly("new 1", "gap");
-    dumps.add(
+    beginDump(
         new EntryReader() {
           @Override
           public boolean read(Consumer<FlowRecord> consumer) {
@@ -320,10 +465,7 @@ class ResyncTest {
           @Override
           public void close() {}
         });
-    while (!dumps.isEmpty()) {
-      LockSupport.parkNanos(resync.step(1) * MILLI);
-    }
-    resync.step(1);
+    readDump(0);
     resync.reached(System.nanoTime() + 1_000_000_000);
     assertThat(told()).isEmpty();
     compare(entry(1, 0));
