@@ -247,13 +247,12 @@ class FlowEventsIT {
         Cursor cursor = log.from(1, FlowFilter.ALL, EventStream.Format.LINES)) {
       await(() -> reader.statistics().received() + reader.statistics().lost() == sent);
       tool.flush();
-      await(() -> reader.statistics().received() + reader.statistics().lost() == 2 * sent);
+      await(() -> reader.statistics().received() + reader.statistics().lost() == 2L * sent);
       long last = log.nextSequence() - 1;
       long received = 0;
       long lost = 0;
       long next = 1;
-      for (JsonNode line :
-          readUntil(cursor, read -> endOf(read.get(read.size() - 1)) >= last)) {
+      for (JsonNode line : readUntil(cursor, read -> endOf(read.get(read.size() - 1)) >= last)) {
         assertThat(line.get("seq").asLong()).isEqualTo(next);
         next = endOf(line) + 1;
         if (line.get("event").asString().equals("gap")) {
