@@ -264,10 +264,10 @@ class ResponderTest {
     send(asker, question, port);
     DatagramPacket asked = receive(resolver);
     byte[] right = answer(content(asked), 0);
-    byte[] otherId = right.clone();
+    byte[] otherId = answer(content(asked), NXDOMAIN);
     otherId[1] ^= 1;
     answer(resolver, asked, otherId);
-    byte[] otherName = right.clone();
+    byte[] otherName = answer(content(asked), NXDOMAIN);
     otherName[14] ^= 2;
     answer(resolver, asked, otherName);
     answer(resolver, asked, content(asked));
@@ -445,6 +445,8 @@ class ResponderTest {
   void queriesOverTcpAreAskedOverTcp() throws Exception {
     ServerSocket first = keep(new ServerSocket(0, 5, GATEWAY));
     ServerSocket second = keep(new ServerSocket(0, 5, GATEWAY));
+    first.setSoTimeout(5_000);
+    second.setSoTimeout(5_000);
     resolvers.add(new InetSocketAddress(GATEWAY, first.getLocalPort()));
     resolvers.add(new InetSocketAddress(GATEWAY, second.getLocalPort()));
     Socket asker = connect();
