@@ -26,6 +26,7 @@ import dev.sluice.model.InterfaceName;
 import dev.sluice.netlink.NetlinkException;
 import dev.sluice.netlink.SocketOwner;
 import dev.sluice.network.HostNetworks;
+import dev.sluice.network.Topology;
 import dev.sluice.network.UnknownTargetException;
 import dev.sluice.nftables.Monitor;
 import dev.sluice.nftables.Nftables;
@@ -145,11 +146,13 @@ public final class Agent implements AutoCloseable {
     MappingIndex index = new MappingIndex();
     // Until the events are read, the kernel's table is asked.
     AtomicReference<LiveFlows> liveFlows = new AtomicReference<>(LiveFlows.UNKNOWN);
+    Topology topology = new Topology(table.networks(), table.sandboxes());
     TablePublisher publisher =
         keep(
             new TablePublisher(
                 table,
                 hostNetworks,
+                topology,
                 reservations,
                 new ReservedLocalPorts(sysctl),
                 new FlowCutter(conntrack, liveFlows::get, index, hostNetworks::isLocal),

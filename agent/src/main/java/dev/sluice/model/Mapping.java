@@ -27,6 +27,8 @@ import java.util.Optional;
  * @param targetPorts the ports of the container, as many as host ports
  * @param createdAt when it was published
  * @param options who may use it, and how much; allowed sources are of the mapping's family
+ * @param sandbox whose port it is, if it was published by name: the target is that sandbox's
+ *     address, and moves with it
  */
 public record Mapping(
     MappingId id,
@@ -38,7 +40,8 @@ public record Mapping(
     IpAddress targetAddress,
     PortRange targetPorts,
     Instant createdAt,
-    MappingOptions options) {
+    MappingOptions options,
+    Optional<SandboxName> sandbox) {
 
   /** Each allowed source is kept once for each host port. */
   public static final int MAX_PORTS_TIMES_SOURCES = 65_536;
@@ -83,6 +86,32 @@ public record Mapping(
     HostBinding.check(protocol, targetAddress.family(), hostAddress);
     Target.check(targetAddress);
     checkOptions(options, protocol, targetAddress.family(), hostPorts);
+  }
+
+  /** A mapping that was published by address. */
+  public Mapping(
+      MappingId id,
+      Optional<MappingName> name,
+      Owner owner,
+      Protocol protocol,
+      Optional<IpAddress> hostAddress,
+      PortRange hostPorts,
+      IpAddress targetAddress,
+      PortRange targetPorts,
+      Instant createdAt,
+      MappingOptions options) {
+    this(
+        id,
+        name,
+        owner,
+        protocol,
+        hostAddress,
+        hostPorts,
+        targetAddress,
+        targetPorts,
+        createdAt,
+        options,
+        Optional.empty());
   }
 
   /** A mapping that anybody may use. */
@@ -166,19 +195,27 @@ public record Mapping(
   }
 
   public Mapping withName(Optional<MappingName> newName) {
-    return with(newName, targetAddress, options);
+    return with(newName, targetAddress, options, sandbox);
   }
 
   public Mapping withTarget(IpAddress newTarget) {
-    return with(name, newTarget, options);
+    return with(name, newTarget, options, sandbox);
   }
 
   public Mapping withOptions(MappingOptions newOptions) {
-    return with(name, targetAddress, newOptions);
+    return with(name, targetAddress, newOptions, sandbox);
+  }
+
+  /** The same as a port of that sandbox, or of nobody's but its address. */
+  public Mapping of(Optional<SandboxName> newSandbox) {
+    return with(name, targetAddress, options, newSandbox);
   }
 
   private Mapping with(
-      Optional<MappingName> newName, IpAddress newTarget, MappingOptions newOptions) {
+      Optional<MappingName> newName,
+      IpAddress newTarget,
+      MappingOptions newOptions,
+      Optional<SandboxName> newSandbox) {
     return new Mapping(
         id,
         newName,
@@ -189,7 +226,8 @@ public record Mapping(
         newTarget,
         targetPorts,
         createdAt,
-        newOptions);
+        newOptions,
+        newSandbox);
   }
 
   /** The family of the connections, which is that of the target. */

@@ -1,8 +1,10 @@
 package dev.sluice.model;
 
+import dev.sluice.net.Family;
 import dev.sluice.net.IpAddress;
 import dev.sluice.net.Prefix;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * A bridge on the host and the subnets of the containers attached to it.
@@ -11,8 +13,14 @@ import java.util.List;
  * @param bridge the interface of the bridge
  * @param subnets the blocks its containers have addresses of, at least one, none in another
  * @param egress how its containers look to the outside
+ * @param settings what else it is
  */
-public record Network(String name, InterfaceName bridge, List<Prefix> subnets, Egress egress) {
+public record Network(
+    String name,
+    InterfaceName bridge,
+    List<Prefix> subnets,
+    Egress egress,
+    NetworkSettings settings) {
 
   /**
    * Copies the list and checks the parts.
@@ -40,6 +48,26 @@ public record Network(String name, InterfaceName bridge, List<Prefix> subnets, E
         }
       }
     }
+  }
+
+  /** A network on a bridge that was there before. */
+  public Network(String name, InterfaceName bridge, List<Prefix> subnets, Egress egress) {
+    this(name, bridge, subnets, egress, NetworkSettings.NONE);
+  }
+
+  /** The same on an interface that has got another name. */
+  public Network withBridge(InterfaceName renamed) {
+    return new Network(name, renamed, subnets, egress, settings);
+  }
+
+  /** Whether Sluice made its bridge, and takes it away with the network. */
+  public boolean isManaged() {
+    return settings.made().isPresent();
+  }
+
+  /** The subnet of that family. */
+  public Optional<Prefix> subnet(Family family) {
+    return subnets.stream().filter(subnet -> subnet.family() == family).findFirst();
   }
 
   /** Whether the address is one of its containers'. */

@@ -3,13 +3,16 @@ package dev.sluice.model;
 import dev.sluice.net.IpAddress;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.Collectors;
 
 /**
  * One request: all of its ports are published, or none.
  *
  * @param ports what to publish, at least one
  * @param targets the addresses of the container, one of each family at most: each port leads to all
- *     of them whose family its host address admits
+ *     of them whose family its host address admits; none where a sandbox is named
+ * @param sandbox the container by its name: its addresses are looked up, and the ports follow it
+ *     from network to network
  * @param name what to call it; several mappings may share a name
  * @param owner who asks
  * @param options who may use the ports, and how much. Allowed sources count for the target of their
@@ -18,6 +21,7 @@ import java.util.Optional;
 public record PublishRequest(
     List<PortSpec> ports,
     List<IpAddress> targets,
+    Optional<SandboxName> sandbox,
     Optional<MappingName> name,
     Owner owner,
     MappingOptions options) {
@@ -41,8 +45,9 @@ public record PublishRequest(
               + " are possible: split it");
     }
     targets = Targets.check(targets);
-    if (targets.isEmpty()) {
-      throw new IllegalArgumentException("a publish request needs a target");
+    if (targets.isEmpty() == sandbox.isEmpty()) {
+      throw new IllegalArgumentException(
+          "a publish request needs a target: either addresses or the name of a sandbox");
     }
   }
 
@@ -52,6 +57,45 @@ public record PublishRequest(
             && spec.hostPorts() instanceof PortSpec.Exactly exactly
             && exactly.ports().equals(spec.targetPorts());
     return keepsItsPorts ? 1 : spec.targetPorts().size();
+  }
+
+  /** A request by address. */
+  public PublishRequest(
+      List<PortSpec> ports,
+      List<IpAddress> targets,
+      Optional<MappingName> name,
+      Owner owner,
+      MappingOptions options) {
+    this(ports, targets, Optional.empty(), name, owner, options);
+  }
+
+  /** A request by name. */
+  public PublishRequest(
+      List<PortSpec> ports,
+      SandboxName sandbox,
+      Optional<MappingName> name,
+      Owner owner,
+      MappingOptions options) {
+    this(ports, List.of(), Optional.of(sandbox), name, owner, options);
+  }
+
+  /** What the ports lead to, as it was asked for. */
+  public String targetText() {
+    return sandbox
+        .map(SandboxName::text)
+        .orElseGet(
+            () -> targets.stream().map(IpAddress::toString).collect(Collectors.joining(" and ")));
+  }
+
+  /** The same with other ports and addresses, or with other ports of the same sandbox. */
+  public PublishRequest with(List<PortSpec> otherPorts, List<IpAddress> otherTargets) {
+    return new PublishRequest(
+        otherPorts, sandbox.isPresent() ? List.of() : otherTargets, sandbox, name, owner, options);
+  }
+
+  /** A request for each of the ports. */
+  public List<PublishRequest> oneByOne() {
+    return ports.stream().map(port -> with(List.of(port), targets)).toList();
   }
 
   /** A request with one target and no options. */

@@ -86,6 +86,11 @@ public final class Bytes {
     return length <= value.length ? this : new Bytes(Arrays.copyOf(value, length));
   }
 
+  /** As UTF-8. */
+  public String toText() {
+    return new String(value, StandardCharsets.UTF_8);
+  }
+
   public byte[] toArray() {
     return value.clone();
   }

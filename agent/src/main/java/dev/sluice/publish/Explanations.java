@@ -4,7 +4,6 @@ import dev.sluice.model.HostBinding;
 import dev.sluice.model.InvalidMappingException;
 import dev.sluice.model.Mapping;
 import dev.sluice.model.PublishedMapping;
-import dev.sluice.net.IpAddress;
 import dev.sluice.net.PortRange;
 import dev.sluice.network.UnknownTargetException;
 import dev.sluice.publish.PublishException.Kind;
@@ -18,10 +17,6 @@ import java.util.function.Supplier;
 /** Failures of a request, as one sentence for who asked: what is in the way, and what to do. */
 final class Explanations {
   private Explanations() {}
-
-  static String targetsText(List<IpAddress> targets) {
-    return String.join(" and ", targets.stream().map(IpAddress::toString).toList());
-  }
 
   /** A host port has an element already; {@code published} is what the table holds. */
   static PublishException alreadyPublished(

@@ -4,16 +4,19 @@ import dev.sluice.ffi.SystemCallException;
 import dev.sluice.flow.FlowCutter;
 import dev.sluice.model.DrainTime;
 import dev.sluice.model.Draining;
+import dev.sluice.model.Egress;
 import dev.sluice.model.HostBinding;
 import dev.sluice.model.Mapping;
 import dev.sluice.model.MappingId;
-import dev.sluice.model.MappingName;
 import dev.sluice.model.MappingOptions;
 import dev.sluice.model.Network;
+import dev.sluice.model.OpenPort;
 import dev.sluice.model.Owner;
 import dev.sluice.model.PortSpec;
 import dev.sluice.model.PublishRequest;
 import dev.sluice.model.PublishedMapping;
+import dev.sluice.model.SandboxChange;
+import dev.sluice.model.SandboxName;
 import dev.sluice.model.Targets;
 import dev.sluice.model.UpdateRequest;
 import dev.sluice.net.Family;
@@ -21,6 +24,9 @@ import dev.sluice.net.IpAddress;
 import dev.sluice.net.PortRange;
 import dev.sluice.net.Prefix;
 import dev.sluice.network.HostNetworks;
+import dev.sluice.network.NetworkTable;
+import dev.sluice.network.Topology;
+import dev.sluice.network.UnknownTargetException;
 import dev.sluice.publish.PublishException.Kind;
 import dev.sluice.ruleset.AlreadyPublishedException;
 import dev.sluice.ruleset.Change;
@@ -34,6 +40,7 @@ import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
@@ -43,6 +50,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.function.Consumer;
 import java.util.function.Function;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -52,10 +60,10 @@ import org.slf4j.LoggerFactory;
  * transaction changes the table, then flows that the change concerns are ended, then the answer is
  * given. Whatever fails, what came before it is undone.
  *
- * <p>Nothing about mappings is kept here: reading asks the table. The exceptions are the list of
- * attached networks, which only this object adds to, and the ports that another process holds.
+ * <p>Nothing about mappings is kept here: reading asks the table. The exceptions are the ports that
+ * another process holds, and how many ports each sandbox has.
  */
-public final class TablePublisher implements Publisher, AutoCloseable {
+public final class TablePublisher implements Publisher, NetworkTable, AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(TablePublisher.class);
 
   /** How often a port the kernel chose may turn out to be published before we give up. */
@@ -80,7 +88,10 @@ public final class TablePublisher implements Publisher, AutoCloseable {
   // Reservation, transaction and cutting belong together: two requests for one port must not
   // interleave.
   private final Object oneRequestAtATime = new Object();
-  private final List<Network> attached;
+  private final Topology topology;
+  // How many mappings were published by each sandbox's name: one that has none goes without reading
+  // the table.
+  private final Map<SandboxName, Integer> portsOf = new HashMap<>();
   // Targets whose bridge ports have been looked at, so that only the first mapping of one pays for
   // it.
   private final Set<IpAddress> knownTargets = new HashSet<>();
@@ -90,6 +101,7 @@ public final class TablePublisher implements Publisher, AutoCloseable {
   public TablePublisher(
       SluiceTable table,
       HostNetworks hostNetworks,
+      Topology topology,
       PortReservations reservations,
       ReservedLocalPorts localPorts,
       FlowCutter flows,
@@ -97,13 +109,13 @@ public final class TablePublisher implements Publisher, AutoCloseable {
       Clock clock) {
     this.table = table;
     this.hostNetworks = hostNetworks;
+    this.topology = topology;
     this.reservations = reservations;
     this.localPorts = localPorts;
     this.flows = flows;
     this.listener = listener;
     this.clock = clock;
     this.drainer = new Drainer(clock, this::endDrained);
-    this.attached = new ArrayList<>(table.networks());
   }
 
   // ---- taking over
@@ -117,10 +129,10 @@ public final class TablePublisher implements Publisher, AutoCloseable {
   public List<String> resume() {
     synchronized (oneRequestAtATime) {
       List<String> problems = new ArrayList<>();
-      for (Network network : attached) {
+      for (Network network : topology.networks()) {
         try {
           hostNetworks.prepare(network);
-        } catch (UncheckedIOException e) {
+        } catch (UncheckedIOException | UnknownTargetException e) {
           problems.add("network " + network.name() + ": " + e.getMessage());
         }
       }
@@ -128,6 +140,7 @@ public final class TablePublisher implements Publisher, AutoCloseable {
       for (PublishedMapping published : table.mappings()) {
         Mapping mapping = published.mapping();
         listener.published(mapping);
+        count(mapping, 1);
         ports.add(mapping.hostPorts());
         hold(mapping);
       }
@@ -173,10 +186,12 @@ public final class TablePublisher implements Publisher, AutoCloseable {
     }
   }
 
-  /** Makes the network on this interface known, so that its containers reach the outside. */
+  // ---- networks and sandboxes
+
+  @Override
   public void attach(Network network) {
     synchronized (oneRequestAtATime) {
-      if (attached.stream().anyMatch(known -> known.bridge().equals(network.bridge()))) {
+      if (topology.onBridge(network.bridge()).isPresent()) {
         return;
       }
       Runnable undo = hostNetworks.prepare(network);
@@ -186,23 +201,79 @@ public final class TablePublisher implements Publisher, AutoCloseable {
         undo.run();
         throw e;
       }
-      attached.add(network);
+      topology.put(network);
     }
+  }
+
+  @Override
+  public void detach(Network network) {
+    synchronized (oneRequestAtATime) {
+      List<String> there =
+          table.mappings().stream()
+              .filter(one -> network.contains(one.mapping().targetAddress()))
+              .map(one -> one.mapping().label() + " (" + one.mapping().hostText() + ")")
+              .toList();
+      if (!there.isEmpty()) {
+        throw new PublishException(
+            Kind.CONFLICT,
+            "the network "
+                + network.name()
+                + " has published ports, "
+                + (there.size() > 3
+                    ? there.get(0) + " and " + (there.size() - 1) + " more"
+                    : String.join(", ", there))
+                + ": unpublish them first");
+      }
+      table.apply(Change.detach(network));
+      topology.remove(network);
+    }
+  }
+
+  @Override
+  public void rename(Network before, Network now) {
+    synchronized (oneRequestAtATime) {
+      hostNetworks.prepare(now);
+      table.apply(Change.rename(before, now));
+      topology.remove(before);
+      topology.put(now);
+    }
+  }
+
+  @Override
+  public List<Mapping> change(SandboxChange change, List<PublishRequest> publish) {
+    String what =
+        publish.isEmpty() ? "change the sandbox " + change.name() : "publish to " + change.name();
+    return change(
+        what,
+        publish.stream()
+            .flatMap(request -> request.ports().stream())
+            .allMatch(spec -> spec.hostPorts() instanceof PortSpec.Any),
+        work -> {
+          work.sandbox = change;
+          if (portsOf.getOrDefault(change.name(), 0) > 0) {
+            work.follow(change);
+          }
+          for (PublishRequest request : publish) {
+            List<IpAddress> targets = work.targetsOf(request);
+            request.ports().forEach(spec -> work.publish(spec, request, targets));
+          }
+        });
   }
 
   // ---- publishing
 
   @Override
   public List<Mapping> publish(PublishRequest request) {
-    String what = "publish to " + Explanations.targetsText(request.targets());
+    String what = "publish to " + request.targetText();
     boolean chosenByUs =
         request.ports().stream().allMatch(spec -> spec.hostPorts() instanceof PortSpec.Any);
     return change(
         what,
         chosenByUs,
         work -> {
+          List<IpAddress> targets = work.targetsOf(request);
           for (PortSpec spec : request.ports()) {
-            work.publish(spec, request);
+            work.publish(spec, request, targets);
           }
         });
   }
@@ -231,13 +302,15 @@ public final class TablePublisher implements Publisher, AutoCloseable {
           }
           if (!request.add().isEmpty()) {
             PublishRequest more = further(request, selected);
-            more.ports().forEach(spec -> work.publish(spec, more));
+            List<IpAddress> targets = work.targetsOf(more);
+            more.ports().forEach(spec -> work.publish(spec, more, targets));
           }
           work.cutOldTargets = request.cut();
         });
   }
 
-  private static void checkTargetsExist(UpdateRequest request, List<PublishedMapping> selected) {
+  private void checkTargetsExist(UpdateRequest request, List<PublishedMapping> selected) {
+    request.sandbox().ifPresent(topology::targets);
     for (IpAddress target : request.targets()) {
       if (selected.stream().noneMatch(one -> one.mapping().family() == target.family())) {
         throw new PublishException(
@@ -251,24 +324,35 @@ public final class TablePublisher implements Publisher, AutoCloseable {
     }
   }
 
-  private static Mapping changed(Mapping mapping, UpdateRequest request) {
+  private Mapping changed(Mapping mapping, UpdateRequest request) {
     MappingOptions options = request.options().applyTo(mapping.options());
-    IpAddress target =
-        Targets.of(request.targets(), mapping.family()).orElse(mapping.targetAddress());
+    List<IpAddress> targets = request.sandbox().map(topology::targets).orElseGet(request::targets);
+    Optional<IpAddress> other = Targets.of(targets, mapping.family());
+    if (request.sandbox().isPresent() && other.isEmpty()) {
+      throw new PublishException(
+          Kind.INVALID,
+          "the sandbox "
+              + request.sandbox().get()
+              + " has no "
+              + mapping.family().title()
+              + " address, and "
+              + mapping.hostText()
+              + " needs one");
+    }
+    IpAddress target = other.orElse(mapping.targetAddress());
     return mapping
         .withName(request.name().or(mapping::name))
         .withTarget(target)
+        .of(other.isPresent() ? request.sandbox() : mapping.sandbox())
         .withOptions(optionsFor(options, target));
   }
 
   /** The request that would have published the added ports along with the others. */
-  private static PublishRequest further(UpdateRequest request, List<PublishedMapping> selected) {
+  private PublishRequest further(UpdateRequest request, List<PublishedMapping> selected) {
     Set<IpAddress> targets = new LinkedHashSet<>();
-    Set<Optional<MappingName>> names = new LinkedHashSet<>();
+    Mapping first = changed(selected.get(0).mapping(), request);
     for (PublishedMapping one : selected) {
-      Mapping now = changed(one.mapping(), request);
-      targets.add(now.targetAddress());
-      names.add(now.name());
+      targets.add(changed(one.mapping(), request).targetAddress());
     }
     MappingOptions options = request.options().applyTo(selected.get(0).mapping().options());
     if (request.options().allowedSources().isEmpty()) {
@@ -281,9 +365,10 @@ public final class TablePublisher implements Publisher, AutoCloseable {
     }
     return new PublishRequest(
         request.add(),
-        List.copyOf(targets),
-        names.iterator().next(),
-        selected.get(0).mapping().owner(),
+        first.sandbox().isPresent() ? List.of() : List.copyOf(targets),
+        first.sandbox(),
+        first.name(),
+        first.owner(),
         options);
   }
 
@@ -311,7 +396,15 @@ public final class TablePublisher implements Publisher, AutoCloseable {
                   new Reconciliation(
                       published().stream().filter(p -> p.mapping().owner() == owner).toList());
               List<Wish> missing = new ArrayList<>();
-              for (Wish wish : Wish.mostDefiniteFirst(requests)) {
+              List<Wish> wishes = new ArrayList<>();
+              for (PublishRequest request : requests) {
+                attempt(
+                    () -> wishes.addAll(Wish.of(request, work.targetsOf(request))),
+                    request.oneByOne(),
+                    work,
+                    leavingOut ? leftOut : null);
+              }
+              for (Wish wish : Wish.mostDefiniteFirst(wishes)) {
                 Runnable step =
                     () -> {
                       List<IpAddress> without = keep(wish, plan, work, unchanged);
@@ -319,7 +412,7 @@ public final class TablePublisher implements Publisher, AutoCloseable {
                         missing.add(wish.to(without));
                       }
                     };
-                attempt(step, wish, work, leavingOut ? leftOut : null);
+                attempt(step, List.of(wish.alone()), work, leavingOut ? leftOut : null);
               }
               // First what is no longer asked for: its ports may be what others ask for now.
               for (PublishedMapping one : plan.left()) {
@@ -328,14 +421,20 @@ public final class TablePublisher implements Publisher, AutoCloseable {
               }
               for (Wish wish : missing) {
                 Runnable step = () -> work.publish(wish.spec(), wish.request(), wish.targets());
-                attempt(step, wish, work, leavingOut ? leftOut : null);
+                attempt(step, List.of(wish.alone()), work, leavingOut ? leftOut : null);
               }
             });
     return new Applied(published, withdrawn, unchanged, leftOut);
   }
 
-  /** Takes a step of a request; if it fails and there is a list of what is left out, adds it. */
-  private void attempt(Runnable step, Wish wish, Work work, @Nullable List<LeftOut> leftOut) {
+  /**
+   * Takes a step of a request.
+   *
+   * @param parts what is not published if it fails
+   * @param leftOut gets the parts then; null: the request fails as a whole
+   */
+  private void attempt(
+      Runnable step, List<PublishRequest> parts, Work work, @Nullable List<LeftOut> leftOut) {
     if (leftOut == null) {
       step.run();
       return;
@@ -345,13 +444,12 @@ public final class TablePublisher implements Publisher, AutoCloseable {
       step.run();
     } catch (RuntimeException e) {
       work.rollBackTo(mark);
-      PublishRequest request = wish.alone();
-      String what = "publish to " + Explanations.targetsText(request.targets());
+      String what = "publish to " + parts.get(0).targetText();
       RuntimeException reason = Explanations.explain(what, e, work::publishedBefore);
       if (!(reason instanceof PublishException refused)) {
         throw reason;
       }
-      leftOut.add(new LeftOut(request, refused));
+      parts.forEach(part -> leftOut.add(new LeftOut(part, refused)));
     }
   }
 
@@ -373,7 +471,12 @@ public final class TablePublisher implements Publisher, AutoCloseable {
         continue;
       }
       kept.put(
-          found.get(), found.get().mapping().withOptions(optionsFor(request.options(), target)));
+          found.get(),
+          found
+              .get()
+              .mapping()
+              .withOptions(optionsFor(request.options(), target))
+              .of(request.sandbox()));
     }
     kept.entrySet().stream()
         .filter(one -> !one.getValue().equals(one.getKey().mapping()))
@@ -428,6 +531,7 @@ public final class TablePublisher implements Publisher, AutoCloseable {
     private final Set<IpAddress> reachable = new HashSet<>();
     private @Nullable List<PublishedMapping> publishedBefore;
     private boolean cutOldTargets;
+    private @Nullable SandboxChange sandbox;
 
     /** How far the work has come. */
     private record Mark(int undo, int attach, int added, int replaced, int results) {}
@@ -459,8 +563,32 @@ public final class TablePublisher implements Publisher, AutoCloseable {
       return publishedBefore;
     }
 
-    void publish(PortSpec spec, PublishRequest request) {
-      publish(spec, request, request.targets());
+    /** Where the ports of a request lead to. */
+    List<IpAddress> targetsOf(PublishRequest request) {
+      if (request.sandbox().isEmpty()) {
+        return request.targets();
+      }
+      SandboxName name = request.sandbox().get();
+      SandboxChange change = sandbox;
+      return change != null && change.name().equals(name) && !change.targets().isEmpty()
+          ? change.targets()
+          : topology.targets(name);
+    }
+
+    /** Moves the ports of a sandbox that leaves addresses to others it has, or takes them back. */
+    void follow(SandboxChange change) {
+      for (PublishedMapping one : publishedBefore()) {
+        Mapping mapping = one.mapping();
+        if (!mapping.sandbox().equals(Optional.of(change.name()))
+            || change.after().filter(after -> after.has(mapping.targetAddress())).isPresent()) {
+          continue;
+        }
+        Targets.of(change.targets(), mapping.family())
+            .ifPresentOrElse(
+                target -> replace(one, mapping.withTarget(target)), () -> withdraw(mapping));
+      }
+      // Nobody is left at the old addresses.
+      cutOldTargets = true;
     }
 
     void publish(PortSpec spec, PublishRequest request, List<IpAddress> targets) {
@@ -481,7 +609,8 @@ public final class TablePublisher implements Publisher, AutoCloseable {
                       target,
                       spec.targetPorts(),
                       now,
-                      optionsFor(request.options(), target)));
+                      optionsFor(request.options(), target),
+                      request.sandbox()));
       added.addAll(mappings);
       results.addAll(mappings);
     }
@@ -525,7 +654,7 @@ public final class TablePublisher implements Publisher, AutoCloseable {
       if (reachable.contains(target)) {
         return;
       }
-      boolean known = attached.stream().anyMatch(network -> network.contains(target));
+      boolean known = topology.containing(target).isPresent();
       boolean coming = attach.stream().anyMatch(network -> network.contains(target));
       if (!coming && (!known || hostNetworks.isLocal(target))) {
         attach.add(hostNetworks.behind(target));
@@ -550,13 +679,21 @@ public final class TablePublisher implements Publisher, AutoCloseable {
       publish.forEach(one -> listener.published(one.mapping()));
       List<Mapping> old = new ArrayList<>(before.stream().map(PublishedMapping::mapping).toList());
       old.addAll(withdrawn);
-      table.apply(Change.replace(attach, old, publish));
+      Change change = Change.replace(attach, old, publish).with(routedPorts(old, publish));
+      table.apply(sandbox == null ? change : change.with(sandbox));
       undo.forget();
-      attached.addAll(attach);
+      attach.forEach(topology::put);
+      if (sandbox != null) {
+        topology.remove(sandbox.name());
+        sandbox.after().ifPresent(topology::put);
+      }
       settle();
     }
 
     private void settle() {
+      before.forEach(one -> count(one.mapping(), -1));
+      after.forEach(one -> count(one.mapping(), 1));
+      added.forEach(one -> count(one, 1));
       tellWithdrawn(withdrawn);
       freed.forEach(reservations::release);
       forget(withdrawn);
@@ -594,6 +731,55 @@ public final class TablePublisher implements Publisher, AutoCloseable {
     }
   }
 
+  private void count(Mapping mapping, int more) {
+    mapping
+        .sandbox()
+        .ifPresent(
+            name ->
+                portsOf.compute(
+                    name,
+                    (same, ports) -> {
+                      int now = (ports == null ? 0 : ports) + more;
+                      return now == 0 ? null : now;
+                    }));
+  }
+
+  /**
+   * What becomes of the ports of routed networks, whose containers are reached directly where a
+   * port of theirs is published.
+   */
+  private Change.Ports routedPorts(List<Mapping> out, List<PublishedMapping> in) {
+    Set<OpenPort> open = new HashSet<>();
+    in.forEach(one -> open.addAll(directPorts(one.mapping())));
+    Set<OpenPort> close = new HashSet<>();
+    out.forEach(one -> close.addAll(directPorts(one)));
+    close.removeAll(open);
+    if (!close.isEmpty()) {
+      // Several host ports may lead to the same port.
+      Set<MappingId> leaving = new HashSet<>();
+      out.forEach(one -> leaving.add(one.id()));
+      for (PublishedMapping one : table.mappings()) {
+        if (!leaving.contains(one.mapping().id())) {
+          close.removeAll(directPorts(one.mapping()));
+        }
+      }
+    }
+    return new Change.Ports(close, open);
+  }
+
+  private List<OpenPort> directPorts(Mapping mapping) {
+    boolean routed =
+        topology
+            .containing(mapping.targetAddress())
+            .filter(network -> network.egress() instanceof Egress.Routed)
+            .isPresent();
+    return routed
+        ? IntStream.rangeClosed(mapping.targetPorts().first(), mapping.targetPorts().last())
+            .mapToObj(port -> new OpenPort(mapping.targetAddress(), mapping.protocol(), port))
+            .toList()
+        : List.of();
+  }
+
   private List<Mapping> change(String what, boolean retry, Consumer<Work> plan) {
     synchronized (oneRequestAtATime) {
       for (int attempt = 1; ; attempt++) {
@@ -620,9 +806,7 @@ public final class TablePublisher implements Publisher, AutoCloseable {
       return;
     }
     try {
-      attached.stream()
-          .filter(network -> network.contains(target))
-          .forEach(hostNetworks::allowHairpin);
+      topology.containing(target).ifPresent(hostNetworks::allowHairpin);
     } catch (RuntimeException e) {
       // The ports are published; only the container itself may not reach them by the host's
       // address.
@@ -688,7 +872,7 @@ public final class TablePublisher implements Publisher, AutoCloseable {
   private List<Mapping> withdraw(String nameOrId, Function<List<Mapping>, Change> change) {
     List<Mapping> mappings = find(nameOrId).stream().map(PublishedMapping::mapping).toList();
     try {
-      table.apply(change.apply(mappings));
+      table.apply(change.apply(mappings).with(routedPorts(mappings, List.of())));
     } catch (UncertainChangeException e) {
       throw Explanations.unknown("unpublish " + nameOrId, e);
     } catch (RuntimeException e) {
@@ -720,6 +904,7 @@ public final class TablePublisher implements Publisher, AutoCloseable {
       return;
     }
     for (Mapping mapping : withdrawn) {
+      count(mapping, -1);
       // A target may come back with another bridge port.
       knownTargets.remove(mapping.targetAddress());
       unheld.remove(mapping.id());

@@ -3,7 +3,6 @@ package dev.sluice.publish;
 import dev.sluice.model.PortSpec;
 import dev.sluice.model.PublishRequest;
 import dev.sluice.net.IpAddress;
-import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 
@@ -28,19 +27,14 @@ record Wish(PublishRequest request, PortSpec spec, List<IpAddress> targets) {
     targets = List.copyOf(targets);
   }
 
-  /**
-   * All that the requests ask for. Who names a port goes first, so that a free choice of others
-   * does not fall on it.
-   */
-  static List<Wish> mostDefiniteFirst(List<PublishRequest> requests) {
-    List<Wish> wishes = new ArrayList<>(requests.size());
-    for (PublishRequest request : requests) {
-      for (PortSpec spec : request.ports()) {
-        wishes.add(new Wish(request, spec, request.targets()));
-      }
-    }
-    wishes.sort(MOST_DEFINITE_FIRST);
-    return wishes;
+  /** All that a request asks for. */
+  static List<Wish> of(PublishRequest request, List<IpAddress> targets) {
+    return request.ports().stream().map(spec -> new Wish(request, spec, targets)).toList();
+  }
+
+  /** Who names a port goes first, so that a free choice of others does not fall on it. */
+  static List<Wish> mostDefiniteFirst(List<Wish> wishes) {
+    return wishes.stream().sorted(MOST_DEFINITE_FIRST).toList();
   }
 
   /** The same to fewer targets. */
@@ -50,7 +44,6 @@ record Wish(PublishRequest request, PortSpec spec, List<IpAddress> targets) {
 
   /** A request for just this. */
   PublishRequest alone() {
-    return new PublishRequest(
-        List.of(spec), targets, request.name(), request.owner(), request.options());
+    return request.with(List.of(spec), targets);
   }
 }

@@ -5,38 +5,87 @@ import dev.sluice.model.Mapping;
 import dev.sluice.model.MappingCounters;
 import dev.sluice.model.MappingId;
 import dev.sluice.model.Network;
+import dev.sluice.model.OpenPort;
 import dev.sluice.model.PublishedMapping;
+import dev.sluice.model.SandboxChange;
 import dev.sluice.model.Traffic;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 
 /**
  * What one transaction does to the table. Withdrawals come first, so a change can replace a
  * mapping.
  *
- * @param networks networks to attach that are not attached yet
+ * @param attach networks to put in that are not in it yet
+ * @param detach networks to take out
  * @param withdraw mappings to take out
  * @param publish mappings to put in, with what their counters begin at
- * @param drain withdrawn mappings whose connections are to be cut later
- * @param drained those for which that has been done
+ * @param ports what becomes of the ports of routed networks
+ * @param drain what becomes of withdrawn mappings whose connections live on
  * @param traffic what mappings have carried, to be kept for the next agent; {@link Traffic#NONE} to
  *     keep it no longer
+ * @param sandbox what becomes of a sandbox
  */
 public record Change(
-    List<Network> networks,
+    List<Network> attach,
+    List<Network> detach,
     List<Mapping> withdraw,
     List<PublishedMapping> publish,
-    List<Draining> drain,
-    List<Draining> drained,
-    Map<MappingId, Traffic> traffic) {
+    Ports ports,
+    Drain drain,
+    Map<MappingId, Traffic> traffic,
+    Optional<SandboxChange> sandbox) {
+
+  /** Nothing. */
+  public static final Change NONE =
+      new Change(
+          List.of(),
+          List.of(),
+          List.of(),
+          List.of(),
+          Ports.NONE,
+          Drain.NONE,
+          Map.of(),
+          Optional.empty());
+
+  /**
+   * Ports of containers on routed networks, which are reached without translation.
+   *
+   * @param close those that nobody may connect to any more
+   * @param open those that everybody may connect to from now on, or already
+   */
+  public record Ports(Set<OpenPort> close, Set<OpenPort> open) {
+    public static final Ports NONE = new Ports(Set.of(), Set.of());
+
+    public Ports {
+      close = Set.copyOf(close);
+      open = Set.copyOf(open);
+    }
+  }
+
+  /**
+   * Mappings whose connections live on for some time.
+   *
+   * @param begun withdrawn mappings whose connections are to be cut later
+   * @param ended those for which that has been done
+   */
+  public record Drain(List<Draining> begun, List<Draining> ended) {
+    public static final Drain NONE = new Drain(List.of(), List.of());
+
+    public Drain {
+      begun = List.copyOf(begun);
+      ended = List.copyOf(ended);
+    }
+  }
+
   public Change {
-    networks = List.copyOf(networks);
+    attach = List.copyOf(attach);
+    detach = List.copyOf(detach);
     withdraw = List.copyOf(withdraw);
     publish = List.copyOf(publish);
-    drain = List.copyOf(drain);
-    drained = List.copyOf(drained);
     traffic = Map.copyOf(traffic);
   }
 
@@ -45,30 +94,77 @@ public record Change(
   }
 
   public static Change withdraw(List<Mapping> mappings) {
-    return withdraw(mappings, List.of());
+    return replace(List.of(), mappings, List.of());
   }
 
   /** Takes mappings back and notes that their connections are to be cut later. */
   public static Change withdraw(List<Mapping> mappings, List<Draining> drain) {
-    return new Change(List.of(), mappings, List.of(), drain, List.of(), Map.of());
+    return withdraw(mappings).with(new Drain(drain, List.of()));
   }
 
   public static Change drained(List<Draining> drained) {
-    return new Change(List.of(), List.of(), List.of(), List.of(), drained, Map.of());
+    return NONE.with(new Drain(List.of(), drained));
   }
 
   public static Change traffic(Map<MappingId, Traffic> traffic) {
-    return new Change(List.of(), List.of(), List.of(), List.of(), List.of(), traffic);
+    return new Change(
+        List.of(),
+        List.of(),
+        List.of(),
+        List.of(),
+        Ports.NONE,
+        Drain.NONE,
+        traffic,
+        Optional.empty());
   }
 
   public static Change attach(List<Network> networks) {
-    return new Change(networks, List.of(), List.of(), List.of(), List.of(), Map.of());
+    return replace(networks, List.of(), List.of());
+  }
+
+  public static Change detach(Network network) {
+    return new Change(
+        List.of(),
+        List.of(network),
+        List.of(),
+        List.of(),
+        Ports.NONE,
+        Drain.NONE,
+        Map.of(),
+        Optional.empty());
+  }
+
+  /** Follows a bridge that has got another name. */
+  public static Change rename(Network before, Network now) {
+    return new Change(
+        List.of(now),
+        List.of(before),
+        List.of(),
+        List.of(),
+        Ports.NONE,
+        Drain.NONE,
+        Map.of(),
+        Optional.empty());
   }
 
   /** Takes out and puts in at once: no packet sees anything in between. */
   public static Change replace(
       List<Network> networks, List<Mapping> before, List<PublishedMapping> now) {
-    return new Change(networks, before, now, List.of(), List.of(), Map.of());
+    return new Change(
+        networks, List.of(), before, now, Ports.NONE, Drain.NONE, Map.of(), Optional.empty());
+  }
+
+  public Change with(Ports changed) {
+    return new Change(attach, detach, withdraw, publish, changed, drain, traffic, sandbox);
+  }
+
+  public Change with(Drain changed) {
+    return new Change(attach, detach, withdraw, publish, ports, changed, traffic, sandbox);
+  }
+
+  public Change with(SandboxChange changed) {
+    return new Change(
+        attach, detach, withdraw, publish, ports, drain, traffic, Optional.of(changed));
   }
 
   /** These, published anew. */
@@ -87,17 +183,16 @@ public record Change(
   }
 
   public boolean isEmpty() {
-    return networks.isEmpty()
-        && withdraw.isEmpty()
-        && publish.isEmpty()
-        && drain.isEmpty()
-        && drained.isEmpty()
-        && traffic.isEmpty();
+    return equals(NONE);
   }
 
   /** What it does, as it reads behind "cannot". */
   @Override
   public String toString() {
+    if (sandbox.isPresent()) {
+      return (sandbox.get().after().isPresent() ? "note the sandbox " : "forget the sandbox ")
+          + sandbox.get().name();
+    }
     if (!publish.isEmpty()) {
       String what =
           publish.size() == 1
@@ -114,8 +209,11 @@ public record Change(
     if (!traffic.isEmpty()) {
       return "note what " + traffic.size() + " mappings have carried";
     }
-    return networks.isEmpty()
-        ? "note " + Math.max(drain.size(), drained.size()) + " drained mappings"
-        : "attach " + networks.size() + " networks";
+    if (!detach.isEmpty()) {
+      return "detach " + detach.size() + " networks";
+    }
+    return attach.isEmpty()
+        ? "note " + Math.max(drain.begun().size(), drain.ended().size()) + " drained mappings"
+        : "attach " + attach.size() + " networks";
   }
 }

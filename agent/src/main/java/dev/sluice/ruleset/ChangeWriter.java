@@ -1,10 +1,14 @@
 package dev.sluice.ruleset;
 
 import dev.sluice.model.Draining;
+import dev.sluice.model.LinkedPort;
 import dev.sluice.model.Mapping;
 import dev.sluice.model.MappingId;
 import dev.sluice.model.Network;
+import dev.sluice.model.OpenPort;
 import dev.sluice.model.PublishedMapping;
+import dev.sluice.model.Sandbox;
+import dev.sluice.model.SandboxChange;
 import dev.sluice.model.SourceRate;
 import dev.sluice.model.Traffic;
 import dev.sluice.net.Family;
@@ -69,12 +73,28 @@ final class ChangeWriter {
               (set, elements) ->
                   merge(bySet, Map.of(set, elements.stream().map(ChangeWriter::keyOf).toList())));
     }
-    for (Draining drained : change.drained()) {
+    for (Draining drained : change.drain().ended()) {
       merge(bySet, Map.of(SetNames.DRAINING, List.of(DrainingCodec.key(drained))));
     }
     for (MappingId id : outdated(change, counted)) {
       merge(bySet, Map.of(SetNames.TRAFFIC, TrafficCodec.keys(id)));
     }
+    for (Network network : change.detach()) {
+      NetworkCodec.elements(network)
+          .forEach(
+              (set, elements) ->
+                  merge(bySet, Map.of(set, elements.stream().map(ChangeWriter::keyOf).toList())));
+    }
+    merge(bySet, PortCodec.open(change.ports().close()));
+    change
+        .sandbox()
+        .ifPresent(
+            of -> {
+              of.before()
+                  .ifPresent(
+                      one -> merge(bySet, Map.of(SetNames.SANDBOXES, SandboxCodec.keys(one))));
+              merge(bySet, PortCodec.linked(of.closed()));
+            });
     bySet.forEach((set, keys) -> batch.deleteElements(table, set, keys));
 
     List<Mapping> published = change.publish().stream().map(PublishedMapping::mapping).toList();
@@ -85,7 +105,16 @@ final class ChangeWriter {
     if (published.stream().noneMatch(one -> one.options().synProxy())) {
       dropUnusedSynProxy(change.withdraw(), elementsOf);
     }
-    writeContents(change.networks(), change.publish(), change.drain(), change.traffic(), staying);
+    writeContents(
+        new Contents(
+            change.attach(),
+            change.publish(),
+            change.drain().begun(),
+            change.traffic(),
+            change.sandbox().flatMap(SandboxChange::after).stream().toList(),
+            change.sandbox().map(SandboxChange::opened).orElse(Set.of()),
+            change.ports().open()),
+        staying);
   }
 
   /**
@@ -129,29 +158,34 @@ final class ChangeWriter {
     return rest;
   }
 
-  /** Puts these into a table that has room for them. */
-  void writeContents(
-      List<Network> networks,
-      List<PublishedMapping> mappings,
-      List<Draining> draining,
-      Map<MappingId, Traffic> traffic) {
-    writeContents(networks, mappings, draining, traffic, Map.of());
-  }
-
-  private void writeContents(
+  /** What can be put into a table. */
+  record Contents(
       List<Network> networks,
       List<PublishedMapping> mappings,
       List<Draining> draining,
       Map<MappingId, Traffic> traffic,
-      Map<String, Set<SetElement>> staying) {
+      List<Sandbox> sandboxes,
+      Set<LinkedPort> linked,
+      Set<OpenPort> open) {}
+
+  /** Puts these into a table that has room for them. */
+  void writeContents(Contents contents) {
+    writeContents(contents, Map.of());
+  }
+
+  private void writeContents(Contents contents, Map<String, Set<SetElement>> staying) {
+    List<PublishedMapping> mappings = contents.mappings();
     RateChain.of(mappings.stream().map(PublishedMapping::mapping).toList())
         .forEach(one -> skeleton.writeRate(batch, one.family(), one.kind(), one.rate()));
     if (mappings.stream().anyMatch(one -> one.mapping().options().synProxy())) {
       skeleton.writeSynProxy(batch);
     }
     Map<String, List<SetElement>> bySet = new LinkedHashMap<>();
-    networks.forEach(network -> merge(bySet, NetworkCodec.elements(network)));
-    // "add": a network that is attached already is the same elements again.
+    contents.networks().forEach(network -> merge(bySet, NetworkCodec.elements(network)));
+    merge(bySet, PortCodec.open(contents.open()));
+    merge(bySet, PortCodec.linked(contents.linked()));
+    // "add": a network that is attached already, or a port that several mappings open, is the same
+    // elements again.
     bySet.forEach((set, elements) -> batch.addElements(table, set, elements));
     bySet.clear();
     for (PublishedMapping one : mappings) {
@@ -162,9 +196,14 @@ final class ChangeWriter {
               SetNames.of(mapping), MappingCodec.elements(mapping, one.counters().connections())));
       merge(bySet, without(staying, OptionsCodec.elements(mapping)));
     }
-    draining.forEach(
-        one -> merge(bySet, Map.of(SetNames.DRAINING, List.of(DrainingCodec.element(one)))));
-    merge(bySet, Map.of(SetNames.TRAFFIC, TrafficCodec.elements(traffic)));
+    contents
+        .draining()
+        .forEach(
+            one -> merge(bySet, Map.of(SetNames.DRAINING, List.of(DrainingCodec.element(one)))));
+    merge(bySet, Map.of(SetNames.TRAFFIC, TrafficCodec.elements(contents.traffic())));
+    contents
+        .sandboxes()
+        .forEach(one -> merge(bySet, Map.of(SetNames.SANDBOXES, SandboxCodec.elements(one))));
     bySet.forEach((set, elements) -> batch.createElements(table, set, elements));
   }
 
@@ -224,6 +263,9 @@ final class ChangeWriter {
   }
 
   private static SetElement keyOf(SetElement element) {
+    if (element.isIntervalEnd()) {
+      return element;
+    }
     SetElement key = SetElement.of(element.key());
     return element.keyEnd() == null ? key : key.upTo(element.keyEnd());
   }

@@ -206,7 +206,8 @@ final class MappingCodec {
               first.metadata().createdAt());
       mappings.add(
           new PublishedMapping(
-              mapping.withOptions(options.apply(mapping)), new MappingCounters(connections)));
+              mapping.withOptions(options.apply(mapping)).of(first.metadata().sandbox()),
+              new MappingCounters(connections)));
     }
     return mappings;
   }

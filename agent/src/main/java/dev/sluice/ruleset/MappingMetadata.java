@@ -4,10 +4,12 @@ import dev.sluice.model.Mapping;
 import dev.sluice.model.MappingId;
 import dev.sluice.model.MappingName;
 import dev.sluice.model.Owner;
+import dev.sluice.model.SandboxName;
 import dev.sluice.net.Bytes;
 import dev.sluice.net.MalformedValueException;
 import dev.sluice.nftables.Userdata;
 import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.util.Optional;
 
@@ -22,11 +24,20 @@ import java.util.Optional;
  *  +---------+-------+-------+-------+------------+----------------+
  *  | version | owner | named | spare | id         | created, ms    |
  *  +---------+-------+-------+-------+------------+----------------+
+ *  record 0x55: the sandbox's name in ASCII, where the mapping was published by it
  * </pre>
  */
-record MappingMetadata(MappingId id, Optional<MappingName> name, Owner owner, Instant createdAt) {
+record MappingMetadata(
+    MappingId id,
+    Optional<MappingName> name,
+    Owner owner,
+    Instant createdAt,
+    Optional<SandboxName> sandbox) {
   /** Behind nft's own record types, which it numbers from 0. */
   static final int RECORD_TYPE = 0x53;
+
+  /** Behind the one of {@link DrainingCodec}. */
+  private static final int SANDBOX_RECORD_TYPE = 0x55;
 
   private static final int VERSION = 1;
   private static final int VERSION_OFFSET = 0;
@@ -37,7 +48,8 @@ record MappingMetadata(MappingId id, Optional<MappingName> name, Owner owner, In
   private static final int LENGTH = 20;
 
   static MappingMetadata of(Mapping mapping) {
-    return new MappingMetadata(mapping.id(), mapping.name(), mapping.owner(), mapping.createdAt());
+    return new MappingMetadata(
+        mapping.id(), mapping.name(), mapping.owner(), mapping.createdAt(), mapping.sandbox());
   }
 
   Bytes encode() {
@@ -49,7 +61,13 @@ record MappingMetadata(MappingId id, Optional<MappingName> name, Owner owner, In
         .putLong(ID_OFFSET, id.bits())
         .putLong(CREATED_OFFSET, createdAt.toEpochMilli());
     String label = name.map(MappingName::text).orElseGet(id::toString);
-    return Userdata.comment(label).concat(Userdata.record(RECORD_TYPE, Bytes.of(record.array())));
+    Bytes userdata =
+        Userdata.comment(label).concat(Userdata.record(RECORD_TYPE, Bytes.of(record.array())));
+    return sandbox
+        .map(
+            whose ->
+                userdata.concat(Userdata.record(SANDBOX_RECORD_TYPE, Bytes.ofText(whose.text()))))
+        .orElse(userdata);
   }
 
   /** Reads it back; empty if these are not ours or of a version this agent does not know. */
@@ -70,7 +88,16 @@ record MappingMetadata(MappingId id, Optional<MappingName> name, Owner owner, In
             new MappingId(record.getLong(ID_OFFSET)),
             name,
             owner(record.get(OWNER_OFFSET)),
-            Instant.ofEpochMilli(record.getLong(CREATED_OFFSET))));
+            Instant.ofEpochMilli(record.getLong(CREATED_OFFSET)),
+            Userdata.find(userdata, SANDBOX_RECORD_TYPE).flatMap(MappingMetadata::sandbox)));
+  }
+
+  private static Optional<SandboxName> sandbox(Bytes text) {
+    try {
+      return Optional.of(new SandboxName(new String(text.toArray(), StandardCharsets.US_ASCII)));
+    } catch (MalformedValueException e) {
+      return Optional.empty();
+    }
   }
 
   /** Empty if it is no name: where the table has no owner, anybody may have changed the comment. */
@@ -83,7 +110,7 @@ record MappingMetadata(MappingId id, Optional<MappingName> name, Owner owner, In
   }
 
   /** Stored numbers, independent of the enum's order. */
-  private static int ownerNumber(Owner owner) {
+  static int ownerNumber(Owner owner) {
     return switch (owner) {
       case CLI -> 1;
       case API -> 2;
@@ -93,7 +120,7 @@ record MappingMetadata(MappingId id, Optional<MappingName> name, Owner owner, In
     };
   }
 
-  private static Owner owner(int number) {
+  static Owner owner(int number) {
     for (Owner owner : Owner.values()) {
       if (ownerNumber(owner) == number) {
         return owner;

@@ -3,6 +3,7 @@ package dev.sluice.ruleset;
 import dev.sluice.model.Egress;
 import dev.sluice.model.InterfaceName;
 import dev.sluice.model.Network;
+import dev.sluice.model.NetworkSettings;
 import dev.sluice.net.Bytes;
 import dev.sluice.net.Family;
 import dev.sluice.net.IpAddress;
@@ -22,19 +23,23 @@ import java.util.function.Function;
 
 /** Networks as elements of the network sets. */
 final class NetworkCodec {
+  /** The user data of an element of {@code bridges} that has settings, as {@link SettingsText}. */
+  private static final int RECORD_TYPE = 0x56;
+
   private NetworkCodec() {}
 
   /** Set name to elements, in the order they are to be added. */
   static Map<String, List<SetElement>> elements(Network network) {
     Map<String, List<SetElement>> bySet = new LinkedHashMap<>();
     Bytes bridge = interfaceName(network.bridge());
-    bySet.put(
-        SetNames.BRIDGES,
-        List.of(SetElement.of(bridge).withUserdata(Userdata.comment(network.name()))));
-    bySet.put(SetNames.INTRA, List.of(SetElement.of(bridge.concat(bridge))));
-    Verdict inbound =
-        network.egress() instanceof Egress.Routed ? Verdict.goTo("routed") : Verdict.DROP;
-    bySet.put(SetNames.INBOUND, List.of(SetElement.of(bridge).to(Data.of(inbound))));
+    bySet.put(SetNames.BRIDGES, List.of(SetElement.of(bridge).withUserdata(userdata(network))));
+    if (!network.settings().isolated()) {
+      bySet.put(SetNames.INTRA, List.of(SetElement.of(bridge.concat(bridge))));
+    }
+    bySet.put(SetNames.INBOUND, List.of(SetElement.of(bridge).to(Data.of(inbound(network)))));
+    if (network.settings().internal()) {
+      bySet.put(SetNames.OUTBOUND, List.of(SetElement.of(bridge).to(Data.of(Verdict.DROP))));
+    }
     for (Prefix subnet : network.subnets()) {
       Family family = subnet.family();
       append(
@@ -42,6 +47,9 @@ final class NetworkCodec {
           SetNames.home(family),
           SetElement.of(bridge.concat(address(subnet.first())))
               .upTo(bridge.concat(address(subnet.last()))));
+      if (network.settings().internal()) {
+        continue; // nothing of it gets that far
+      }
       if (network.egress() instanceof Egress.Masquerade) {
         interval(bySet, SetNames.egress(family), subnet, Data.of(Verdict.goTo("masq")));
       } else if (network.egress() instanceof Egress.FixedSource fixed) {
@@ -59,6 +67,21 @@ final class NetworkCodec {
       }
     }
     return bySet;
+  }
+
+  private static Verdict inbound(Network network) {
+    if (network.egress() instanceof Egress.Routed) {
+      return Verdict.goTo("routed");
+    }
+    return network.settings().isolated() ? Verdict.goTo("isolated") : Verdict.DROP;
+  }
+
+  private static Bytes userdata(Network network) {
+    Bytes comment = Userdata.comment(network.name());
+    return network.settings().equals(NetworkSettings.NONE)
+        ? comment
+        : comment.concat(
+            Userdata.record(RECORD_TYPE, Bytes.ofText(SettingsText.write(network.settings()))));
   }
 
   private static void interval(
@@ -119,7 +142,15 @@ final class NetworkCodec {
         continue; // not written by us: a network has at least one subnet
       }
       String name = Userdata.findComment(element.userdata()).orElse(bridge.toString());
-      networks.add(new Network(name, bridge, own, egress(own, egressBySubnet, sourceBySubnet)));
+      NetworkSettings settings =
+          Userdata.find(element.userdata(), RECORD_TYPE)
+              .map(text -> SettingsText.read(text.toText()))
+              .orElse(NetworkSettings.NONE);
+      Egress egress =
+          settings.internal()
+              ? new Egress.Masquerade()
+              : egress(own, egressBySubnet, sourceBySubnet);
+      networks.add(new Network(name, bridge, own, egress, settings));
     }
     return networks;
   }

@@ -18,6 +18,7 @@ final class SetNames {
   static final String DRAINING = "draining";
   static final String TRAFFIC = "traffic";
   static final String OUTBOUND = "outbound";
+  static final String SANDBOXES = "sandboxes";
 
   private SetNames() {}
 
@@ -43,6 +44,14 @@ final class SetNames {
 
   static String source(Family family) {
     return "source" + suffix(family);
+  }
+
+  static String open(Family family) {
+    return "open" + suffix(family);
+  }
+
+  static String linked(Family family) {
+    return "linked" + suffix(family);
   }
 
   static char suffix(Family family) {

@@ -60,7 +60,7 @@ final class Skeleton {
    * Changes whenever chains, rules or sets change, so that a table of another version is recognised
    * and rebuilt.
    */
-  static final int VERSION = 3;
+  static final int VERSION = 4;
 
   private static final int PRIORITY_RAW = -300;
   private static final int PRIORITY_DNAT = -100;
@@ -125,9 +125,10 @@ final class Skeleton {
       optionSets(of, sets);
       networkSets(of, sets);
     }
-    // No rule looks these two up: they are the agent's own notes, kept where they survive it.
+    // No rule looks these up: they are the agent's own notes, kept where they survive it.
     sets.add(ElementSet.set(table, SetNames.DRAINING, SetType.of(MARK, MARK)));
     sets.add(counted(ElementSet.set(table, SetNames.TRAFFIC, SetType.of(MARK, MARK, MARK))));
+    sets.add(ElementSet.set(table, SetNames.SANDBOXES, SetType.of(MARK, MARK, MARK)));
     SetType bridge = SetType.of(IFNAME);
     sets.add(ElementSet.set(table, SetNames.BRIDGES, bridge));
     sets.add(ElementSet.set(table, SetNames.INTRA, SetType.of(IFNAME, IFNAME)));
@@ -199,6 +200,11 @@ final class Skeleton {
             .withIntervals(subnet));
     sets.add(ElementSet.map(table, of.named("source"), subnet, subnet).withIntervals(subnet));
     sets.add(ElementSet.set(table, of.named("open"), of.exactKey()));
+    sets.add(
+        ElementSet.set(
+            table,
+            of.named("linked"),
+            SetType.of(of.address, of.address, INET_PROTO, INET_SERVICE)));
   }
 
   private static final SetType ANY_KEY = SetType.of(INET_PROTO, INET_SERVICE);
@@ -240,7 +246,7 @@ final class Skeleton {
     chains.add(base("prerouting", Hook.nat(NF_INET_PRE_ROUTING, PRIORITY_DNAT)));
     chains.add(base("output", Hook.nat(NF_INET_LOCAL_OUT, PRIORITY_DNAT)));
     chains.add(base("postrouting", Hook.nat(NF_INET_POST_ROUTING, PRIORITY_SNAT)));
-    for (String name : List.of("invalid", "routed", "publish", "masq")) {
+    for (String name : List.of("invalid", "routed", "isolated", "publish", "masq")) {
       chains.add(Chain.regular(table, name));
     }
     for (PerFamily of : PerFamily.BOTH) {
@@ -302,6 +308,16 @@ final class Skeleton {
     ElementSet echo = anonymousSet(batch, INET_PROTO, ICMP, ICMPV6);
     batch.add(rule("routed").inSet(echo, L4PROTO).accept());
     batch.add(rule("routed").drop());
+
+    // Containers that shall not reach each other do so through the host only, where they are
+    // linked.
+    for (PerFamily of : PerFamily.BOTH) {
+      batch.add(
+          rule("isolated")
+              .inSet(of.named("linked"), of.saddr, of.daddr, L4PROTO, TH_DPORT)
+              .accept());
+    }
+    batch.add(rule("isolated").drop());
   }
 
   private void firstPackets(Batch batch) {

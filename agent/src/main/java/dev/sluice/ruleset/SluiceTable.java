@@ -7,10 +7,14 @@ import static dev.sluice.nftables.uapi.LinuxNfTables.NFT_TABLE_F_PERSIST;
 import dev.sluice.ffi.Errno;
 import dev.sluice.ffi.SystemCallException;
 import dev.sluice.model.Draining;
+import dev.sluice.model.LinkedPort;
 import dev.sluice.model.Mapping;
 import dev.sluice.model.MappingId;
 import dev.sluice.model.Network;
+import dev.sluice.model.OpenPort;
 import dev.sluice.model.PublishedMapping;
+import dev.sluice.model.Sandbox;
+import dev.sluice.model.SandboxChange;
 import dev.sluice.model.Traffic;
 import dev.sluice.net.Family;
 import dev.sluice.net.Protocol;
@@ -169,12 +173,10 @@ public final class SluiceTable implements AutoCloseable {
     Set<String> there = new HashSet<>();
     nftables.sets(ID).forEach(set -> there.add(set.name()));
     Reader reader = new Reader(set -> there.contains(set) ? nftables.elements(ID, set) : List.of());
-    List<Network> networks = reader.networks();
-    List<PublishedMapping> mappings = reader.mappings();
-    List<Draining> draining = reader.draining();
+    ChangeWriter.Contents contents = reader.contents();
     batch.create(wanted);
     new Skeleton(ID).write(batch);
-    new ChangeWriter(ID, batch).writeContents(networks, mappings, draining, reader.traffic());
+    new ChangeWriter(ID, batch).writeContents(contents);
     return batch;
   }
 
@@ -299,17 +301,26 @@ public final class SluiceTable implements AutoCloseable {
             .noneMatch(mapping -> inForce.contains(mapping) && !isPublishedAgain(change, mapping))
         && isDrainingInForce(change)
         && isNoted(change.traffic())
-        && change.networks().stream()
-            .allMatch(network -> bridges.contains(network.bridge().toString()));
+        && change.attach().stream()
+            .allMatch(network -> bridges.contains(network.bridge().toString()))
+        && change.detach().stream()
+            .noneMatch(network -> bridges.contains(network.bridge().toString()))
+        && change.sandbox().map(this::isNoted).orElse(true);
+  }
+
+  private boolean isNoted(SandboxChange change) {
+    Optional<Sandbox> noted =
+        sandboxes().stream().filter(one -> one.name().equals(change.name())).findFirst();
+    return noted.equals(change.after());
   }
 
   private boolean isDrainingInForce(Change change) {
-    if (change.drain().isEmpty() && change.drained().isEmpty()) {
+    if (change.drain().equals(Change.Drain.NONE)) {
       return true;
     }
     List<Draining> draining = draining();
-    return draining.containsAll(change.drain())
-        && change.drained().stream().noneMatch(draining::contains);
+    return draining.containsAll(change.drain().begun())
+        && change.drain().ended().stream().noneMatch(draining::contains);
   }
 
   private boolean isNoted(Map<MappingId, Traffic> traffic) {
@@ -351,6 +362,11 @@ public final class SluiceTable implements AutoCloseable {
   /** The networks that are attached. */
   public List<Network> networks() {
     return read("read the attached networks", () -> reader().networks());
+  }
+
+  /** The sandboxes and their places on networks, as they were noted last. */
+  public List<Sandbox> sandboxes() {
+    return read("read the sandboxes", () -> reader().sandboxes());
   }
 
   private Reader reader() {
@@ -464,6 +480,21 @@ public final class SluiceTable implements AutoCloseable {
 
     Map<MappingId, Traffic> traffic() {
       return TrafficCodec.read(elementsOf.apply(SetNames.TRAFFIC));
+    }
+
+    List<Sandbox> sandboxes() {
+      return SandboxCodec.read(elementsOf.apply(SetNames.SANDBOXES));
+    }
+
+    ChangeWriter.Contents contents() {
+      Set<LinkedPort> linked = new HashSet<>();
+      Set<OpenPort> open = new HashSet<>();
+      for (Family family : Family.values()) {
+        linked.addAll(PortCodec.readLinked(elementsOf.apply(SetNames.linked(family))));
+        open.addAll(PortCodec.readOpen(elementsOf.apply(SetNames.open(family))));
+      }
+      return new ChangeWriter.Contents(
+          networks(), mappings(), draining(), traffic(), sandboxes(), linked, open);
     }
   }
 }

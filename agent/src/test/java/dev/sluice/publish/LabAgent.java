@@ -19,6 +19,7 @@ import dev.sluice.model.UpdateRequest;
 import dev.sluice.net.IpAddress;
 import dev.sluice.netlink.NetworkNamespace;
 import dev.sluice.network.HostNetworks;
+import dev.sluice.network.Topology;
 import dev.sluice.nftables.Nftables;
 import dev.sluice.route.Rtnetlink;
 import dev.sluice.ruleset.Ownership;
@@ -67,6 +68,7 @@ public final class LabAgent implements AutoCloseable {
         new TablePublisher(
             table,
             networks,
+            new Topology(table.networks(), table.sandboxes()),
             reservations,
             inside(() -> new ReservedLocalPorts(sysctl)),
             new FlowCutter(conntrack, () -> events, index, networks::isLocal),

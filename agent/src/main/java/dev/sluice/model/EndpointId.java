@@ -1,0 +1,47 @@
+package dev.sluice.model;
+
+import static dev.sluice.net.MalformedValueException.quote;
+
+import dev.sluice.net.MalformedValueException;
+import java.util.HexFormat;
+import java.util.concurrent.ThreadLocalRandom;
+
+/**
+ * Identifies an endpoint, and is part of the name of its interface on the host, which has 15 bytes.
+ *
+ * @param text 12 lower-case hexadecimal digits
+ */
+public record EndpointId(String text) {
+  private static final int LENGTH = 12;
+
+  /** In front of the id in the name of the interface. */
+  private static final String INTERFACE_PREFIX = "sl";
+
+  /**
+   * Checks the digits.
+   *
+   * @throws MalformedValueException if the text is anything else
+   */
+  public EndpointId {
+    if (!text.matches("[0-9a-f]{12}")) {
+      throw new MalformedValueException(
+          text, 0, quote(text) + " is not an endpoint id, which has 12 digits of 0–9 and a–f");
+    }
+  }
+
+  /** A new id. */
+  public static EndpointId random() {
+    String digits = HexFormat.of().toHexDigits(ThreadLocalRandom.current().nextLong());
+    return new EndpointId(digits.substring(digits.length() - LENGTH));
+  }
+
+  /** What the host calls its end of the wire. */
+  public InterfaceName hostInterface() {
+    return new InterfaceName(INTERFACE_PREFIX + text);
+  }
+
+  @Override
+  public String toString() {
+    return text;
+  }
+}

@@ -1,0 +1,10 @@
+package dev.sluice.model;
+
+/**
+ * Where a network namespace was found, and which one it was.
+ *
+ * @param path a file that stands for it, such as {@code /run/netns/web} or {@code /proc/42/ns/net}
+ * @param cookie the kernel's number for it, never given to another while the host runs (socket(7),
+ *     SO_NETNS_COOKIE); numbers of files are given again
+ */
+public record NamespacePath(String path, long cookie) {}
