@@ -96,8 +96,7 @@ public record NetworkRequest(
     }
   }
 
-  private static void checkSource(
-      String name, IpAddress source, boolean hasIpv6, boolean hasIpv4) {
+  private static void checkSource(String name, IpAddress source, boolean hasIpv6, boolean hasIpv4) {
     if (!(source.family() == Family.IPV6 ? hasIpv6 : hasIpv4)) {
       throw new InvalidNetworkException(
           "the source address "

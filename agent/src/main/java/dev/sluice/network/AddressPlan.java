@@ -17,10 +17,10 @@ import java.util.Set;
 import java.util.function.Predicate;
 
 /**
- * Which subnet a network gets, and which address an endpoint. What is given away is known elsewhere;
- * here is kept only where to look next, and what was given to a request that is not done yet. An
- * address that was given back is given again as late as possible: others may still remember whose
- * it was. Thread-safe.
+ * Which subnet a network gets, and which address an endpoint. What is given away is known
+ * elsewhere; here is kept only where to look next, and what was given to a request that is not done
+ * yet. An address that was given back is given again as late as possible: others may still remember
+ * whose it was. Thread-safe.
  */
 final class AddressPlan {
   /** As many addresses are looked at before a pool of IPv6 counts as exhausted. */
@@ -76,10 +76,7 @@ final class AddressPlan {
         "no "
             + family.title()
             + " subnet is left to choose: the host's routes and networks overlap all of "
-            + sources.stream()
-                .map(Source::block)
-                .filter(block -> block.family() == family)
-                .toList()
+            + sources.stream().map(Source::block).filter(block -> block.family() == family).toList()
             + "; remove a network, or give a subnet with --subnet");
   }
 

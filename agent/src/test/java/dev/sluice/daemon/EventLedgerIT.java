@@ -233,7 +233,11 @@ class EventLedgerIT {
   }
 
   private void await(Supplier<String> state, BooleanSupplier condition) {
-    long deadline = System.nanoTime() + LIMIT.toNanos();
+    await(LIMIT, state, condition);
+  }
+
+  private void await(Duration limit, Supplier<String> state, BooleanSupplier condition) {
+    long deadline = System.nanoTime() + limit.toNanos();
     while (!condition.getAsBoolean()) {
       assertThat(agent().isAlive()).isTrue();
       assertThat(System.nanoTime())
@@ -271,7 +275,10 @@ class EventLedgerIT {
     start();
     try (Ledger ledger = Ledger.open(agent(), flows)) {
       Background generator = generate(0, flows, rate, true);
-      await(ledger, () -> ledger.ended > flows / 4 || !generator.isAlive());
+      await(
+          LIMIT.plusSeconds(seconds),
+          ledger::toString,
+          () -> ledger.ended > flows / 4 || !generator.isAlive());
       long early = rssKib();
       generator.awaitLine("sent", Duration.ofSeconds(seconds * 2L + 60));
       await(ledger, () -> ledger.begun + ledger.lost >= flows);
