@@ -26,6 +26,8 @@ import dev.sluice.model.InterfaceName;
 import dev.sluice.netlink.NetlinkException;
 import dev.sluice.netlink.SocketOwner;
 import dev.sluice.network.HostNetworks;
+import dev.sluice.network.LinkWatch;
+import dev.sluice.network.Networks;
 import dev.sluice.network.Topology;
 import dev.sluice.network.UnknownTargetException;
 import dev.sluice.nftables.Monitor;
@@ -34,6 +36,7 @@ import dev.sluice.publish.MappingListener;
 import dev.sluice.publish.PortReservations;
 import dev.sluice.publish.PublishException;
 import dev.sluice.publish.TablePublisher;
+import dev.sluice.route.LinkMonitor;
 import dev.sluice.route.Rtnetlink;
 import dev.sluice.ruleset.Ownership;
 import dev.sluice.ruleset.Repairs;
@@ -163,6 +166,10 @@ public final class Agent implements AutoCloseable {
     for (String bridge : config.networks()) {
       publisher.attach(hostNetworks.onInterface(new InterfaceName(bridge)));
     }
+
+    Networks networks =
+        keep(new Networks(publisher, topology, hostNetworks, Rtnetlink.open(), Clock.systemUTC()));
+    keep(LinkWatch.start(networks, LinkMonitor.open()));
 
     DeclaredPorts declared =
         keep(new DeclaredPorts(config.portsFile(), publisher, attachedBy(publisher, hostNetworks)));

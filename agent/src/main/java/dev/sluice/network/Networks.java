@@ -794,7 +794,7 @@ public final class Networks implements AutoCloseable {
   }
 
   private void settleEndpoint(Link link, EndpointId id, Set<EndpointId> there) {
-    Optional<Sandbox> sandbox = owner(id);
+    Optional<Sandbox> sandbox = topology.sandboxOf(id);
     if (sandbox.isEmpty()) {
       LOG.info("removing the interface {}, which was left half made", link.name());
       undo("the interface " + link.name(), () -> driver.delete(link.index()));
@@ -806,15 +806,9 @@ public final class Networks implements AutoCloseable {
     }
   }
 
-  private Optional<Sandbox> owner(EndpointId id) {
-    return topology.sandboxes().stream()
-        .filter(one -> one.endpoints().stream().anyMatch(endpoint -> endpoint.id().equals(id)))
-        .findFirst();
-  }
-
   /** Somebody took an endpoint's link out of its bridge. */
   void pulledOut(Link link, EndpointId id) {
-    owner(id).ifPresent(sandbox -> plugAgain(link, sandbox, id));
+    topology.sandboxOf(id).ifPresent(sandbox -> plugAgain(link, sandbox, id));
   }
 
   private void plugAgain(Link link, Sandbox sandbox, EndpointId id) {
@@ -862,7 +856,10 @@ public final class Networks implements AutoCloseable {
         BridgeDriver.endpointOf(link)
             .flatMap(
                 id ->
-                    owner(id).flatMap(one -> one.on(network.name())).filter(e -> e.id().equals(id)))
+                    topology
+                        .sandboxOf(id)
+                        .flatMap(one -> one.on(network.name()))
+                        .filter(e -> e.id().equals(id)))
             .ifPresent(
                 endpoint ->
                     undo("the interface " + link.name(), () -> driver.plugAgain(link, network)));
@@ -874,7 +871,7 @@ public final class Networks implements AutoCloseable {
 
   /** The link of an endpoint has gone, most often with its sandbox: takes back what it had. */
   void ended(EndpointId id) {
-    Optional<SandboxName> name = owner(id).map(Sandbox::name);
+    Optional<SandboxName> name = topology.sandboxOf(id).map(Sandbox::name);
     if (name.isEmpty()) {
       return; // by a request, which has done so itself
     }

@@ -1,6 +1,7 @@
 package dev.sluice.network;
 
 import dev.sluice.model.Endpoint;
+import dev.sluice.model.EndpointId;
 import dev.sluice.model.InterfaceName;
 import dev.sluice.model.Network;
 import dev.sluice.model.Sandbox;
@@ -22,6 +23,7 @@ public final class Topology {
   private final Map<String, Network> networks = new TreeMap<>();
   private final Map<SandboxName, Sandbox> sandboxes = new TreeMap<>();
   private final Map<IpAddress, Sandbox> byAddress = new HashMap<>();
+  private final Map<EndpointId, Sandbox> byEndpoint = new HashMap<>();
 
   public Topology(List<Network> networks, List<Sandbox> sandboxes) {
     networks.forEach(this::put);
@@ -78,6 +80,11 @@ public final class Topology {
     return Optional.ofNullable(byAddress.get(address));
   }
 
+  /** Whose place on a network it is. */
+  public synchronized Optional<Sandbox> sandboxOf(EndpointId id) {
+    return Optional.ofNullable(byEndpoint.get(id));
+  }
+
   /** Those with a place on the network. */
   public synchronized List<Sandbox> on(String network) {
     return sandboxes.values().stream().filter(one -> one.on(network).isPresent()).toList();
@@ -88,12 +95,14 @@ public final class Topology {
     remove(sandbox.name());
     sandboxes.put(sandbox.name(), sandbox);
     addresses(sandbox).forEach(address -> byAddress.put(address, sandbox));
+    sandbox.endpoints().forEach(endpoint -> byEndpoint.put(endpoint.id(), sandbox));
   }
 
   public synchronized void remove(SandboxName name) {
     Sandbox before = sandboxes.remove(name);
     if (before != null) {
       addresses(before).forEach(byAddress::remove);
+      before.endpoints().forEach(endpoint -> byEndpoint.remove(endpoint.id()));
     }
   }
 

@@ -19,8 +19,11 @@ import dev.sluice.model.UpdateRequest;
 import dev.sluice.net.IpAddress;
 import dev.sluice.netlink.NetworkNamespace;
 import dev.sluice.network.HostNetworks;
+import dev.sluice.network.LinkWatch;
+import dev.sluice.network.Networks;
 import dev.sluice.network.Topology;
 import dev.sluice.nftables.Nftables;
+import dev.sluice.route.LinkMonitor;
 import dev.sluice.route.Rtnetlink;
 import dev.sluice.ruleset.Ownership;
 import dev.sluice.ruleset.SluiceTable;
@@ -48,6 +51,8 @@ public final class LabAgent implements AutoCloseable {
   private final Conntrack conntrack;
   private final EventReader events;
   private final TablePublisher publisher;
+  private final Networks networking;
+  private final LinkWatch links;
 
   private LabAgent(Netns host, Ownership ownership, Sysctl sysctl) {
     namespace = NetworkNamespace.open(host.path());
@@ -64,16 +69,21 @@ public final class LabAgent implements AutoCloseable {
             index,
             new EventLog(1024),
             () -> 0);
+    Topology topology = new Topology(table.networks(), table.sandboxes());
     publisher =
         new TablePublisher(
             table,
             networks,
-            new Topology(table.networks(), table.sandboxes()),
+            topology,
             reservations,
             inside(() -> new ReservedLocalPorts(sysctl)),
             new FlowCutter(conntrack, () -> events, index, networks::isLocal),
             MappingListener.feeding(index),
             Clock.systemUTC());
+    networking =
+        inside(
+            () -> new Networks(publisher, topology, networks, Rtnetlink.open(), Clock.systemUTC()));
+    links = inside(() -> LinkWatch.start(networking, LinkMonitor.open()));
   }
 
   public static LabAgent start(Netns host, Ownership ownership) {
@@ -91,6 +101,11 @@ public final class LabAgent implements AutoCloseable {
   /** Its calls belong {@link #inside}, where the ports to reserve are. */
   public TablePublisher publisher() {
     return publisher;
+  }
+
+  /** Networks and sandboxes; its calls belong {@link #inside}. */
+  public Networks networking() {
+    return networking;
   }
 
   HostNetworks networks() {
@@ -155,6 +170,8 @@ public final class LabAgent implements AutoCloseable {
 
   @Override
   public void close() {
+    links.close();
+    networking.close();
     publisher.close();
     events.close();
     reservations.close();

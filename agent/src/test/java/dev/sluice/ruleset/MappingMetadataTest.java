@@ -18,7 +18,8 @@ class MappingMetadataTest {
   private static final Instant CREATED = Instant.ofEpochMilli(0x0102030405L);
 
   private static MappingMetadata named(String name) {
-    return new MappingMetadata(ID, Optional.of(new MappingName(name)), Owner.DOCKER, CREATED);
+    return new MappingMetadata(
+        ID, Optional.of(new MappingName(name)), Owner.DOCKER, CREATED, Optional.empty());
   }
 
   /** Fails if an offset, the record's type, or an owner's number changes. */
@@ -27,7 +28,8 @@ class MappingMetadataTest {
     assertThat(named("web").encode().hex())
         .isEqualTo(
             "0004" + "77656200" + "5314" + "01030100" + "fedcba9876543210" + "0000000102030405");
-    MappingMetadata unnamed = new MappingMetadata(ID, Optional.empty(), Owner.CLI, CREATED);
+    MappingMetadata unnamed =
+        new MappingMetadata(ID, Optional.empty(), Owner.CLI, CREATED, Optional.empty());
     assertThat(unnamed.encode().hex())
         .isEqualTo(
             "0011"
@@ -48,7 +50,7 @@ class MappingMetadataTest {
               Optional.<MappingName>empty(),
               Optional.of(new MappingName("a")),
               Optional.of(new MappingName("n".repeat(64))))) {
-        MappingMetadata metadata = new MappingMetadata(ID, name, owner, CREATED);
+        MappingMetadata metadata = new MappingMetadata(ID, name, owner, CREATED, Optional.empty());
         assertThat(MappingMetadata.decode(metadata.encode())).contains(metadata);
       }
     }
@@ -77,6 +79,7 @@ class MappingMetadataTest {
     Bytes record = named("web").encode();
     Bytes altered = Userdata.comment("not a name").concat(record.slice(6, record.length() - 6));
     assertThat(MappingMetadata.decode(altered))
-        .contains(new MappingMetadata(ID, Optional.empty(), Owner.DOCKER, CREATED));
+        .contains(
+            new MappingMetadata(ID, Optional.empty(), Owner.DOCKER, CREATED, Optional.empty()));
   }
 }

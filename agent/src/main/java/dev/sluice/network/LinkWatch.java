@@ -1,0 +1,127 @@
+package dev.sluice.network;
+
+import dev.sluice.model.EndpointId;
+import dev.sluice.model.Network;
+import dev.sluice.route.Link;
+import dev.sluice.route.LinkEvent;
+import dev.sluice.route.LinkMonitor;
+import java.util.Optional;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Follows what happens to the links of networks and endpoints without a request: sandboxes end,
+ * bridges are renamed or deleted. Reading what the kernel tells never waits for acting on it.
+ */
+public final class LinkWatch implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(LinkWatch.class);
+
+  /** How often sandboxes without links are looked after, of whose end nothing is told. */
+  private static final int SWEEP_MILLIS = 5_000;
+
+  private static final long STOP_SECONDS = 5;
+
+  private final Networks networks;
+  private final LinkMonitor monitor;
+  private final ExecutorService actor =
+      Executors.newSingleThreadExecutor(task -> thread(task, "sluice-networks"));
+  private final Thread reader;
+  private volatile boolean closed;
+
+  private LinkWatch(Networks networks, LinkMonitor monitor) {
+    this.networks = networks;
+    this.monitor = monitor;
+    this.reader = thread(this::read, "sluice-links");
+  }
+
+  /**
+   * Compares once, then follows.
+   *
+   * @param monitor of the networks' namespace; closed with this
+   */
+  public static LinkWatch start(Networks networks, LinkMonitor monitor) {
+    LinkWatch watch = new LinkWatch(networks, monitor);
+    networks.resume();
+    watch.reader.start();
+    return watch;
+  }
+
+  private static Thread thread(Runnable task, String name) {
+    Thread thread = new Thread(task, name);
+    thread.setDaemon(true);
+    return thread;
+  }
+
+  private void read() {
+    try {
+      while (!closed) {
+        if (!monitor.poll(SWEEP_MILLIS, this::on)) {
+          act(networks::sweep);
+        }
+      }
+    } catch (RuntimeException e) {
+      if (!closed) {
+        LOG.error("links are not followed any more: sandboxes that end keep their ports", e);
+      }
+    }
+  }
+
+  private void on(LinkEvent event) {
+    if (event instanceof LinkEvent.Changed changed) {
+      onChanged(changed.link());
+    } else if (event instanceof LinkEvent.Deleted deleted) {
+      BridgeDriver.endpointOf(deleted.link()).ifPresent(id -> act(() -> networks.ended(id)));
+      networkOf(deleted.link()).ifPresent(network -> act(() -> networks.makeAgain(network)));
+    } else {
+      LOG.warn("changes of links came too fast and were missed: comparing all");
+      act(networks::resume);
+    }
+  }
+
+  private void onChanged(Link link) {
+    Optional<EndpointId> id = BridgeDriver.endpointOf(link);
+    if (id.isPresent() && link.masterIndex().isEmpty()) {
+      act(() -> networks.pulledOut(link, id.get()));
+    }
+    networkOf(link)
+        .filter(network -> !network.bridge().text().equals(link.name()))
+        .ifPresent(network -> act(() -> networks.renamed(network, link.name())));
+  }
+
+  private Optional<Network> networkOf(Link link) {
+    return BridgeDriver.networkOf(link)
+        .flatMap(networks.topology()::network)
+        .filter(Network::isManaged);
+  }
+
+  private void act(Runnable action) {
+    if (closed) {
+      return;
+    }
+    actor.execute(
+        () -> {
+          try {
+            action.run();
+          } catch (RuntimeException e) {
+            LOG.warn("following a change of a link failed: {}", e.toString());
+          }
+        });
+  }
+
+  @Override
+  public void close() {
+    closed = true;
+    actor.shutdown();
+    monitor.close();
+    try {
+      if (!actor.awaitTermination(STOP_SECONDS, TimeUnit.SECONDS)) {
+        LOG.warn("a change of a link is still being followed");
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+}

@@ -1,0 +1,274 @@
+package dev.sluice.network;
+
+import static dev.sluice.testing.Traffic.Outcome.ANSWERED;
+import static dev.sluice.testing.Traffic.Outcome.REFUSED;
+import static dev.sluice.testing.Traffic.Outcome.TIMEOUT;
+import static dev.sluice.testing.Traffic.Outcome.UNREACHABLE;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.sluice.model.Egress;
+import dev.sluice.model.NetworkRequest;
+import dev.sluice.model.Owner;
+import dev.sluice.net.IpAddress;
+import dev.sluice.publish.LabAgent;
+import dev.sluice.ruleset.Ownership;
+import dev.sluice.testing.Lab;
+import dev.sluice.testing.Netns;
+import dev.sluice.testing.Probe;
+import dev.sluice.testing.Traffic;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalInt;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/**
+ * Who reaches whom on networks of ours. What must not arrive is first seen to arrive: with the
+ * network open, or its rule taken away.
+ */
+class IsolationIT extends NetworkCase {
+  private static final double SOON_SECONDS = 0.7;
+
+  private void dualStack(String name, boolean internal, boolean isolated) {
+    create(
+        new NetworkRequest(
+            name,
+            Optional.empty(),
+            List.of(),
+            true,
+            OptionalInt.empty(),
+            new Egress.Masquerade(),
+            internal,
+            isolated,
+            Owner.CLI));
+  }
+
+  private Traffic.Outcome from(String sandbox, String address, int port) {
+    return namespace(sandbox).traffic().tcp(address, port, SOON_SECONDS).outcome();
+  }
+
+  private void bridgeNetfilter(int on) {
+    lab.host()
+        .sysctl(
+            "net.bridge.bridge-nf-call-iptables=" + on,
+            "net.bridge.bridge-nf-call-ip6tables=" + on);
+  }
+
+  /** Fails if siblings are kept apart, or networks are not. */
+  @ParameterizedTest
+  @ValueSource(ints = {0, 1})
+  void networksAreApartAndSiblingsTogether(int bridgeNetfilter) {
+    bridgeNetfilter(bridgeNetfilter);
+    dualStack("blue", false, false);
+    dualStack("green", false, false);
+    for (String[] one : new String[][] {{"a", "blue"}, {"b", "blue"}, {"c", "green"}}) {
+      join(one[0], List.of(one[1]));
+      serve(one[0], "80", "");
+    }
+    for (int family = 0; family < 2; family++) {
+      assertThat(from("a", addresses("b", "blue").get(family), 80)).isEqualTo(ANSWERED);
+      assertThat(from("a", addresses("c", "green").get(family), 80)).isEqualTo(TIMEOUT);
+      // Only that rule keeps them apart.
+      assertThat(from("c", addresses("a", "blue").get(family), 80)).isEqualTo(TIMEOUT);
+    }
+    connect("c", "blue");
+    assertThat(from("a", address("c", "blue"), 80)).isEqualTo(ANSWERED);
+  }
+
+  /**
+   * Row 24. Fails if a neighbour that routes to a container reaches a port that is not published.
+   */
+  @Test
+  void unpublishedPortsAreNotReachedByARoute() {
+    network("blue", "10.91.0.0/24");
+    join("web", List.of("blue"), "8080:80");
+    serve("web", "80,81", "");
+    lab.client().ip("route add 10.91.0.0/24 via " + Lab.HOST);
+    Traffic client = lab.client().traffic();
+    assertThat(client.tcp("10.91.0.2", 80, SOON_SECONDS).outcome()).isEqualTo(TIMEOUT);
+    assertThat(client.tcp("10.91.0.2", 81, SOON_SECONDS).outcome()).isEqualTo(TIMEOUT);
+    assertThat(client.tcp(Lab.HOST, 8080).server()).isEqualTo("web");
+    agent.close();
+    // The control: the same packets without the table.
+    nft.apply("delete table inet sluice");
+    assertThat(client.tcp("10.91.0.2", 81).outcome()).isEqualTo(ANSWERED);
+    agent = LabAgent.start(lab.host(), Ownership.AUTO);
+  }
+
+  /** Fails if a routed network opens more than what is published, or closes it too early. */
+  @Test
+  void aRoutedNetworkIsOpenWhereItIsPublished() {
+    create(request("open", false, false, new Egress.Routed(), "10.92.0.0/24"));
+    lab.client().ip("route add 10.92.0.0/24 via " + Lab.HOST);
+    join("web", List.of("open"), "8080:80", "9090:80");
+    serve("web", "80,81", "");
+    lab.client().traffic().serve("outside", "82", "");
+    Traffic client = lab.client().traffic();
+    assertThat(client.tcp("10.92.0.2", 80).server()).isEqualTo("web");
+    assertThat(client.tcp("10.92.0.2", 81, SOON_SECONDS).outcome()).isEqualTo(TIMEOUT);
+    assertThat(client.tcp(Lab.HOST, 8080).server()).isEqualTo("web");
+    assertThat(namespace("web").traffic().tcp(Lab.CLIENT, 82).peer()).isEqualTo("10.92.0.2");
+    String first = agent.publisher().published().get(0).mapping().id().toString();
+    agent.unpublish(first);
+    assertThat(client.tcp("10.92.0.2", 80).server()).as("the other leads there").isEqualTo("web");
+    restart();
+    assertThat(client.tcp("10.92.0.2", 80).server()).as("read back").isEqualTo("web");
+    agent.unpublish("web");
+    assertThat(client.tcp("10.92.0.2", 80, SOON_SECONDS).outcome()).isEqualTo(TIMEOUT);
+  }
+
+  /** Fails if something gets out of an internal network, or into it. */
+  @Test
+  void anInternalNetworkHasNoWayOut() {
+    dualStack("dark", true, false);
+    join("a", List.of("dark"));
+    join("b", List.of("dark"));
+    serve("b", "80", "");
+    lab.client().traffic().serve("outside", "82", "");
+    assertThat(from("a", address("b", "dark"), 80)).isEqualTo(ANSWERED);
+    assertThat(from("a", Lab.CLIENT, 82)).isEqualTo(UNREACHABLE);
+    // Also with a route of its own making.
+    String gateway =
+        agent
+            .networking()
+            .topology()
+            .network("dark")
+            .orElseThrow()
+            .settings()
+            .gateways()
+            .get(0)
+            .toString();
+    namespace("a").ip("route add default via " + gateway);
+    assertThat(from("a", Lab.CLIENT, 82)).isEqualTo(TIMEOUT);
+    // The control: without the rule of the network it gets out.
+    agent.close();
+    nft.apply("delete table inet sluice");
+    lab.client().ip("route add 10.201.0.0/16 via " + Lab.HOST);
+    assertThat(from("a", Lab.CLIENT, 82)).isEqualTo(ANSWERED);
+    agent = LabAgent.start(lab.host(), Ownership.AUTO);
+  }
+
+  /**
+   * FOUNDING's table: who reaches a port that is exposed, linked or published, on a network whose
+   * sandboxes are apart. Fails if they are not, or links and published ports do not open them.
+   */
+  @ParameterizedTest
+  @ValueSource(ints = {0, 1})
+  void isolatedSandboxesReachWhatIsLinkedOrPublished(int bridgeNetfilter) {
+    bridgeNetfilter(bridgeNetfilter);
+    dualStack("apart", false, true);
+    join(sandboxRequest("plain", List.of("apart"), List.of(), List.of()));
+    join(sandboxRequest("db", List.of("apart"), List.of("80/tcp"), List.of()));
+    join(sandboxRequest("web", List.of("apart"), List.of(), List.of(), "8080:80"));
+    join(sandboxRequest("linked", List.of("apart"), List.of(), List.of("plain", "db", "web")));
+    join(sandboxRequest("stranger", List.of("apart"), List.of(), List.of()));
+    for (String server : List.of("plain", "db", "web")) {
+      serve(server, "80,81", "");
+    }
+    for (int family = 0; family < 2; family++) {
+      assertThat(from("linked", addresses("plain", "apart").get(family), 80)).isEqualTo(TIMEOUT);
+      assertThat(from("linked", addresses("db", "apart").get(family), 80)).isEqualTo(ANSWERED);
+      assertThat(from("linked", addresses("db", "apart").get(family), 81)).isEqualTo(TIMEOUT);
+      assertThat(from("linked", addresses("web", "apart").get(family), 80)).isEqualTo(ANSWERED);
+      assertThat(from("stranger", addresses("db", "apart").get(family), 80)).isEqualTo(TIMEOUT);
+    }
+    assertThat(from("stranger", Lab.HOST, 8080)).as("published").isEqualTo(ANSWERED);
+    assertThat(lab.client().traffic().tcp(Lab.HOST, 8080).server()).isEqualTo("web");
+    // It does not help to say that everybody is a neighbour.
+    namespace("stranger").ip("address add " + address("stranger", "apart") + "/24 dev eth0");
+    assertThat(from("stranger", address("db", "apart"), 80)).isIn(TIMEOUT, UNREACHABLE);
+    restart();
+    assertThat(from("linked", address("db", "apart"), 80)).as("read back").isEqualTo(ANSWERED);
+    leave("linked");
+    assertThat(nft.ruleset()).doesNotContain(address("db", "apart") + " . tcp . 80");
+  }
+
+  /** Row 26. Fails if a container does not reach a published port by some address of the host. */
+  @ParameterizedTest
+  @ValueSource(ints = {0, 1})
+  void everybodyReachesAPublishedPort(int bridgeNetfilter) {
+    bridgeNetfilter(bridgeNetfilter);
+    dualStack("blue", false, false);
+    dualStack("green", false, false);
+    join("web", List.of("blue"), "8080:80");
+    join("sibling", List.of("blue"));
+    join("other", List.of("green"));
+    serve("web", "80", "");
+    for (String host : List.of(Lab.HOST, Lab.HOST6)) {
+      for (String who : List.of("web", "sibling", "other")) {
+        assertThat(namespace(who).traffic().tcp(host, 8080).server())
+            .as("%s by %s", who, host)
+            .isEqualTo("web");
+      }
+    }
+    for (String own : List.of(Lab.HOST, "127.0.0.1", Lab.HOST6)) {
+      assertThat(lab.host().traffic().tcp(own, 8080).server()).as(own).isEqualTo("web");
+    }
+    if (bridgeNetfilter == 0) {
+      assertThat(lab.host().traffic().tcp("::1", 8080).server()).isEqualTo("web");
+    }
+  }
+
+  /** Row 28. Fails if a packet that belongs to no connection leaves untranslated. */
+  @Test
+  void whatBelongsToNoConnectionDoesNotLeave() {
+    network("blue", "10.93.0.0/24");
+    join("web", List.of("blue"));
+    Netns web = namespace("web");
+    String gatewayMac = lab.host().mac("sl-blue");
+    String packet =
+        "IP(src='10.93.0.2',dst='" + Lab.CLIENT + "')/TCP(sport=80,dport=4000,flags='R',seq=1)";
+    try (Probe probe = Probe.in(lab.client(), "ip saddr 10.93.0.2")) {
+      web.traffic().inject("eth0", gatewayMac, 100, packet);
+      assertThat(probe.settledPackets()).isZero();
+      agent.close();
+      nft.apply("delete table inet sluice");
+      web.traffic().inject("eth0", gatewayMac, 100, packet);
+      probe.awaitPackets(100);
+    }
+    agent = LabAgent.start(lab.host(), Ownership.AUTO);
+  }
+
+  /** Row 30. Fails if the host or a sibling takes a router's advertisement from a sandbox. */
+  @Test
+  void noSandboxIsARouter() {
+    dualStack("blue", false, false);
+    join("rogue", List.of("blue"));
+    join("victim", List.of("blue"));
+    Netns victim = namespace("victim");
+    String advertisement =
+        "IPv6(src='fe80::bad',dst='ff02::1',hlim=255)/ICMPv6ND_RA(routerlifetime=1800)"
+            + "/ICMPv6NDOptPrefixInfo(prefix='2001:db8:bad::',prefixlen=64,L=1,A=1)";
+    advertise(advertisement);
+    assertThat(victim.exec("ip", "-6", "route").orFail().stdout()).doesNotContain("2001:db8:bad");
+    assertThat(lab.host().exec("ip", "-6", "route").orFail().stdout())
+        .doesNotContain("2001:db8:bad");
+    // The control: one that listens takes it.
+    victim.sysctl("net.ipv6.conf.eth0.accept_ra=2");
+    advertise(advertisement);
+    await(
+        "the advertisement is taken",
+        () -> victim.exec("ip", "-6", "route").orFail().stdout().contains("2001:db8:bad"));
+  }
+
+  private void advertise(String packet) {
+    namespace("rogue").traffic().inject("eth0", "33:33:00:00:00:01", 5, packet);
+  }
+
+  /** Fails if the source address that the outside sees is another than the one that was asked. */
+  @Test
+  void aFixedSourceIsWhatTheOutsideSees() {
+    create(
+        request(
+            "fixed",
+            false,
+            false,
+            new Egress.FixedSource(List.of(IpAddress.parse(Lab.HOST_2))),
+            "10.94.0.0/24"));
+    join("web", List.of("fixed"));
+    lab.client().traffic().serve("outside", "82", "");
+    assertThat(namespace("web").traffic().tcp(Lab.CLIENT, 82).peer()).isEqualTo(Lab.HOST_2);
+    assertThat(from("web", Lab.HOST, 4711)).isEqualTo(REFUSED);
+  }
+}

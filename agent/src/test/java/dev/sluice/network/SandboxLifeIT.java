@@ -1,0 +1,226 @@
+package dev.sluice.network;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.sluice.model.Owner;
+import dev.sluice.model.SandboxName;
+import dev.sluice.model.SandboxRequest.Attachment;
+import dev.sluice.testing.Lab;
+import dev.sluice.testing.Netns;
+import dev.sluice.testing.Scale;
+import dev.sluice.testing.Traffic;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.Random;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+
+/**
+ * What becomes of sandboxes without being asked for: they end, and their links are meddled with.
+ */
+class SandboxLifeIT extends NetworkCase {
+  private static final long SEED = Long.getLong("sluice.seed", 20261121L);
+
+  /** Fails if the end of a namespace is not followed: its port stays, or its address. */
+  @Test
+  void theEndOfASandboxTakesBackWhatItHad() {
+    network("blue", "10.95.0.0/30");
+    join("web", List.of("blue"), "8080:80");
+    assertThat(lab.client().traffic().tcp(Lab.HOST, 8080).outcome())
+        .isEqualTo(Traffic.Outcome.REFUSED); // nobody serves yet, but it leads there
+    endNamespace("web");
+    await("the port is taken back", () -> published().isEmpty());
+    assertThat(sandbox("web")).isEmpty();
+    // The only address there is.
+    join("next", List.of("blue"), "8080:80");
+    assertThat(published()).containsExactly("0.0.0.0:8080->80/tcp 10.95.0.2");
+  }
+
+  /**
+   * Fails if an agent that comes back does not notice, or takes somebody else's link for its own.
+   */
+  @Test
+  void whatHappenedWhileNobodyLookedIsFollowed() {
+    network("blue", "10.96.0.0/24");
+    join("web", List.of("blue"), "8080:80");
+    join("stays", List.of("blue"), "8081:80");
+    agent.close();
+    endNamespace("web");
+    lab.host()
+        .ip(
+            "link add half0 type veth peer name half1",
+            "link set half0 alias \"sluice endpoint 0123456789ab gone blue\"",
+            "link add sl-left type bridge",
+            "link set sl-left alias \"sluice network left\"",
+            "link add theirs type bridge",
+            "link set theirs alias \"sluicegate\"");
+    restart();
+    await("the port is taken back", () -> published().size() == 1);
+    assertThat(published()).containsExactly("0.0.0.0:8081->80/tcp " + address("stays", "blue"));
+    assertThat(lab.host().exec("ip", "-o", "link").orFail().stdout())
+        .doesNotContain("half0")
+        .doesNotContain("sl-left")
+        .contains("theirs");
+  }
+
+  /** Row 14. Fails if a bridge or a wire that somebody meddles with stays broken. */
+  @Test
+  void meddlingWithLinksIsMended() {
+    network("blue", "10.97.0.0/24");
+    join("web", List.of("blue"), "8080:80");
+    serve("web", "80", "");
+    String wire = "sl" + sandbox("web").orElseThrow().endpoints().get(0).id();
+    lab.host().ip("link set " + wire + " nomaster");
+    serves("plugged in again");
+    lab.host().ip("link set " + wire + " name renamed0");
+    lab.host().ip("link set sl-blue name other0");
+    await(
+        "the network follows its bridge",
+        () ->
+            agent
+                .networking()
+                .topology()
+                .network("blue")
+                .orElseThrow()
+                .bridge()
+                .text()
+                .equals("other0"));
+    serves("under other names");
+    lab.host().ip("link delete other0");
+    serves("the bridge is made anew");
+    leave("web");
+    assertThat(lab.host().exec("ip", "-o", "link").orFail().stdout()).doesNotContain("renamed0");
+  }
+
+  private void serves(String when) {
+    await(when, () -> "web".equals(serverOf(lab.client().traffic().tcp(Lab.HOST, 8080, 0.3))));
+  }
+
+  private static String serverOf(Traffic.Answer answer) {
+    return answer.outcome() == Traffic.Outcome.ANSWERED ? answer.server() : "";
+  }
+
+  /**
+   * Row 14. A namespace ends at a random moment of joining, or another takes its place: nothing is
+   * left of it, and nothing is written into the other. Fails if a namespace is known by its path,
+   * or by the number of its file.
+   */
+  @Test
+  void aNamespaceMayEndAtAnyMoment() throws Exception {
+    int rounds = Scale.count("lives", 30, 1_000);
+    network("blue", "10.98.0.0/16");
+    network("green", "10.99.0.0/16");
+    List<String> before = state();
+    Random random = new Random(SEED);
+    ExecutorService other = Executors.newSingleThreadExecutor();
+    int refused = 0;
+    try {
+      for (int round = 0; round < rounds; round++) {
+        String name = "w" + round;
+        Netns first = namespace(name);
+        Path path = first.path();
+        long delayMicros = random.nextInt(8_000);
+        Future<?> joining = other.submit(() -> join(name, List.of("blue"), (20_000 + 1) + ":80"));
+        Thread.sleep(delayMicros / 1_000, (int) (delayMicros % 1_000) * 1_000);
+        endNamespace(name);
+        // Another namespace by the same name, and most often with the same number.
+        lab.host().exec("ip", "netns", "add", first.name()).orFail();
+        try {
+          try {
+            joining.get();
+          } catch (ExecutionException e) {
+            assertThat(e).cause().message().doesNotContain("\n").isNotBlank();
+            refused++;
+          }
+          try {
+            agent.inside(
+                () ->
+                    agent
+                        .networking()
+                        .connect(
+                            new SandboxName(name),
+                            Attachment.to("green"),
+                            Optional.empty(),
+                            Owner.CLI));
+            throw new AssertionError("the sandbox " + name + " had ended");
+          } catch (NetworkException e) {
+            // It is not there any more, or its path leads to another namespace.
+            assertThat(e.getMessage()).contains(name);
+          }
+          assertThat(Path.of(path.toString())).exists();
+          assertThat(links(first.name())).doesNotContain("eth");
+        } finally {
+          lab.host().exec("ip", "netns", "delete", first.name()).orFail();
+        }
+        await("the port is free", () -> published().isEmpty());
+      }
+      await("nothing is left", () -> state().equals(before));
+    } finally {
+      other.shutdownNow();
+    }
+    Scale.report("14", rounds + " namespaces ended while joining, " + refused + " joins refused");
+  }
+
+  private String links(String namespace) {
+    return lab.host().exec("ip", "netns", "exec", namespace, "ip", "-o", "link").orFail().stdout();
+  }
+
+  /** Row 13. Fails if a sandbox leaves a descriptor, a thread, a link, an address or a port. */
+  @Test
+  void sandboxesLeaveNothingBehind() throws Exception {
+    int count = Scale.count("sandboxes", 40, 5_000);
+    int hands = 4;
+    network("blue", "10.100.0.0/16");
+    join("warm", List.of("blue"), "20000:80");
+    leave("warm");
+    List<String> before = state();
+    long descriptors = descriptors();
+    int threads = Thread.activeCount();
+    ExecutorService pool = Executors.newFixedThreadPool(hands);
+    try {
+      List<Future<?>> all = new ArrayList<>();
+      for (int hand = 0; hand < hands; hand++) {
+        int mine = hand;
+        all.add(pool.submit(() -> lives(mine, count / hands)));
+      }
+      for (Future<?> one : all) {
+        one.get();
+      }
+    } finally {
+      pool.shutdownNow();
+    }
+    await("nothing is left", () -> state().equals(before));
+    assertThat(agent.networking().topology().sandboxes()).isEmpty();
+    assertThat(descriptors()).isLessThanOrEqualTo(descriptors + 4);
+    assertThat(Thread.activeCount()).isLessThanOrEqualTo(threads + hands);
+    Scale.report("13", count + " sandboxes created and removed, " + hands + " at a time");
+  }
+
+  private void lives(int hand, int count) {
+    for (int i = 0; i < count; i++) {
+      String name = "h" + hand + "-" + i;
+      join(name, List.of("blue"), (20_000 + hand) + ":80");
+      if (i % 2 == 0) {
+        leave(name);
+        endNamespace(name);
+      } else {
+        endNamespace(name);
+        await("its end is followed", () -> sandbox(name).isEmpty());
+      }
+    }
+  }
+
+  private static long descriptors() throws IOException {
+    try (Stream<Path> open = Files.list(Path.of("/proc/self/fd"))) {
+      return open.count();
+    }
+  }
+}
