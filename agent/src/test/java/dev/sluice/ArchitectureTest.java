@@ -46,7 +46,7 @@ class ArchitectureTest {
           entry("model", "net"),
           entry("config", "model net"),
           // wire protocols: no domain word
-          entry("netlink", "ffi"),
+          entry("netlink", "net ffi"),
           entry("nftables.uapi", "netlink"),
           entry("nftables.expr", "nftables.uapi netlink net"),
           entry("nftables", "nftables.expr nftables.uapi netlink net ffi"),

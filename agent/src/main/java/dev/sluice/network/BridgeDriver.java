@@ -83,7 +83,12 @@ final class BridgeDriver {
   /** Makes the bridge of a network, with the gateways' addresses, switched on. */
   void makeBridge(Network network) {
     String name = network.bridge().text();
-    BridgeOptions options = BridgeOptions.DEFAULT.withAlias(NETWORK_ALIAS + network.name());
+    // Of its own, or it would be that of a port, and change as ports come and go: neighbours would
+    // talk to a gateway that is not there any more.
+    BridgeOptions options =
+        BridgeOptions.DEFAULT
+            .withMac(macOf(network.settings().gateways().get(0)))
+            .withAlias(NETWORK_ALIAS + network.name());
     if (network.settings().mtuBytes().isPresent()) {
       options = options.withMtu(network.settings().mtuBytes().getAsInt());
     }
@@ -158,16 +163,34 @@ final class BridgeDriver {
    * namespace, which is therefore the one that is meant and stays there meanwhile.
    */
   Endpoint plug(NetworkNamespace namespace, Plug plug) {
+    boolean apart = areApart(plug.network()); // asked here: it is the host's parameter
     return inside(
         namespace,
         () -> {
           try (Rtnetlink within = Rtnetlink.open()) {
-            return plug(namespace, within, plug);
+            return plug(namespace, within, plug, apart);
           }
         });
   }
 
-  private Endpoint plug(NetworkNamespace namespace, Rtnetlink within, Plug plug) {
+  /**
+   * Whether the ports of a network's bridge are kept apart by the bridge. On an isolated network
+   * they are, except where the host filters bridged packets (br_netfilter): there its rules do
+   * that, and a bridge that did would also drop what is translated from one port to another.
+   */
+  private static boolean areApart(Network network) {
+    return network.settings().isolated() && !filtersBridged();
+  }
+
+  /** Whether the rules of the calling thread's namespace see bridged packets of both families. */
+  static boolean filtersBridged() {
+    Sysctl sysctl = new Sysctl();
+    return List.of("net/bridge/bridge-nf-call-iptables", "net/bridge/bridge-nf-call-ip6tables")
+        .stream()
+        .allMatch(name -> sysctl.get(name).orElse("0").equals("1"));
+  }
+
+  private Endpoint plug(NetworkNamespace namespace, Rtnetlink within, Plug plug, boolean apart) {
     Network network = plug.network();
     int bridge =
         routes
@@ -213,7 +236,7 @@ final class BridgeDriver {
           PortOptions.DEFAULT
               .withAlias(ENDPOINT_ALIAS + plug.id() + " " + plug.sandbox() + " " + network.name())
               .withHairpin(true)
-              .withIsolated(network.settings().isolated())
+              .withIsolated(apart)
               .withUp());
       configure(within, near.linkedIndex().orElseThrow(), name, plug);
     } catch (RuntimeException e) {
@@ -326,17 +349,19 @@ final class BridgeDriver {
         .map(EndpointId::new);
   }
 
-  /** Makes the host's end of a wire a port of its network's bridge again. */
+  /** Makes the host's end of a wire what it is to be as a port of its network's bridge. */
   void plugAgain(Link link, Network network) {
     int bridge = routes.link(network.bridge().text()).map(Link::index).orElse(0);
     if (bridge != 0) {
-      routes.setMaster(link.index(), bridge);
+      if (link.masterIndex().orElse(0) != bridge) {
+        routes.setMaster(link.index(), bridge);
+      }
       routes.setPort(
           link.index(),
           PortOptions.DEFAULT
               .withAlias(link.alias().orElse(""))
               .withHairpin(true)
-              .withIsolated(network.settings().isolated())
+              .withIsolated(areApart(network))
               .withUp());
     }
   }

@@ -30,6 +30,7 @@ public final class LinkWatch implements AutoCloseable {
       Executors.newSingleThreadExecutor(task -> thread(task, "sluice-networks"));
   private final Thread reader;
   private volatile boolean closed;
+  private volatile boolean failed;
 
   private LinkWatch(Networks networks, LinkMonitor monitor) {
     this.networks = networks;
@@ -59,7 +60,7 @@ public final class LinkWatch implements AutoCloseable {
     try {
       while (!closed) {
         if (!monitor.poll(SWEEP_MILLIS, this::on)) {
-          act(networks::sweep);
+          act(failed ? networks::resume : networks::sweep);
         }
       }
     } catch (RuntimeException e) {
@@ -104,9 +105,12 @@ public final class LinkWatch implements AutoCloseable {
     actor.execute(
         () -> {
           try {
+            failed = false;
             action.run();
           } catch (RuntimeException e) {
-            LOG.warn("following a change of a link failed: {}", e.toString());
+            // Comparing everything, in a moment, makes up for it.
+            failed = true;
+            LOG.warn("following a change of a link failed, trying again: {}", e.toString());
           }
         });
   }

@@ -90,6 +90,7 @@ public final class Networks implements AutoCloseable {
   private final ReentrantReadWriteLock networksLock = new ReentrantReadWriteLock();
   private final ReentrantLock[] sandboxLocks = new ReentrantLock[LOCKS];
   private final Rtnetlink routes;
+  private volatile boolean filtersBridged = BridgeDriver.filtersBridged();
 
   /**
    * Serves the namespace of the calling thread.
@@ -777,6 +778,8 @@ public final class Networks implements AutoCloseable {
         }
       }
     }
+    // The host may filter bridged packets since, or no longer.
+    undo("the ports of isolated networks", this::setPortsAgain);
     sweep();
   }
 
@@ -903,14 +906,35 @@ public final class Networks implements AutoCloseable {
     }
   }
 
+  private void setPortsAgain() {
+    for (Link link : driver.links()) {
+      Optional<EndpointId> id = BridgeDriver.endpointOf(link);
+      id.flatMap(topology::sandboxOf)
+          .flatMap(
+              sandbox ->
+                  sandbox.endpoints().stream().filter(one -> one.id().equals(id.get())).findFirst())
+          .flatMap(endpoint -> topology.network(endpoint.network()))
+          .filter(network -> network.settings().isolated())
+          .ifPresent(network -> driver.plugAgain(link, network));
+    }
+  }
+
   private static boolean isThere(NamespacePath place) {
     Optional<NetworkNamespace> namespace = reopen(place);
     namespace.ifPresent(NetworkNamespace::close);
     return namespace.isPresent();
   }
 
-  /** Forgets sandboxes that are on no network and whose namespace is no more. */
+  /**
+   * What nothing is told of: sandboxes that are on no network end, and the host begins to filter
+   * bridged packets, or leaves off.
+   */
   void sweep() {
+    boolean filters = BridgeDriver.filtersBridged();
+    if (filters != filtersBridged) {
+      filtersBridged = filters;
+      undo("the ports of isolated networks", this::setPortsAgain);
+    }
     for (Sandbox sandbox : topology.sandboxes()) {
       if (sandbox.endpoints().isEmpty() && !isThere(sandbox.namespace())) {
         undo(

@@ -232,7 +232,7 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
   @Override
   public void rename(Network before, Network now) {
     synchronized (oneRequestAtATime) {
-      hostNetworks.prepare(now);
+      // What the host was set to for the interface has moved with it.
       table.apply(Change.rename(before, now));
       topology.remove(before);
       topology.put(now);

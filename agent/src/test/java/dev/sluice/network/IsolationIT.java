@@ -10,8 +10,6 @@ import dev.sluice.model.Egress;
 import dev.sluice.model.NetworkRequest;
 import dev.sluice.model.Owner;
 import dev.sluice.net.IpAddress;
-import dev.sluice.publish.LabAgent;
-import dev.sluice.ruleset.Ownership;
 import dev.sluice.testing.Lab;
 import dev.sluice.testing.Netns;
 import dev.sluice.testing.Probe;
@@ -88,12 +86,12 @@ class IsolationIT extends NetworkCase {
     Traffic client = lab.client().traffic();
     assertThat(client.tcp("10.91.0.2", 80, SOON_SECONDS).outcome()).isEqualTo(TIMEOUT);
     assertThat(client.tcp("10.91.0.2", 81, SOON_SECONDS).outcome()).isEqualTo(TIMEOUT);
-    assertThat(client.tcp(Lab.HOST, 8080).server()).isEqualTo("web");
+    assertThat(client.tcp(Lab.HOST, 8080).server()).isEqualTo("web:80");
     agent.close();
     // The control: the same packets without the table.
     nft.apply("delete table inet sluice");
     assertThat(client.tcp("10.91.0.2", 81).outcome()).isEqualTo(ANSWERED);
-    agent = LabAgent.start(lab.host(), Ownership.AUTO);
+    start();
   }
 
   /** Fails if a routed network opens more than what is published, or closes it too early. */
@@ -105,15 +103,17 @@ class IsolationIT extends NetworkCase {
     serve("web", "80,81", "");
     lab.client().traffic().serve("outside", "82", "");
     Traffic client = lab.client().traffic();
-    assertThat(client.tcp("10.92.0.2", 80).server()).isEqualTo("web");
+    assertThat(client.tcp("10.92.0.2", 80).server()).isEqualTo("web:80");
     assertThat(client.tcp("10.92.0.2", 81, SOON_SECONDS).outcome()).isEqualTo(TIMEOUT);
-    assertThat(client.tcp(Lab.HOST, 8080).server()).isEqualTo("web");
+    assertThat(client.tcp(Lab.HOST, 8080).server()).isEqualTo("web:80");
     assertThat(namespace("web").traffic().tcp(Lab.CLIENT, 82).peer()).isEqualTo("10.92.0.2");
     String first = agent.publisher().published().get(0).mapping().id().toString();
     agent.unpublish(first);
-    assertThat(client.tcp("10.92.0.2", 80).server()).as("the other leads there").isEqualTo("web");
+    assertThat(client.tcp("10.92.0.2", 80).server())
+        .as("the other leads there")
+        .isEqualTo("web:80");
     restart();
-    assertThat(client.tcp("10.92.0.2", 80).server()).as("read back").isEqualTo("web");
+    assertThat(client.tcp("10.92.0.2", 80).server()).as("read back").isEqualTo("web:80");
     agent.unpublish("web");
     assertThat(client.tcp("10.92.0.2", 80, SOON_SECONDS).outcome()).isEqualTo(TIMEOUT);
   }
@@ -146,7 +146,7 @@ class IsolationIT extends NetworkCase {
     nft.apply("delete table inet sluice");
     lab.client().ip("route add 10.201.0.0/16 via " + Lab.HOST);
     assertThat(from("a", Lab.CLIENT, 82)).isEqualTo(ANSWERED);
-    agent = LabAgent.start(lab.host(), Ownership.AUTO);
+    start();
   }
 
   /**
@@ -174,12 +174,21 @@ class IsolationIT extends NetworkCase {
       assertThat(from("stranger", addresses("db", "apart").get(family), 80)).isEqualTo(TIMEOUT);
     }
     assertThat(from("stranger", Lab.HOST, 8080)).as("published").isEqualTo(ANSWERED);
-    assertThat(lab.client().traffic().tcp(Lab.HOST, 8080).server()).isEqualTo("web");
+    assertThat(lab.client().traffic().tcp(Lab.HOST, 8080).server()).isEqualTo("web:80");
     // It does not help to say that everybody is a neighbour.
     namespace("stranger").ip("address add " + address("stranger", "apart") + "/24 dev eth0");
     assertThat(from("stranger", address("db", "apart"), 80)).isIn(TIMEOUT, UNREACHABLE);
+    // The host begins to filter bridged packets, or leaves off.
+    bridgeNetfilter(1 - bridgeNetfilter);
     restart();
+    agent.inside(
+        () -> {
+          agent.networking().sweep();
+          return true;
+        });
     assertThat(from("linked", address("db", "apart"), 80)).as("read back").isEqualTo(ANSWERED);
+    assertThat(from("stranger", address("db", "apart"), 80)).isIn(TIMEOUT, UNREACHABLE);
+    assertThat(from("stranger", Lab.HOST, 8080)).as("published").isEqualTo(ANSWERED);
     leave("linked");
     assertThat(nft.ruleset()).doesNotContain(address("db", "apart") + " . tcp . 80");
   }
@@ -199,14 +208,14 @@ class IsolationIT extends NetworkCase {
       for (String who : List.of("web", "sibling", "other")) {
         assertThat(namespace(who).traffic().tcp(host, 8080).server())
             .as("%s by %s", who, host)
-            .isEqualTo("web");
+            .isEqualTo("web:80");
       }
     }
     for (String own : List.of(Lab.HOST, "127.0.0.1", Lab.HOST6)) {
-      assertThat(lab.host().traffic().tcp(own, 8080).server()).as(own).isEqualTo("web");
+      assertThat(lab.host().traffic().tcp(own, 8080).server()).as(own).isEqualTo("web:80");
     }
     if (bridgeNetfilter == 0) {
-      assertThat(lab.host().traffic().tcp("::1", 8080).server()).isEqualTo("web");
+      assertThat(lab.host().traffic().tcp("::1", 8080).server()).isEqualTo("web:80");
     }
   }
 
@@ -227,7 +236,7 @@ class IsolationIT extends NetworkCase {
       web.traffic().inject("eth0", gatewayMac, 100, packet);
       probe.awaitPackets(100);
     }
-    agent = LabAgent.start(lab.host(), Ownership.AUTO);
+    start();
   }
 
   /** Row 30. Fails if the host or a sibling takes a router's advertisement from a sandbox. */

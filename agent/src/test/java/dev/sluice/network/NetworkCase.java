@@ -45,7 +45,7 @@ abstract class NetworkCase {
   final void build() {
     lab = Lab.builder().containers(0).agentWillConfigureHost().noServers().build();
     nft = Nft.in(lab.host());
-    agent = LabAgent.start(lab.host(), Ownership.AUTO);
+    agent = started();
   }
 
   @AfterEach
@@ -58,8 +58,19 @@ abstract class NetworkCase {
   /** The end of an agent, and a new one that takes over. */
   void restart() {
     agent.close();
-    agent = LabAgent.start(lab.host(), Ownership.AUTO);
-    agent.inside(() -> agent.publisher().resume());
+    start();
+  }
+
+  /** An agent that takes over what there is. */
+  void start() {
+    agent = started();
+  }
+
+  private LabAgent started() {
+    LabAgent one = LabAgent.start(lab.host(), Ownership.AUTO);
+    one.inside(() -> one.publisher().resume());
+    one.follow();
+    return one;
   }
 
   // ---- asking for things
@@ -179,7 +190,9 @@ abstract class NetworkCase {
               .exec("ip", "-o", what)
               .orFail()
               .stdout()
-              .replaceAll("qlen \\d+|state \\w+", ""));
+              .replaceAll(
+                  "qlen \\d+|state \\w+|,LOWER_UP|NO-CARRIER,| linkdown|\\d+: \\S+ +inet6 fe80::.*\\n",
+                  ""));
     }
     return state;
   }

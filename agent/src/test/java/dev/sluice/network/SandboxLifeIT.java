@@ -7,6 +7,7 @@ import dev.sluice.model.SandboxName;
 import dev.sluice.model.SandboxRequest.Attachment;
 import dev.sluice.testing.Lab;
 import dev.sluice.testing.Netns;
+import dev.sluice.testing.Ran;
 import dev.sluice.testing.Scale;
 import dev.sluice.testing.Traffic;
 import java.io.IOException;
@@ -101,7 +102,7 @@ class SandboxLifeIT extends NetworkCase {
   }
 
   private void serves(String when) {
-    await(when, () -> "web".equals(serverOf(lab.client().traffic().tcp(Lab.HOST, 8080, 0.3))));
+    await(when, () -> "web:80".equals(serverOf(lab.client().traffic().tcp(Lab.HOST, 8080, 0.3))));
   }
 
   private static String serverOf(Traffic.Answer answer) {
@@ -132,7 +133,7 @@ class SandboxLifeIT extends NetworkCase {
         Thread.sleep(delayMicros / 1_000, (int) (delayMicros % 1_000) * 1_000);
         endNamespace(name);
         // Another namespace by the same name, and most often with the same number.
-        lab.host().exec("ip", "netns", "add", first.name()).orFail();
+        Ran.run("ip", "netns", "add", first.name()).orFail();
         try {
           try {
             joining.get();
@@ -158,7 +159,7 @@ class SandboxLifeIT extends NetworkCase {
           assertThat(Path.of(path.toString())).exists();
           assertThat(links(first.name())).doesNotContain("eth");
         } finally {
-          lab.host().exec("ip", "netns", "delete", first.name()).orFail();
+          Ran.run("ip", "netns", "delete", first.name()).orFail();
         }
         await("the port is free", () -> published().isEmpty());
       }
@@ -170,7 +171,7 @@ class SandboxLifeIT extends NetworkCase {
   }
 
   private String links(String namespace) {
-    return lab.host().exec("ip", "netns", "exec", namespace, "ip", "-o", "link").orFail().stdout();
+    return Ran.run("ip", "-n", namespace, "-o", "link").orFail().stdout();
   }
 
   /** Row 13. Fails if a sandbox leaves a descriptor, a thread, a link, an address or a port. */

@@ -35,6 +35,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What an agent consists of from the publisher down, put together inside one namespace of a
@@ -52,7 +53,7 @@ public final class LabAgent implements AutoCloseable {
   private final EventReader events;
   private final TablePublisher publisher;
   private final Networks networking;
-  private final LinkWatch links;
+  private @Nullable LinkWatch links;
 
   private LabAgent(Netns host, Ownership ownership, Sysctl sysctl) {
     namespace = NetworkNamespace.open(host.path());
@@ -83,6 +84,10 @@ public final class LabAgent implements AutoCloseable {
     networking =
         inside(
             () -> new Networks(publisher, topology, networks, Rtnetlink.open(), Clock.systemUTC()));
+  }
+
+  /** Follows the links of networks and sandboxes from now on. */
+  public void follow() {
     links = inside(() -> LinkWatch.start(networking, LinkMonitor.open()));
   }
 
@@ -170,7 +175,9 @@ public final class LabAgent implements AutoCloseable {
 
   @Override
   public void close() {
-    links.close();
+    if (links != null) {
+      links.close();
+    }
     networking.close();
     publisher.close();
     events.close();
