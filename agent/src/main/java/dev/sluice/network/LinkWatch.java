@@ -60,7 +60,9 @@ public final class LinkWatch implements AutoCloseable {
     try {
       while (!closed) {
         if (!monitor.poll(SWEEP_MILLIS, this::on)) {
-          act(failed ? networks::resume : networks::sweep);
+          boolean compare = failed;
+          failed = false;
+          act(compare ? networks::resume : networks::sweep);
         }
       }
     } catch (RuntimeException e) {
@@ -105,7 +107,6 @@ public final class LinkWatch implements AutoCloseable {
     actor.execute(
         () -> {
           try {
-            failed = false;
             action.run();
           } catch (RuntimeException e) {
             // Comparing everything, in a moment, makes up for it.
