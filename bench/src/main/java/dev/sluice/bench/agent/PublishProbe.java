@@ -19,6 +19,7 @@ import dev.sluice.net.IpAddress;
 import dev.sluice.net.PortRange;
 import dev.sluice.net.Protocol;
 import dev.sluice.network.HostNetworks;
+import dev.sluice.network.Topology;
 import dev.sluice.nftables.Nftables;
 import dev.sluice.publish.MappingListener;
 import dev.sluice.publish.PortReservations;
@@ -78,6 +79,7 @@ final class PublishProbe {
       new TablePublisher(
           table,
           hostNetworks,
+          new Topology(table.networks(), table.sandboxes()),
           reservations,
           new ReservedLocalPorts(new Sysctl()),
           new FlowCutter(
