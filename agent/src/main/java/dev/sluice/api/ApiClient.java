@@ -8,9 +8,16 @@ import dev.sluice.flow.FrameDescriptor;
 import dev.sluice.model.Declaration;
 import dev.sluice.model.DrainTime;
 import dev.sluice.model.MappingOptions;
+import dev.sluice.model.Network;
+import dev.sluice.model.NetworkRequest;
 import dev.sluice.model.PublishRequest;
 import dev.sluice.model.PublishedMapping;
+import dev.sluice.model.Sandbox;
+import dev.sluice.model.SandboxName;
+import dev.sluice.model.SandboxRequest;
+import dev.sluice.model.SandboxRequest.Attachment;
 import dev.sluice.model.UpdateRequest;
+import dev.sluice.network.NetworkService.Joined;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStream;
@@ -154,6 +161,87 @@ public final class ApiClient implements AutoCloseable {
   public Answer<Declarations.Outcome> apply(Declaration declaration) {
     byte[] body = send("PUT", "/v1/declared", DeclarationJson.write(declaration));
     return new Answer<>(DeclarationJson.readOutcome(body), text(body));
+  }
+
+  // ---- networks and sandboxes
+
+  /** All networks; errors as in {@link #publish}. */
+  public Answer<List<Network>> networks() {
+    byte[] body = send("GET", "/v1/networks", null);
+    return new Answer<>(NetworkJson.readAll(body), text(body));
+  }
+
+  /** A network; who is on it is in the JSON. */
+  public Answer<Network> network(String name) {
+    return network("GET", "/v1/networks/" + encode(name), null);
+  }
+
+  /** Makes a network; errors as in {@link #publish}. */
+  public Answer<Network> create(NetworkRequest request) {
+    return network("POST", "/v1/networks", NetworkBody.write(request));
+  }
+
+  /** Removes a network that nobody is on; errors as in {@link #publish}. */
+  public Answer<Network> removeNetwork(String name) {
+    return network("DELETE", "/v1/networks/" + encode(name), null);
+  }
+
+  private Answer<Network> network(String method, String path, byte @Nullable [] body) {
+    byte[] answer = send(method, path, body);
+    return new Answer<>(NetworkJson.read(answer), text(answer));
+  }
+
+  /**
+   * Lets a sandbox join a network; errors as in {@link #publish}.
+   *
+   * @param namespace the file of its network namespace; needed if the agent does not know it yet
+   */
+  public Answer<Sandbox> connect(
+      SandboxName sandbox, Attachment attachment, Optional<String> namespace) {
+    return sandboxOf(
+        sandbox(
+            "POST",
+            "/v1/networks/" + encode(attachment.network()) + "/endpoints",
+            new ConnectBody(sandbox, attachment, namespace).write()));
+  }
+
+  /** Takes a sandbox from a network; errors as in {@link #publish}. */
+  public Answer<Sandbox> disconnect(SandboxName sandbox, String network) {
+    return sandboxOf(
+        sandbox(
+            "DELETE",
+            "/v1/networks/" + encode(network) + "/endpoints/" + encode(sandbox.text()),
+            null));
+  }
+
+  /** All sandboxes; errors as in {@link #publish}. */
+  public Answer<List<Sandbox>> sandboxes() {
+    byte[] body = send("GET", "/v1/sandboxes", null);
+    return new Answer<>(SandboxJson.readAll(body), text(body));
+  }
+
+  /** A sandbox and what is published by its name; errors as in {@link #publish}. */
+  public Answer<Joined> sandbox(SandboxName name) {
+    return sandbox("GET", "/v1/sandboxes/" + encode(name.text()), null);
+  }
+
+  /** Lets a namespace join networks, and publishes ports of it; errors as in {@link #publish}. */
+  public Answer<Joined> create(SandboxRequest request) {
+    return sandbox("POST", "/v1/sandboxes", SandboxBody.write(request));
+  }
+
+  /** Takes a sandbox from all its networks, and its ports back; errors as in {@link #publish}. */
+  public Answer<Sandbox> removeSandbox(SandboxName name) {
+    return sandboxOf(sandbox("DELETE", "/v1/sandboxes/" + encode(name.text()), null));
+  }
+
+  private Answer<Joined> sandbox(String method, String path, byte @Nullable [] body) {
+    byte[] answer = send(method, path, body);
+    return new Answer<>(SandboxJson.read(answer), text(answer));
+  }
+
+  private static Answer<Sandbox> sandboxOf(Answer<Joined> answer) {
+    return new Answer<>(answer.value().sandbox(), answer.json());
   }
 
   /** Everything published; errors as in {@link #publish}. */

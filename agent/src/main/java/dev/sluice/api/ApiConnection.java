@@ -106,7 +106,7 @@ final class ApiConnection {
   }
 
   private void answerAndClose(DefaultBHttpServerConnection http, Problem problem) {
-    try (BasicClassicHttpResponse response = ApiHandler.response(problem)) {
+    try (BasicClassicHttpResponse response = Exchange.response(problem)) {
       response.setHeader("Content-Length", response.getEntity().getContentLength());
       response.setHeader("Content-Type", Problem.MEDIA_TYPE);
       response.setHeader("Connection", "close");

@@ -9,29 +9,26 @@ import dev.sluice.flow.export.FlowJson;
 import dev.sluice.model.Activity;
 import dev.sluice.model.DrainTime;
 import dev.sluice.model.InvalidMappingException;
+import dev.sluice.model.InvalidNetworkException;
 import dev.sluice.model.Mapping;
 import dev.sluice.model.MappingCounters;
 import dev.sluice.model.MappingId;
-import dev.sluice.model.Owner;
 import dev.sluice.model.PublishedMapping;
 import dev.sluice.model.Traffic;
 import dev.sluice.model.UpdateRequest;
 import dev.sluice.net.MalformedValueException;
+import dev.sluice.network.NetworkException;
 import dev.sluice.publish.PublishException;
 import java.io.BufferedWriter;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.OutputStreamWriter;
 import java.io.Writer;
-import java.net.URLDecoder;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
@@ -39,27 +36,22 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.concurrent.ThreadLocalRandom;
-import java.util.function.Consumer;
 import org.apache.hc.core5.http.ClassicHttpRequest;
 import org.apache.hc.core5.http.ClassicHttpResponse;
 import org.apache.hc.core5.http.ContentType;
 import org.apache.hc.core5.http.Header;
-import org.apache.hc.core5.http.HttpEntity;
 import org.apache.hc.core5.http.HttpException;
 import org.apache.hc.core5.http.RequestHeaderFieldsTooLargeException;
 import org.apache.hc.core5.http.UnsupportedHttpVersionException;
 import org.apache.hc.core5.http.impl.HttpProcessors;
 import org.apache.hc.core5.http.impl.io.HttpService;
 import org.apache.hc.core5.http.io.HttpServerRequestHandler;
-import org.apache.hc.core5.http.io.entity.ByteArrayEntity;
 import org.apache.hc.core5.http.io.entity.EntityTemplate;
 import org.apache.hc.core5.http.message.BasicClassicHttpResponse;
 import org.apache.hc.core5.http.protocol.HttpContext;
-import org.apache.hc.core5.io.IOCallback;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import tools.jackson.core.JsonGenerator;
-import tools.jackson.core.exc.JacksonIOException;
 
 /** What is at which path, and how every refusal becomes a problem document. Thread-safe. */
 final class ApiHandler implements HttpServerRequestHandler {
@@ -71,8 +63,6 @@ final class ApiHandler implements HttpServerRequestHandler {
   private static final ContentType NDJSON =
       ContentType.create("application/x-ndjson", StandardCharsets.UTF_8);
   private static final ContentType TEXT = ContentType.create("text/plain", StandardCharsets.UTF_8);
-  private static final ContentType PROBLEM = ContentType.create(Problem.MEDIA_TYPE);
-  private static final String MAPPINGS = "/v1/mappings";
 
   /** How soon the thread of an event stream notices that its client has left. */
   private static final int STREAM_CHECK_MILLIS = 500;
@@ -91,18 +81,11 @@ final class ApiHandler implements HttpServerRequestHandler {
     EVENTS
   }
 
-  /** What is done for one method at one path. */
-  @FunctionalInterface
-  private interface Action {
-    void run(Exchange exchange) throws HttpException, IOException;
-  }
-
   private final ApiServices services;
   private final ApiOptions options;
   private final ConnectionLimits limits;
   private final Access access;
-  private final Map<String, Map<String, Action>> resources;
-  private final Map<String, Action> oneMapping;
+  private final Router router = new Router();
   private final HttpService service = new Service(this);
 
   ApiHandler(ApiServices services, ApiOptions options, ConnectionLimits limits, Access access) {
@@ -110,34 +93,24 @@ final class ApiHandler implements HttpServerRequestHandler {
     this.options = options;
     this.limits = limits;
     this.access = access;
-    Map<String, Map<String, Action>> everything =
-        Map.of(
-            MAPPINGS,
-            Map.of("GET", this::listMappings, "POST", this::publish),
-            "/v1/declared",
-            Map.of("PUT", this::declare),
-            "/v1/flows",
-            Map.of("GET", this::listFlows),
-            "/v1/events",
-            Map.of("GET", this::followEvents),
-            "/v1/ruleset",
-            Map.of("GET", this::printRules),
-            "/v1/statistics",
-            Map.of("GET", this::statistics),
-            "/v1/version",
-            Map.of("GET", this::version),
-            "/v1/doctor",
-            Map.of("GET", this::doctor),
-            "/metrics",
-            Map.of("GET", this::metrics),
-            "/healthz",
-            Map.of("GET", this::health));
-    this.resources = new HashMap<>(everything);
-    if (access == Access.EVENTS) {
-      resources.keySet().retainAll(FOR_EVENTS);
+    router
+        .add("/v1/flows", Map.of("GET", this::listFlows))
+        .add("/v1/events", Map.of("GET", this::followEvents))
+        .add("/metrics", Map.of("GET", this::metrics))
+        .add("/healthz", Map.of("GET", this::health));
+    if (access == Access.FULL) {
+      router
+          .add("/v1/mappings", Map.of("GET", this::listMappings, "POST", this::publish))
+          .add(
+              "/v1/mappings/{}",
+              Map.of("GET", this::findMapping, "PATCH", this::update, "DELETE", this::unpublish))
+          .add("/v1/declared", Map.of("PUT", this::declare))
+          .add("/v1/ruleset", Map.of("GET", this::printRules))
+          .add("/v1/statistics", Map.of("GET", this::statistics))
+          .add("/v1/version", Map.of("GET", this::version))
+          .add("/v1/doctor", Map.of("GET", this::doctor));
+      new NetworkResources(services.networks(), services.publisher()).addTo(router);
     }
-    this.oneMapping =
-        Map.of("GET", this::findMapping, "PATCH", this::update, "DELETE", this::unpublish);
   }
 
   HttpService service() {
@@ -149,17 +122,23 @@ final class ApiHandler implements HttpServerRequestHandler {
       throws HttpException, IOException {
     Exchange exchange =
         new Exchange(
-            request, trigger, (ApiConnection) context.getAttribute(ApiConnection.CONTEXT_KEY));
+            request,
+            trigger,
+            (ApiConnection) context.getAttribute(ApiConnection.CONTEXT_KEY),
+            options);
     try {
       route(exchange);
     } catch (ProblemException e) {
       exchange.answer(e.problem());
     } catch (MalformedValueException e) {
       exchange.answer(Problem.of(e));
-    } catch (InvalidMappingException e) {
+    } catch (InvalidMappingException | InvalidNetworkException e) {
       exchange.answer(Problem.of(Problem.Kind.INVALID, String.valueOf(e.getMessage())));
     } catch (PublishException e) {
       exchange.answer(Problem.of(kind(e.kind()), String.valueOf(e.getMessage())));
+    } catch (NetworkException e) {
+      exchange.answer(
+          Problem.of(NetworkResources.kind(e.kind()), String.valueOf(e.getMessage())));
     } catch (RuntimeException e) {
       String reference = HexFormat.of().toHexDigits(ThreadLocalRandom.current().nextInt());
       LOG.error(
@@ -168,7 +147,7 @@ final class ApiHandler implements HttpServerRequestHandler {
           request.getRequestUri(),
           reference,
           e);
-      if (exchange.answered) {
+      if (exchange.answered()) {
         // Half an answer is out: only a broken connection tells the client that the rest is
         // missing.
         throw new IOException("failed while answering, reference " + reference, e);
@@ -181,45 +160,23 @@ final class ApiHandler implements HttpServerRequestHandler {
     }
   }
 
-  static BasicClassicHttpResponse response(Problem problem) {
-    BasicClassicHttpResponse response = new BasicClassicHttpResponse(problem.kind().status());
-    response.setEntity(
-        new ByteArrayEntity((problem.toJson() + "\n").getBytes(StandardCharsets.UTF_8), PROBLEM));
-    return response;
-  }
-
   private void route(Exchange exchange) throws HttpException, IOException {
     String path = exchange.path();
-    Map<String, Action> actions = resources.get(path);
-    if (actions == null && access == Access.EVENTS) {
-      throw new ProblemException(
-          Problem.Kind.NOT_PERMITTED,
-          "this socket is for consumers of events and serves only "
-              + String.join(", ", new TreeSet<>(FOR_EVENTS))
-              + ", not "
-              + quote(path)
-              + "; the agent's other socket does");
-    }
-    if (actions == null && path.startsWith(MAPPINGS + "/") && !exchange.mapping().isEmpty()) {
-      actions = oneMapping;
-    }
-    if (actions == null) {
-      throw new ProblemException(
-          Problem.Kind.NOT_FOUND,
-          "there is nothing at " + quote(path) + "; the API is described in docs/api.md");
-    }
+    Router.Found found = router.find(path).orElseThrow(() -> nothingAt(path));
+    exchange.keep(found.parts());
+    Map<String, Router.Action> actions = found.actions();
     String allowed = String.join(", ", new TreeMap<>(actions).keySet()) + ", OPTIONS";
-    String method = exchange.request.getMethod();
+    String method = exchange.request().getMethod();
     if (method.equals("OPTIONS")) {
       BasicClassicHttpResponse response = new BasicClassicHttpResponse(204);
       response.setHeader("Allow", allowed);
       exchange.submit(response);
       return;
     }
-    Action action = actions.get(method);
+    Router.Action action = actions.get(method);
     if (action == null) {
       BasicClassicHttpResponse response =
-          response(
+          Exchange.response(
               Problem.of(
                   Problem.Kind.METHOD_NOT_ALLOWED,
                   quote(method) + " is not possible at " + quote(path) + ", only " + allowed));
@@ -228,6 +185,20 @@ final class ApiHandler implements HttpServerRequestHandler {
       return;
     }
     action.run(exchange);
+  }
+
+  private ProblemException nothingAt(String path) {
+    return access == Access.EVENTS
+        ? new ProblemException(
+            Problem.Kind.NOT_PERMITTED,
+            "this socket is for consumers of events and serves only "
+                + String.join(", ", new TreeSet<>(FOR_EVENTS))
+                + ", not "
+                + quote(path)
+                + "; the agent's other socket does")
+        : new ProblemException(
+            Problem.Kind.NOT_FOUND,
+            "there is nothing at " + quote(path) + "; the API is described in docs/api.md");
   }
 
   private void listMappings(Exchange exchange) throws HttpException, IOException {
@@ -257,29 +228,27 @@ final class ApiHandler implements HttpServerRequestHandler {
 
   private void publish(Exchange exchange) throws HttpException, IOException {
     exchange.query();
-    Header client = exchange.request.getFirstHeader(ApiClient.CLIENT_HEADER);
-    Owner owner = client != null && "cli".equals(client.getValue()) ? Owner.CLI : Owner.API;
     List<Mapping> mappings =
-        services.publisher().publish(PublishBody.read(exchange.body(options), owner));
+        services.publisher().publish(PublishBody.read(exchange.body(), exchange.owner()));
     exchange.answer(201, json -> MappingJson.writeMappings(json, mappings));
   }
 
   private void findMapping(Exchange exchange) throws HttpException, IOException {
     boolean traffic = exchange.query("traffic").flag("traffic");
-    var found = counted(traffic, services.publisher().find(exchange.mapping()));
+    var found = counted(traffic, services.publisher().find(exchange.part(0)));
     exchange.answer(200, json -> MappingJson.writePublished(json, found));
   }
 
   private void update(Exchange exchange) throws HttpException, IOException {
     exchange.query();
-    UpdateRequest request = UpdateBody.read(exchange.body(options), exchange.mapping());
+    UpdateRequest request = UpdateBody.read(exchange.body(), exchange.part(0));
     List<Mapping> mappings = services.publisher().update(request);
     exchange.answer(200, json -> MappingJson.writeMappings(json, mappings));
   }
 
   private void unpublish(Exchange exchange) throws HttpException, IOException {
     Optional<DrainTime> drain = exchange.query("drain").drain("drain");
-    String nameOrId = exchange.mapping();
+    String nameOrId = exchange.part(0);
     List<Mapping> removed =
         drain.isPresent()
             ? services.publisher().drain(nameOrId, drain.get())
@@ -289,7 +258,7 @@ final class ApiHandler implements HttpServerRequestHandler {
 
   private void declare(Exchange exchange) throws HttpException, IOException {
     exchange.query();
-    var declaration = DeclarationJson.read(exchange.body(options));
+    var declaration = DeclarationJson.read(exchange.body());
     var outcome = services.declarations().apply(declaration);
     exchange.stream(
         JSON, out -> ApiJson.stream(out, json -> DeclarationJson.writeOutcome(json, outcome)));
@@ -339,7 +308,7 @@ final class ApiHandler implements HttpServerRequestHandler {
 
   private void metrics(Exchange exchange) throws HttpException, IOException {
     exchange.query();
-    Header accept = exchange.request.getFirstHeader("Accept");
+    Header accept = exchange.request().getFirstHeader("Accept");
     // Read before the answer begins, so that a failure can still be said.
     MetricsPage.Page page =
         services.metrics().read(Optional.ofNullable(accept).map(Header::getValue));
@@ -371,11 +340,11 @@ final class ApiHandler implements HttpServerRequestHandler {
           Problem.Kind.TOO_MANY_CONNECTIONS,
           "there are already " + options.maxEventStreams() + " event streams; try again");
     }
-    exchange.connection.leaveLimits();
+    exchange.connection().leaveLimits();
     EventStream.Format format = frames ? EventStream.Format.FRAMES : EventStream.Format.LINES;
     try (EventStream.Cursor cursor = open(services.events(), from, filter, format)) {
-      exchange.connection.socket().setWriteTimeout(options.streamTimeoutMillis());
-      cursor.onEviction(exchange.connection.socket()::abort);
+      exchange.connection().socket().setWriteTimeout(options.streamTimeoutMillis());
+      cursor.onEviction(exchange.connection().socket()::abort);
       BasicClassicHttpResponse response = new BasicClassicHttpResponse(200);
       response.setHeader("Connection", "close");
       response.setHeader("Cache-Control", "no-store");
@@ -387,7 +356,7 @@ final class ApiHandler implements HttpServerRequestHandler {
       }
       response.setEntity(
           new EntityTemplate(
-              frames ? FRAMES : NDJSON, out -> copyEvents(cursor, out, exchange.connection)));
+              frames ? FRAMES : NDJSON, out -> copyEvents(cursor, out, exchange.connection())));
       exchange.submit(response);
     } finally {
       limits.releaseStream();
@@ -450,147 +419,6 @@ final class ApiHandler implements HttpServerRequestHandler {
     };
   }
 
-  /** One request and the way back. */
-  private static final class Exchange {
-    private final ClassicHttpRequest request;
-    private final ResponseTrigger trigger;
-    private final ApiConnection connection;
-    private boolean bodyRead;
-    private boolean answered;
-
-    Exchange(ClassicHttpRequest request, ResponseTrigger trigger, ApiConnection connection) {
-      this.request = request;
-      this.trigger = trigger;
-      this.connection = connection;
-    }
-
-    String path() {
-      String uri = request.getPath();
-      int query = uri.indexOf('?');
-      return query < 0 ? uri : uri.substring(0, query);
-    }
-
-    Query query(String... known) {
-      String uri = request.getPath();
-      int query = uri.indexOf('?');
-      return new Query(query < 0 ? "" : uri.substring(query + 1), Set.of(known));
-    }
-
-    /** Whether the client asks for this type, in so many words. */
-    boolean accepts(ContentType type) {
-      Header accept = request.getFirstHeader("Accept");
-      return accept != null
-          && Arrays.stream(accept.getValue().split(","))
-              .map(one -> one.split(";", 2)[0].strip())
-              .anyMatch(type.getMimeType()::equalsIgnoreCase);
-    }
-
-    /** The name or id at the end of the path. */
-    String mapping() {
-      String encoded = path().substring(MAPPINGS.length() + 1);
-      try {
-        return URLDecoder.decode(encoded.replace("+", "%2B"), StandardCharsets.UTF_8);
-      } catch (IllegalArgumentException e) {
-        throw new ProblemException(
-            Problem.Kind.MALFORMED_REQUEST, quote(encoded) + " is not percent-encoded correctly");
-      }
-    }
-
-    byte[] body(ApiOptions options) throws HttpException, IOException {
-      HttpEntity entity = request.getEntity();
-      if (entity == null) {
-        bodyRead = true;
-        return new byte[0];
-      }
-      String type = entity.getContentType();
-      if (type != null
-          && !type.toLowerCase(Locale.ROOT).split(";", 2)[0].strip().equals("application/json")) {
-        throw new ProblemException(
-            Problem.Kind.UNSUPPORTED_MEDIA_TYPE,
-            "the body must be application/json, not " + quote(type));
-      }
-      if (entity.getContentLength() > options.maxBodyBytes()) {
-        throw tooLarge(options);
-      }
-      Header expect = request.getFirstHeader("Expect");
-      if (expect != null && "100-continue".equalsIgnoreCase(expect.getValue())) {
-        trigger.sendInformation(new BasicClassicHttpResponse(100));
-      }
-      byte[] body = entity.getContent().readNBytes(options.maxBodyBytes() + 1);
-      if (body.length > options.maxBodyBytes()) {
-        throw tooLarge(options);
-      }
-      bodyRead = true;
-      return body;
-    }
-
-    private static ProblemException tooLarge(ApiOptions options) {
-      return new ProblemException(
-          Problem.Kind.TOO_LARGE,
-          "the body is larger than "
-              + options.maxBodyBytes()
-              + " bytes; split the request into several");
-    }
-
-    void answer(int status, Consumer<JsonGenerator> writer) throws HttpException, IOException {
-      BasicClassicHttpResponse response = new BasicClassicHttpResponse(status);
-      response.setEntity(new ByteArrayEntity(ApiJson.bytes(writer), JSON));
-      submit(response);
-    }
-
-    void answer(Problem problem) throws HttpException, IOException {
-      if (request.getEntity() != null && !bodyRead) {
-        // We do not read what we do not want: the answer goes out and the connection ends.
-        throw new RefusedException(problem);
-      }
-      submit(response(problem));
-    }
-
-    void stream(ContentType type, IOCallback<OutputStream> writer)
-        throws HttpException, IOException {
-      BasicClassicHttpResponse response = new BasicClassicHttpResponse(200);
-      response.setEntity(new EntityTemplate(type, out -> writeOrBreakOff(writer, out)));
-      submit(response);
-    }
-
-    /**
-     * The library ends a chunked answer properly even after a failure, which would make half a list
-     * look like a whole one.
-     */
-    private void writeOrBreakOff(IOCallback<OutputStream> writer, OutputStream out)
-        throws IOException {
-      boolean complete = false;
-      try {
-        writer.execute(out);
-        complete = true;
-      } finally {
-        if (!complete) {
-          connection.socket().abort();
-        }
-      }
-    }
-
-    void submit(ClassicHttpResponse response) throws HttpException, IOException {
-      answered = true;
-      try {
-        trigger.submitResponse(response);
-      } catch (JacksonIOException e) {
-        throw e.getCause();
-      }
-    }
-  }
-
-  /** Ends a connection with an answer, without reading the rest of the request. */
-  private static final class RefusedException extends HttpException {
-    private static final long serialVersionUID = 1L;
-    private final transient Problem problem;
-
-    RefusedException(Problem problem) {
-      super(problem.detail());
-      this.problem = problem;
-    }
-  }
-
   /** Answers what is not even a request we understand with a problem document, too. */
   private static final class Service extends HttpService {
     Service(HttpServerRequestHandler handler) {
@@ -600,8 +428,8 @@ final class ApiHandler implements HttpServerRequestHandler {
     @Override
     protected void handleException(HttpException e, ClassicHttpResponse response) {
       Problem problem;
-      if (e instanceof RefusedException refused) {
-        problem = refused.problem;
+      if (e instanceof Exchange.RefusedException refused) {
+        problem = refused.problem();
       } else if (e instanceof RequestHeaderFieldsTooLargeException) {
         problem =
             Problem.of(
@@ -618,7 +446,7 @@ final class ApiHandler implements HttpServerRequestHandler {
                     + quote(String.valueOf(e.getMessage())).replace("\"", ""));
       }
       response.setCode(problem.kind().status());
-      response.setEntity(response(problem).getEntity());
+      response.setEntity(Exchange.response(problem).getEntity());
     }
   }
 }

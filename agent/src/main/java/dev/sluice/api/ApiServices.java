@@ -5,6 +5,7 @@ import dev.sluice.flow.Flows;
 import dev.sluice.flow.TrafficCounters;
 import dev.sluice.model.Activity;
 import dev.sluice.model.MappingId;
+import dev.sluice.network.NetworkService;
 import dev.sluice.publish.Publisher;
 import java.util.Map;
 import java.util.function.Supplier;
@@ -12,6 +13,7 @@ import java.util.function.Supplier;
 /** What the API is a face of. */
 public record ApiServices(
     Publisher publisher,
+    NetworkService networks,
     Flows flows,
     EventStream events,
     Diagnostics diagnostics,

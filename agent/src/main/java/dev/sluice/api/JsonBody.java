@@ -73,6 +73,10 @@ final class JsonBody {
     return json.currentToken() == JsonToken.VALUE_NULL;
   }
 
+  boolean isObject() {
+    return json.currentToken() == JsonToken.START_OBJECT;
+  }
+
   String string(String member) {
     return stringOf('"' + member + '"');
   }

@@ -8,6 +8,7 @@ import dev.sluice.model.MappingName;
 import dev.sluice.model.MappingOptions;
 import dev.sluice.model.Owner;
 import dev.sluice.model.PublishedMapping;
+import dev.sluice.model.SandboxName;
 import dev.sluice.model.SourceRate;
 import dev.sluice.model.Traffic;
 import dev.sluice.net.IpAddress;
@@ -62,6 +63,7 @@ final class MappingJson {
     json.writeStringProperty("hostPorts", mapping.hostPorts().toString());
     json.writeStringProperty("targetAddress", mapping.targetAddress().toString());
     json.writeStringProperty("targetPorts", mapping.targetPorts().toString());
+    mapping.sandbox().ifPresent(name -> json.writeStringProperty("sandbox", name.text()));
     json.writeStringProperty("createdAt", mapping.createdAt().toString());
     OptionsJson.write(json, mapping.options());
     counters.ifPresent(
@@ -146,7 +148,8 @@ final class MappingJson {
             IpAddress.parse(member(members, "targetAddress")),
             PortRange.parse(member(members, "targetPorts")),
             Instant.parse(member(members, "createdAt")),
-            options);
+            options,
+            Optional.ofNullable(members.get("sandbox")).map(SandboxName::new));
     return new PublishedMapping(
         mapping,
         new MappingCounters(

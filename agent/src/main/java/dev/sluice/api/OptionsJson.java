@@ -3,38 +3,15 @@ package dev.sluice.api;
 import dev.sluice.model.MappingOptions;
 import dev.sluice.model.OptionsChange;
 import dev.sluice.model.SourceRate;
-import dev.sluice.net.IpAddress;
 import dev.sluice.net.Prefix;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
 import tools.jackson.core.JsonGenerator;
 
-/** The members that say who may use a mapping, and where it leads. */
+/** The members that say who may use a mapping. */
 final class OptionsJson {
   private OptionsJson() {}
-
-  static void writeTargets(JsonGenerator json, List<String> targets) {
-    if (targets.size() == 1) {
-      json.writeStringProperty("target", targets.get(0));
-    } else if (!targets.isEmpty()) {
-      json.writeArrayPropertyStart("targets");
-      targets.forEach(json::writeString);
-      json.writeEndArray();
-    }
-  }
-
-  static List<IpAddress> readTargets(JsonBody json, String member) {
-    return json.array(member, "[\"172.30.0.2\",\"fd00::2\"]", 2, IpAddress::parse);
-  }
-
-  /** Refuses "target" beside "targets". */
-  static void checkTargets(boolean one, boolean several) {
-    if (one && several) {
-      throw JsonBody.malformed(
-          "\"target\" and \"targets\" are two ways to say it; give one of them");
-    }
-  }
 
   /** Writes what is restricted. */
   static void write(JsonGenerator json, MappingOptions options) {

@@ -32,7 +32,7 @@ public record Problem(Kind kind, String detail, Optional<String> input, Optional
     NOT_PERMITTED("not-permitted", 403, "Not permitted"),
     NOT_FOUND("not-found", 404, "Not found"),
     METHOD_NOT_ALLOWED("method-not-allowed", 405, "Method not allowed"),
-    CONFLICT("conflict", 409, "The port is taken"),
+    CONFLICT("conflict", 409, "Taken or in use"),
     OTHER_STREAM("other-stream", 409, "The stream of events is another one"),
     TOO_LARGE("too-large", 413, "The request is too large"),
     UNSUPPORTED_MEDIA_TYPE("unsupported-media-type", 415, "The body is not JSON"),

@@ -1,12 +1,12 @@
 package dev.sluice.api;
 
+import dev.sluice.model.Destination;
 import dev.sluice.model.MappingName;
 import dev.sluice.model.MappingOptions;
 import dev.sluice.model.OptionsChange;
 import dev.sluice.model.Owner;
 import dev.sluice.model.PortSpec;
 import dev.sluice.model.PublishRequest;
-import dev.sluice.net.IpAddress;
 import java.util.List;
 import java.util.Optional;
 import tools.jackson.core.JsonGenerator;
@@ -31,7 +31,7 @@ final class PublishBody {
     write(
         json,
         request.ports().stream().map(PortSpec::text).toList(),
-        request.targets().stream().map(IpAddress::toString).toList(),
+        () -> TargetJson.write(json, request.targets(), request.sandbox()),
         request.name().map(MappingName::text),
         request.options());
   }
@@ -39,20 +39,21 @@ final class PublishBody {
   /** Writes a body whose parts nobody has read yet. */
   static byte[] write(
       List<String> ports, List<String> targets, Optional<String> name, MappingOptions options) {
-    return ApiJson.bytes(json -> write(json, ports, targets, name, options));
+    return ApiJson.bytes(
+        json -> write(json, ports, () -> TargetJson.write(json, targets), name, options));
   }
 
   private static void write(
       JsonGenerator json,
       List<String> ports,
-      List<String> targets,
+      Runnable targets,
       Optional<String> name,
       MappingOptions options) {
     json.writeStartObject();
     json.writeArrayPropertyStart("ports");
     ports.forEach(json::writeString);
     json.writeEndArray();
-    OptionsJson.writeTargets(json, targets);
+    targets.run();
     name.ifPresent(text -> json.writeStringProperty("name", text));
     OptionsJson.write(json, options);
     json.writeEndObject();
@@ -72,22 +73,13 @@ final class PublishBody {
   /** Reads the members of the object the parser is in. */
   static PublishRequest readObject(JsonBody json, Owner owner) {
     List<PortSpec> ports = List.of();
-    List<IpAddress> targets = List.of();
+    TargetJson target = new TargetJson();
     Optional<MappingName> name = Optional.empty();
     OptionsChange options = OptionsChange.NONE;
-    boolean one = false;
-    boolean several = false;
     for (String member = json.nextMember(); member != null; member = json.nextMember()) {
       switch (member) {
         case "ports" -> ports = json.array(member, "[\"8080:80\"]", MAX_PORTS, PortSpec::parse);
-        case "target" -> {
-          targets = List.of(IpAddress.parse(json.string(member)));
-          one = true;
-        }
-        case "targets" -> {
-          targets = OptionsJson.readTargets(json, member);
-          several = true;
-        }
+        case "target", "targets" -> target.read(json, member);
         case "name" -> name = Optional.of(new MappingName(json.string(member)));
         case "allowedSources", "maxConnections", "sourceRate", "synProxy" ->
             options = OptionsJson.read(json, member, options);
@@ -98,14 +90,21 @@ final class PublishBody {
                     + " \"maxConnections\", \"sourceRate\" and \"synProxy\"");
       }
     }
-    OptionsJson.checkTargets(one, several);
     if (ports.isEmpty()) {
       throw JsonBody.malformed(
           "\"ports\" is missing or empty; give at least one, such as \"8080:80\"");
     }
-    if (targets.isEmpty()) {
-      throw JsonBody.malformed("\"target\" is missing; give the address of the container");
+    Destination destination = target.destination();
+    if (destination.isNone()) {
+      throw JsonBody.malformed(
+          "\"target\" is missing; give the address of the container, or the name of a sandbox");
     }
-    return new PublishRequest(ports, targets, name, owner, options.applyTo(MappingOptions.NONE));
+    return new PublishRequest(
+        ports,
+        destination.addresses(),
+        destination.sandbox(),
+        name,
+        owner,
+        options.applyTo(MappingOptions.NONE));
   }
 }

@@ -1,10 +1,10 @@
 package dev.sluice.api;
 
+import dev.sluice.model.Destination;
 import dev.sluice.model.MappingName;
 import dev.sluice.model.OptionsChange;
 import dev.sluice.model.PortSpec;
 import dev.sluice.model.UpdateRequest;
-import dev.sluice.net.IpAddress;
 import java.util.List;
 import java.util.Optional;
 import tools.jackson.core.JsonGenerator;
@@ -23,8 +23,7 @@ final class UpdateBody {
         json -> {
           json.writeStartObject();
           request.name().ifPresent(name -> json.writeStringProperty("name", name.text()));
-          OptionsJson.writeTargets(
-              json, request.targets().stream().map(IpAddress::toString).toList());
+          TargetJson.write(json, request.targets(), request.sandbox());
           OptionsJson.write(json, request.options());
           writePorts(json, "add", request.add());
           writePorts(json, "remove", request.remove());
@@ -54,24 +53,15 @@ final class UpdateBody {
 
   private static UpdateRequest readObject(JsonBody json, String nameOrId) {
     Optional<MappingName> name = Optional.empty();
-    List<IpAddress> targets = List.of();
+    TargetJson target = new TargetJson();
     OptionsChange options = OptionsChange.NONE;
     List<PortSpec> add = List.of();
     List<PortSpec> remove = List.of();
     boolean cut = false;
-    boolean one = false;
-    boolean several = false;
     for (String member = json.nextMember(); member != null; member = json.nextMember()) {
       switch (member) {
         case "name" -> name = Optional.of(new MappingName(json.string(member)));
-        case "target" -> {
-          targets = List.of(IpAddress.parse(json.string(member)));
-          one = true;
-        }
-        case "targets" -> {
-          targets = OptionsJson.readTargets(json, member);
-          several = true;
-        }
+        case "target", "targets" -> target.read(json, member);
         case "add" -> add = ports(json, member);
         case "remove" -> remove = ports(json, member);
         case "cut" -> cut = json.bool(member);
@@ -84,8 +74,17 @@ final class UpdateBody {
                     + " \"sourceRate\", \"synProxy\", \"add\", \"remove\" and \"cut\"");
       }
     }
-    OptionsJson.checkTargets(one, several);
-    UpdateRequest request = new UpdateRequest(nameOrId, name, targets, options, add, remove, cut);
+    Destination destination = target.destination();
+    UpdateRequest request =
+        new UpdateRequest(
+            nameOrId,
+            name,
+            destination.addresses(),
+            destination.sandbox(),
+            options,
+            add,
+            remove,
+            cut);
     if (request.isEmpty()) {
       throw JsonBody.malformed("nothing is to be changed; give a member such as " + EXAMPLE);
     }

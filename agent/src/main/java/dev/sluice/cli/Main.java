@@ -7,6 +7,7 @@ import dev.sluice.api.Problem;
 import dev.sluice.api.ProblemException;
 import dev.sluice.cli.demo.DemoCommand;
 import dev.sluice.model.InvalidMappingException;
+import dev.sluice.model.InvalidNetworkException;
 import dev.sluice.net.MalformedValueException;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -31,6 +32,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
       "",
       "Examples:",
       "  sluice publish -p 8080:80 -p 127.0.0.1:5353:53/udp --to 172.30.0.2 --name web",
+      "  sluice run -p 8080:80 --name web -- python3 -m http.server 80",
       "  sluice ps",
       "  sluice events --mapping web --json",
       "",
@@ -39,7 +41,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
       "  1  failed",
       "  2  wrong usage or bad input",
       "  3  the agent cannot be reached",
-      "  4  conflict: the port is taken",
+      "  4  conflict: taken or in use",
       "  5  not found",
       "  6  not permitted"
     })
@@ -117,6 +119,8 @@ public final class Main implements Runnable {
     commands.put("ps", () -> new PsCommand(this));
     commands.put("port", () -> new PortCommand(this));
     commands.put("inspect", () -> new InspectCommand(this));
+    commands.put("network", () -> NetworkCommand.commandLine(this));
+    commands.put("run", () -> RunCommand.commandLine(this));
     commands.put("flows", () -> new FlowsCommand(this));
     commands.put("events", () -> new EventsCommand(this));
     commands.put("top", () -> new TopCommand(this));
@@ -206,8 +210,8 @@ public final class Main implements Runnable {
       report(Problem.of(malformed));
       return ExitCode.USAGE;
     }
-    if (e instanceof InvalidMappingException invalid) {
-      report(Problem.of(Problem.Kind.INVALID, String.valueOf(invalid.getMessage())));
+    if (e instanceof InvalidMappingException || e instanceof InvalidNetworkException) {
+      report(Problem.of(Problem.Kind.INVALID, String.valueOf(e.getMessage())));
       return ExitCode.USAGE;
     }
     if (e instanceof AgentUnreachableException unreachable) {

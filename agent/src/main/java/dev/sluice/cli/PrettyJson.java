@@ -47,6 +47,21 @@ final class PrettyJson {
     return text(out -> writeJoined(out, documents));
   }
 
+  /** One array of the documents. */
+  static String joined(List<String> documents) {
+    return text(
+        out -> {
+          out.writeStartArray();
+          for (String document : documents) {
+            try (JsonParser in = JSON.createParser(ObjectReadContext.empty(), document)) {
+              in.nextToken();
+              out.copyCurrentStructure(in);
+            }
+          }
+          out.writeEndArray();
+        });
+  }
+
   private static void writeJoined(JsonGenerator out, List<String> documents) {
     out.writeStartArray();
     for (String document : documents) {

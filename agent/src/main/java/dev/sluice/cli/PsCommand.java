@@ -5,6 +5,7 @@ import dev.sluice.model.FlowCounters;
 import dev.sluice.model.Mapping;
 import dev.sluice.model.PortsColumn;
 import dev.sluice.model.PublishedMapping;
+import dev.sluice.model.SandboxName;
 import dev.sluice.model.Traffic;
 import dev.sluice.net.IpAddress;
 import java.time.Instant;
@@ -13,6 +14,7 @@ import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -30,7 +32,14 @@ final class PsCommand implements Callable<Integer> {
   private final Main main;
 
   /** What is one line: mappings of one name lead to one container. */
-  private record Row(String label, IpAddress target, String owner) {}
+  private record Row(
+      String label, IpAddress target, Optional<SandboxName> sandbox, String owner) {
+
+    /** {@code 172.30.0.2}, or {@code 172.30.0.2 (web)} where that sandbox is meant. */
+    String targetText() {
+      return target + sandbox.map(name -> " (" + name + ")").orElse("");
+    }
+  }
 
   @Option(
       names = "--traffic",
@@ -59,7 +68,12 @@ final class PsCommand implements Callable<Integer> {
     Map<Row, List<PublishedMapping>> rows = new LinkedHashMap<>();
     for (PublishedMapping one : published) {
       Mapping mapping = one.mapping();
-      Row row = new Row(mapping.label(), mapping.targetAddress(), mapping.owner().toString());
+      Row row =
+          new Row(
+              mapping.label(),
+              mapping.targetAddress(),
+              mapping.sandbox(),
+              mapping.owner().toString());
       rows.computeIfAbsent(row, key -> new ArrayList<>()).add(one);
     }
     Instant now = main.terminal().clock().instant();
@@ -85,7 +99,7 @@ final class PsCommand implements Callable<Integer> {
             List.of(
                 row.label(),
                 PortsColumn.of(members.stream().map(PublishedMapping::mapping).toList()),
-                row.target().toString(),
+                row.targetText(),
                 row.owner(),
                 Long.toString(connections),
                 Ago.of(created, now)));

@@ -3,6 +3,7 @@ package dev.sluice.cli;
 import dev.sluice.api.ApiClient;
 import dev.sluice.api.Problem;
 import dev.sluice.api.ProblemException;
+import dev.sluice.model.Destination;
 import dev.sluice.model.ExposeSpec;
 import dev.sluice.model.Mapping;
 import dev.sluice.model.MappingName;
@@ -12,7 +13,6 @@ import dev.sluice.model.PortSpec;
 import dev.sluice.model.PublishRequest;
 import dev.sluice.model.PublishedMapping;
 import dev.sluice.model.Target;
-import dev.sluice.net.IpAddress;
 import dev.sluice.net.PortRange;
 import java.util.ArrayList;
 import java.util.List;
@@ -42,9 +42,13 @@ import picocli.CommandLine.Option;
       "  sluice publish -p 127.0.0.1:5353:53/udp -p 8000-8010:8000-8010 --to 172.30.0.3",
       "  sluice publish -p [::1]:8080:80 --to fd00::2",
       "  sluice publish -p 8080:80 --to 172.30.0.2 --to fd00::2 --allow 10.0.0.0/8 --allow fd00::/8",
-      "  sluice publish -P --expose 80 --expose 443 --to 172.30.0.2"
+      "  sluice publish -P --expose 80 --expose 443 --to 172.30.0.2",
+      "  sluice publish -p 8080:80 --to web"
     })
 final class PublishCommand implements Callable<Integer> {
+  static final String NOTHING_EXPOSED =
+      "-P publishes what --expose names: give at least one, such as --expose 80";
+
   private final Main main;
 
   @Option(
@@ -66,9 +70,11 @@ final class PublishCommand implements Callable<Integer> {
 
   @Option(
       names = "--to",
-      paramLabel = "ADDRESS",
+      paramLabel = "ADDRESS|NAME",
       required = true,
-      description = "The address of the container; give one of each family if it has both.")
+      description =
+          "The address of the container, one of each family if it has both; or the name of a"
+              + " sandbox, which the ports then follow.")
   private List<String> targets = new ArrayList<>();
 
   @Option(names = "--name", paramLabel = "NAME", description = "What to call it.")
@@ -83,10 +89,13 @@ final class PublishCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     // Bad input is bad whether or not the agent runs; the agent checks it again.
+    List<PortSpec> specs = specs();
+    Destination destination = Destination.parse(targets);
     PublishRequest request =
         new PublishRequest(
-            specs(),
-            targets.stream().map(IpAddress::parse).toList(),
+            specs,
+            destination.addresses(),
+            destination.sandbox(),
             Optional.ofNullable(name).map(MappingName::new),
             Owner.CLI,
             restrictions.change().applyTo(MappingOptions.NONE));
@@ -110,21 +119,26 @@ final class PublishCommand implements Callable<Integer> {
           Problem.of(
               Problem.Kind.MALFORMED_REQUEST,
               publishAll
-                  ? "-P publishes what --expose names: give at least one, such as --expose 80"
+                  ? NOTHING_EXPOSED
                   : "--expose alone publishes nothing: add -P, or publish with -p"));
     }
-    for (String text : exposed) {
-      ExposeSpec one = ExposeSpec.parse(text);
-      for (int port = one.ports().first(); port <= one.ports().last(); port++) {
-        specs.add(
-            new PortSpec(Optional.empty(), PortSpec.ANY_FREE, PortRange.of(port), one.protocol()));
-      }
-    }
+    exposed.forEach(text -> specs.addAll(onFreePorts(ExposeSpec.parse(text))));
     if (specs.isEmpty()) {
       throw new ProblemException(
           Problem.of(
               Problem.Kind.MALFORMED_REQUEST,
               "nothing to publish: give at least one port, such as -p 8080:80"));
+    }
+    return specs;
+  }
+
+  /** Each of the ports on any free port of the host. */
+  static List<PortSpec> onFreePorts(ExposeSpec exposed) {
+    List<PortSpec> specs = new ArrayList<>();
+    for (int port = exposed.ports().first(); port <= exposed.ports().last(); port++) {
+      specs.add(
+          new PortSpec(
+              Optional.empty(), PortSpec.ANY_FREE, PortRange.of(port), exposed.protocol()));
     }
     return specs;
   }

@@ -3,11 +3,11 @@ package dev.sluice.cli;
 import dev.sluice.api.ApiClient;
 import dev.sluice.api.Problem;
 import dev.sluice.api.ProblemException;
+import dev.sluice.model.Destination;
 import dev.sluice.model.MappingName;
 import dev.sluice.model.PortSpec;
 import dev.sluice.model.PublishedMapping;
 import dev.sluice.model.UpdateRequest;
-import dev.sluice.net.IpAddress;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -43,9 +43,10 @@ final class UpdateCommand implements Callable<Integer> {
 
   @Option(
       names = "--to",
-      paramLabel = "ADDRESS",
+      paramLabel = "ADDRESS|NAME",
       description =
-          "Lead to this address; give one of each family where ports of both are published.")
+          "Lead to this address, one of each family where ports of both are published; or to this"
+              + " sandbox.")
   private List<String> targets = new ArrayList<>();
 
   @Option(names = "--name", paramLabel = "NAME", description = "Call it this.")
@@ -78,11 +79,13 @@ final class UpdateCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
+    Destination destination = Destination.parse(targets);
     UpdateRequest request =
         new UpdateRequest(
             nameOrId,
             Optional.ofNullable(name).map(MappingName::new),
-            targets.stream().map(IpAddress::parse).toList(),
+            destination.addresses(),
+            destination.sandbox(),
             restrictions.change(),
             add.stream().map(PortSpec::parse).toList(),
             remove.stream().map(PortSpec::parse).toList(),

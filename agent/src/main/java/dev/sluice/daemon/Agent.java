@@ -204,6 +204,7 @@ public final class Agent implements AutoCloseable {
     ApiServices services =
         new ApiServices(
             publisher,
+            networks,
             flows,
             log,
             diagnostics,

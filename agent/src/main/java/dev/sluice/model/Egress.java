@@ -43,6 +43,19 @@ public sealed interface Egress {
         }
       }
     }
+
+    /**
+     * The same for a list that people wrote.
+     *
+     * @throws InvalidNetworkException as the constructor
+     */
+    public static FixedSource of(List<IpAddress> addresses) {
+      try {
+        return new FixedSource(addresses);
+      } catch (IllegalArgumentException e) {
+        throw new InvalidNetworkException(String.valueOf(e.getMessage()));
+      }
+    }
   }
 
   /** The address of the container itself: the outside has a route to it. */

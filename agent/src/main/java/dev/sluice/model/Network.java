@@ -55,6 +55,16 @@ public record Network(
     this(name, bridge, subnets, egress, NetworkSettings.NONE);
   }
 
+  /**
+   * Returns the name if it can be one.
+   *
+   * @throws dev.sluice.net.MalformedValueException if the name breaks the rule
+   */
+  public static String checkName(String name) {
+    Names.check("network name", name);
+    return name;
+  }
+
   /** The same on an interface that has got another name. */
   public Network withBridge(InterfaceName renamed) {
     return new Network(name, renamed, subnets, egress, settings);

@@ -27,6 +27,9 @@ public record SandboxRequest(
     List<PortSpec> publish,
     MappingOptions options,
     Owner owner) {
+  /** The network of a sandbox that names none; made when it is first needed. */
+  public static final String DEFAULT_NETWORK = "default";
+
   /** The most networks of a sandbox. */
   public static final int MAX_NETWORKS = 64;
 

@@ -67,11 +67,8 @@ import org.slf4j.LoggerFactory;
  *
  * <p>Thread-safe; requests about different sandboxes do not wait for each other.
  */
-public final class Networks implements AutoCloseable {
+public final class Networks implements NetworkService, AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(Networks.class);
-
-  /** The network of a sandbox that names none; made when it is first needed. */
-  public static final String DEFAULT_NETWORK = "default";
 
   /** The most networks. */
   public static final int MAX_NETWORKS = 1_024;
@@ -117,18 +114,14 @@ public final class Networks implements AutoCloseable {
     return driver;
   }
 
-  /** What there is. */
+  @Override
   public Topology topology() {
     return topology;
   }
 
   // ---- networks
 
-  /**
-   * Makes a network: a bridge with the gateways' addresses.
-   *
-   * @throws NetworkException if the name, the interface or a subnet is taken
-   */
+  @Override
   public Network create(NetworkRequest request) {
     networksLock.writeLock().lock();
     try {
@@ -240,11 +233,7 @@ public final class Networks implements AutoCloseable {
             : BRIDGE_PREFIX + EndpointId.random().text());
   }
 
-  /**
-   * Removes a network that nobody is on.
-   *
-   * @throws NetworkException if there is none of this name, or somebody is on it
-   */
+  @Override
   public Network remove(String name) {
     networksLock.writeLock().lock();
     try {
@@ -284,25 +273,9 @@ public final class Networks implements AutoCloseable {
 
   // ---- sandboxes
 
-  /**
-   * What became of a request about a sandbox.
-   *
-   * @param sandbox as it is now
-   * @param published what was published along with it
-   */
-  public record Joined(Sandbox sandbox, List<Mapping> published) {
-    public Joined {
-      published = List.copyOf(published);
-    }
-  }
-
-  /**
-   * Lets a namespace join networks, and publishes ports of it.
-   *
-   * @throws NetworkException if something it names is not there or taken
-   */
+  @Override
   public Joined create(SandboxRequest request) {
-    if (request.attachments().stream().anyMatch(one -> one.network().equals(DEFAULT_NETWORK))) {
+    if (request.attachments().stream().anyMatch(one -> one.network().equals(SandboxRequest.DEFAULT_NETWORK))) {
       makeDefaultNetwork();
     }
     return changing(
@@ -350,8 +323,8 @@ public final class Networks implements AutoCloseable {
   private void makeDefaultNetwork() {
     networksLock.writeLock().lock();
     try {
-      if (topology.network(DEFAULT_NETWORK).isEmpty()) {
-        create(NetworkRequest.of(DEFAULT_NETWORK, Owner.API));
+      if (topology.network(SandboxRequest.DEFAULT_NETWORK).isEmpty()) {
+        create(NetworkRequest.of(SandboxRequest.DEFAULT_NETWORK, Owner.API));
       }
     } finally {
       networksLock.writeLock().unlock();
@@ -367,12 +340,7 @@ public final class Networks implements AutoCloseable {
     return List.copyOf(exposed);
   }
 
-  /**
-   * Connects a sandbox to one more network.
-   *
-   * @param namespacePath where the sandbox is; needed if it is not known yet, or has moved
-   * @throws NetworkException as in {@link #create(SandboxRequest)}
-   */
+  @Override
   public Sandbox connect(
       SandboxName name, Attachment attachment, Optional<String> namespacePath, Owner owner) {
     Optional<Sandbox> known = topology.sandbox(name);
@@ -397,7 +365,7 @@ public final class Networks implements AutoCloseable {
                   owner))
           .sandbox();
     }
-    if (attachment.network().equals(DEFAULT_NETWORK)) {
+    if (attachment.network().equals(SandboxRequest.DEFAULT_NETWORK)) {
       makeDefaultNetwork();
     }
     return changing(
@@ -428,12 +396,7 @@ public final class Networks implements AutoCloseable {
         });
   }
 
-  /**
-   * Takes a sandbox from a network. Ports that were published by its name move to another address
-   * it has, or are taken back.
-   *
-   * @throws NetworkException if it is not there
-   */
+  @Override
   public Sandbox disconnect(SandboxName name, String network) {
     return changing(
         name,
@@ -453,11 +416,7 @@ public final class Networks implements AutoCloseable {
         });
   }
 
-  /**
-   * Takes a sandbox from all its networks, and back what was published by its name.
-   *
-   * @throws NetworkException if there is no such sandbox
-   */
+  @Override
   public Sandbox remove(SandboxName name) {
     return changing(
         name,

@@ -1,0 +1,80 @@
+package dev.sluice.network;
+
+import dev.sluice.model.Mapping;
+import dev.sluice.model.Network;
+import dev.sluice.model.NetworkRequest;
+import dev.sluice.model.Owner;
+import dev.sluice.model.Sandbox;
+import dev.sluice.model.SandboxName;
+import dev.sluice.model.SandboxRequest;
+import dev.sluice.model.SandboxRequest.Attachment;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * Networks and the sandboxes on them, for those who ask. A request takes effect wholly or not at
+ * all. Thread-safe.
+ */
+public interface NetworkService {
+
+  /**
+   * What became of a request about a sandbox.
+   *
+   * @param sandbox as it is now
+   * @param published what was published along with it
+   */
+  record Joined(Sandbox sandbox, List<Mapping> published) {
+    public Joined {
+      published = List.copyOf(published);
+    }
+  }
+
+  /** What there is. */
+  Topology topology();
+
+  /**
+   * Makes a network: a bridge with the gateways' addresses.
+   *
+   * @throws NetworkException if the name, the interface or a subnet is taken
+   */
+  Network create(NetworkRequest request);
+
+  /**
+   * Removes a network that nobody is on.
+   *
+   * @throws NetworkException if there is none of this name, or somebody is on it
+   */
+  Network remove(String name);
+
+  /**
+   * Lets a namespace join networks, and publishes ports of it.
+   *
+   * @throws NetworkException if something it names is not there or taken
+   */
+  Joined create(SandboxRequest request);
+
+  /**
+   * Connects a sandbox to one more network.
+   *
+   * @param namespacePath where the sandbox is; needed if it is not known yet, or has moved
+   * @throws NetworkException as in {@link #create(SandboxRequest)}
+   */
+  Sandbox connect(
+      SandboxName name, Attachment attachment, Optional<String> namespacePath, Owner owner);
+
+  /**
+   * Takes a sandbox from a network. Ports that were published by its name move to another address
+   * it has, or are taken back.
+   *
+   * @throws NetworkException if it is not there
+   */
+  Sandbox disconnect(SandboxName name, String network);
+
+  /**
+   * Takes a sandbox from all its networks, and back what was published by its name.
+   *
+   * @return what it was
+   * @throws NetworkException if there is no such sandbox
+   */
+  Sandbox remove(SandboxName name);
+}
