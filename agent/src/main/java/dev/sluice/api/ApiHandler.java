@@ -137,8 +137,7 @@ final class ApiHandler implements HttpServerRequestHandler {
     } catch (PublishException e) {
       exchange.answer(Problem.of(kind(e.kind()), String.valueOf(e.getMessage())));
     } catch (NetworkException e) {
-      exchange.answer(
-          Problem.of(NetworkResources.kind(e.kind()), String.valueOf(e.getMessage())));
+      exchange.answer(Problem.of(NetworkResources.kind(e.kind()), String.valueOf(e.getMessage())));
     } catch (RuntimeException e) {
       String reference = HexFormat.of().toHexDigits(ThreadLocalRandom.current().nextInt());
       LOG.error(

@@ -32,8 +32,7 @@ final class AttachmentJson {
       case "addresses" ->
           addresses = json.array(member, "[\"10.9.0.7\"]", MAX_ADDRESSES, IpAddress::parse);
       case "aliases" ->
-          aliases =
-              json.array(member, "[\"www\"]", SandboxRequest.MAX_ALIASES, SandboxName::new);
+          aliases = json.array(member, "[\"www\"]", SandboxRequest.MAX_ALIASES, SandboxName::new);
       case "interface" -> interfaceName = Optional.of(new InterfaceName(json.string(member)));
       default -> throw new IllegalArgumentException("member=" + member);
     }

@@ -13,8 +13,7 @@ import java.util.Optional;
  * @param namespace where the sandbox is, if that is said
  */
 record ConnectBody(SandboxName sandbox, Attachment attachment, Optional<String> namespace) {
-  private static final String EXAMPLE =
-      "{\"sandbox\":\"web\",\"namespace\":\"/run/netns/web\"}";
+  private static final String EXAMPLE = "{\"sandbox\":\"web\",\"namespace\":\"/run/netns/web\"}";
 
   byte[] write() {
     return ApiJson.bytes(
@@ -48,8 +47,7 @@ record ConnectBody(SandboxName sandbox, Attachment attachment, Optional<String> 
         case "addresses", "aliases", "interface" -> attachment.read(json, member);
         default ->
             throw json.unknown(
-                member,
-                "\"sandbox\", \"namespace\", \"addresses\", \"aliases\" and \"interface\"");
+                member, "\"sandbox\", \"namespace\", \"addresses\", \"aliases\" and \"interface\"");
       }
     }
     return new ConnectBody(

@@ -1,5 +1,6 @@
 package dev.sluice.api;
 
+import dev.sluice.model.Joined;
 import dev.sluice.model.Mapping;
 import dev.sluice.model.Network;
 import dev.sluice.model.PublishedMapping;
@@ -101,8 +102,7 @@ final class NetworkResources {
 
   private void createSandbox(Exchange exchange) throws HttpException, IOException {
     exchange.query();
-    NetworkService.Joined joined =
-        networks.create(SandboxBody.read(exchange.body(), exchange.owner()));
+    Joined joined = networks.create(SandboxBody.read(exchange.body(), exchange.owner()));
     exchange.answer(
         201, json -> SandboxJson.write(json, joined.sandbox(), Optional.of(joined.published())));
   }

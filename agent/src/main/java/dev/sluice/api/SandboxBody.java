@@ -73,16 +73,14 @@ final class SandboxBody {
                 json.objects(
                     member, EXAMPLE, SandboxRequest.MAX_NETWORKS, SandboxBody::readAttachment);
         case "publish" ->
-            publish =
-                json.array(member, "[\"8080:80\"]", PublishBody.MAX_PORTS, PortSpec::parse);
+            publish = json.array(member, "[\"8080:80\"]", PublishBody.MAX_PORTS, PortSpec::parse);
         case "expose" ->
             exposed =
                 json.array(
                     member, "[\"80/tcp\"]", SandboxRequest.MAX_EXPOSED_PORTS, ExposeSpec::parse);
         case "link" ->
             links =
-                json.array(
-                    member, "[\"db:mydb\"]", SandboxRequest.MAX_LINKS, SandboxLink::parse);
+                json.array(member, "[\"db:mydb\"]", SandboxRequest.MAX_LINKS, SandboxLink::parse);
         case "allowedSources", "maxConnections", "sourceRate", "synProxy" ->
             options = OptionsJson.read(json, member, options);
         default ->
@@ -115,8 +113,7 @@ final class SandboxBody {
         case "network" -> network = Optional.of(json.string(member));
         case "addresses", "aliases", "interface" -> attachment.read(json, member);
         default ->
-            throw json.unknown(
-                member, "\"network\", \"addresses\", \"aliases\" and \"interface\"");
+            throw json.unknown(member, "\"network\", \"addresses\", \"aliases\" and \"interface\"");
       }
     }
     return attachment.to(

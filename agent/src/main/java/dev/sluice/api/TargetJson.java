@@ -47,8 +47,7 @@ final class TargetJson {
       several = true;
       destination =
           Destination.parse(
-              json.array(
-                  member, "[\"172.30.0.2\",\"fd00::2\"]", MAX_TARGETS, Function.identity()));
+              json.array(member, "[\"172.30.0.2\",\"fd00::2\"]", MAX_TARGETS, Function.identity()));
     }
     if (one && several) {
       throw JsonBody.malformed(

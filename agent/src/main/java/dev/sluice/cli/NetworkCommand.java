@@ -431,9 +431,7 @@ final class NetworkCommand {
       return "connected "
           + now.name()
           + "  "
-          + endpoint.addresses().stream()
-              .map(IpAddress::toString)
-              .collect(Collectors.joining(", "))
+          + endpoint.addresses().stream().map(IpAddress::toString).collect(Collectors.joining(", "))
           + "  ("
           + endpoint.interfaceName()
           + " on "

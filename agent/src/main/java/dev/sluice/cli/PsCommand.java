@@ -32,8 +32,7 @@ final class PsCommand implements Callable<Integer> {
   private final Main main;
 
   /** What is one line: mappings of one name lead to one container. */
-  private record Row(
-      String label, IpAddress target, Optional<SandboxName> sandbox, String owner) {
+  private record Row(String label, IpAddress target, Optional<SandboxName> sandbox, String owner) {
 
     /** {@code 172.30.0.2}, or {@code 172.30.0.2 (web)} where that sandbox is meant. */
     String targetText() {

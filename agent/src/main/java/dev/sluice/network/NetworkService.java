@@ -1,6 +1,6 @@
 package dev.sluice.network;
 
-import dev.sluice.model.Mapping;
+import dev.sluice.model.Joined;
 import dev.sluice.model.Network;
 import dev.sluice.model.NetworkRequest;
 import dev.sluice.model.Owner;
@@ -8,7 +8,6 @@ import dev.sluice.model.Sandbox;
 import dev.sluice.model.SandboxName;
 import dev.sluice.model.SandboxRequest;
 import dev.sluice.model.SandboxRequest.Attachment;
-import java.util.List;
 import java.util.Optional;
 
 /**
@@ -16,18 +15,6 @@ import java.util.Optional;
  * all. Thread-safe.
  */
 public interface NetworkService {
-
-  /**
-   * What became of a request about a sandbox.
-   *
-   * @param sandbox as it is now
-   * @param published what was published along with it
-   */
-  record Joined(Sandbox sandbox, List<Mapping> published) {
-    public Joined {
-      published = List.copyOf(published);
-    }
-  }
 
   /** What there is. */
   Topology topology();

@@ -9,6 +9,7 @@ import dev.sluice.model.Endpoint;
 import dev.sluice.model.EndpointId;
 import dev.sluice.model.ExposeSpec;
 import dev.sluice.model.InterfaceName;
+import dev.sluice.model.Joined;
 import dev.sluice.model.LinkedPort;
 import dev.sluice.model.Mapping;
 import dev.sluice.model.MappingName;
@@ -275,7 +276,8 @@ public final class Networks implements NetworkService, AutoCloseable {
 
   @Override
   public Joined create(SandboxRequest request) {
-    if (request.attachments().stream().anyMatch(one -> one.network().equals(SandboxRequest.DEFAULT_NETWORK))) {
+    if (request.attachments().stream()
+        .anyMatch(one -> one.network().equals(SandboxRequest.DEFAULT_NETWORK))) {
       makeDefaultNetwork();
     }
     return changing(

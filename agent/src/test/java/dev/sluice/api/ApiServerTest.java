@@ -267,7 +267,9 @@ class ApiServerTest {
           {"nam":"x"}                      | unknown member "nam" at line 1, column 2
           {"name":""}                      | the name is empty
           {"name":null}                    | "name" must be a string
-          {"target":"web"}                 | web
+          {"target":"10.0.0.300"}          | 10.0.0.300
+          {"target":"-web"}                | sandbox name "-web" must begin with
+          {"targets":["web","10.0.0.1"]}   | ports lead either to addresses or to one sandbox
           {"targets":["10.0.0.1","10.0.0.2"]} | 10.0.0.1 and 10.0.0.2 are both IPv4 addresses
           {"targets":["10.0.0.1","fd00::1","fd00::2"]} | "targets" has more than 2 entries
           {"allowedSources":"10.0.0.0/8"}  | "allowedSources" must be an array of strings
@@ -495,7 +497,8 @@ class ApiServerTest {
           {"ports":["1:1"],"target":"10.0.0.1"} {}          | something follows the JSON object
           {"ports":["1:1"],"ports":["2:2"],"target":"1.2.3.4"} | Duplicate Object property "ports"
           nonsense                                          | the body is not valid JSON
-          {"ports":["1:1"],"target":"example.org"}          | example.org
+          {"ports":["1:1"],"target":"10.0.0.300"}           | 10.0.0.300
+          {"ports":["1:1"],"target":"exämple"}              | may hold only letters
           {"ports":["1:1"],"target":"0.0.0.0"}              | 0.0.0.0
           """)
   void refuses_a_broken_body(String body, String detail) throws IOException {

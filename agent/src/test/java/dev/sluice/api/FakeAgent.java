@@ -102,6 +102,7 @@ public final class FakeAgent
                   19L),
               Optional.empty()));
 
+  private final FakeNetworks networks = new FakeNetworks(this);
   private final List<Mapping> mappings = new ArrayList<>();
   private final List<AttributedFlow> flows = new ArrayList<>();
   private final List<FakeCursor> cursors = new CopyOnWriteArrayList<>();
@@ -122,6 +123,7 @@ public final class FakeAgent
   public ApiServices services() {
     return new ApiServices(
         this,
+        networks,
         this,
         this,
         this,
@@ -131,6 +133,11 @@ public final class FakeAgent
         () -> statistics,
         this,
         new FakeMetrics());
+  }
+
+  /** Its networks and sandboxes. */
+  public FakeNetworks networks() {
+    return networks;
   }
 
   /** The next calls fail like this. */
@@ -211,6 +218,8 @@ public final class FakeAgent
   @Override
   public synchronized List<Mapping> publish(PublishRequest request) {
     throwFailure();
+    IpAddress target =
+        request.sandbox().map(networks.topology()::targets).orElseGet(request::targets).get(0);
     List<Mapping> made = new ArrayList<>();
     for (PortSpec spec : request.ports()) {
       PortRange hostPorts;
@@ -229,10 +238,11 @@ public final class FakeAgent
               spec.protocol(),
               spec.hostAddress(),
               hostPorts,
-              request.targets().get(0),
+              target,
               spec.targetPorts(),
               CREATED,
-              request.options());
+              request.options(),
+              request.sandbox());
       for (Mapping other : mappings) {
         if (other.key().overlaps(mapping.key())) {
           throw new PublishException(

@@ -525,6 +525,8 @@ class MainTest {
         "ps",
         "port",
         "inspect",
+        "network",
+        "run",
         "flows",
         "events",
         "doctor",
@@ -578,7 +580,7 @@ class MainTest {
         .isEqualTo(
             failed(
                 4,
-                "{\"type\":\"urn:sluice:problem:conflict\",\"title\":\"The port is taken\","
+                "{\"type\":\"urn:sluice:problem:conflict\",\"title\":\"Taken or in use\","
                     + "\"status\":409,\"detail\":\"0.0.0.0:8080/tcp is already published by web;"
                     + " unpublish it first\"}"));
   }
@@ -626,7 +628,7 @@ class MainTest {
       delimiter = '|',
       textBlock =
           """
-          publish                              | sluice: missing required option: '--to=ADDRESS'; see sluice publish --help
+          publish                              | sluice: missing required option: '--to=ADDRESS.NAME'; see sluice publish --help
           publish --to 10.0.0.1                | sluice: nothing to publish: give at least one port, such as -p 8080:80
           publish -P --to 10.0.0.1             | sluice: -P publishes what --expose names.*
           publish --expose 80 --to 10.0.0.1    | sluice: --expose alone publishes nothing.*
@@ -635,7 +637,9 @@ class MainTest {
           publish -p 80 --to 10.0.0.1 --max-connections 0 | sluice: "0" is not a number from 1 to 10000000 or none
           publish -p 80 --to 10.0.0.1 --source-rate 5 | sluice: "5" is not a rate such as 20/second.*
           unpublish --drain=soon web           | sluice: "soon" is not a time such as 30s.*
-          publish -p 80:80 --to web            | sluice: .*web.*
+          publish -p 80:80 --to 10.0.0.300     | sluice: .*10.0.0.300.*
+          publish -p 80:80 --to ../web         | sluice: sandbox name "../web" must begin with.*
+          update web --to web --to 10.0.0.1    | sluice: ports lead either to addresses or to one sandbox.*
           publish -p 80:80 --to 10.0.0.1 --name -x | sluice: name "-x" must begin with.*
           unpublish                            | sluice: missing required parameter: 'NAME.ID'; see sluice unpublish --help
           flows --protocol http                | sluice: protocol "http" is none of tcp, udp, sctp, icmp, icmpv6

@@ -94,11 +94,9 @@ public final class OwnNamespace {
   }
 
   private int runInside() throws InterruptedException {
-    check(
-        Sys.unshare(LinuxNetlink.CLONE_NEWNET | CLONE_NEWNS), "make a network namespace");
+    check(Sys.unshare(LinuxNetlink.CLONE_NEWNET | CLONE_NEWNS), "make a network namespace");
     // Mounts of the host still arrive here, ours do not arrive there.
-    check(
-        Sys.mount("", "/", "none", MS_SLAVE | MS_REC, ""), "keep our mounts from the host");
+    check(Sys.mount("", "/", "none", MS_SLAVE | MS_REC, ""), "keep our mounts from the host");
     List<IpAddress> servers =
         membership.join(
             "/proc/" + ProcessHandle.current().pid() + "/task/" + Sys.gettid() + "/ns/net");
