@@ -18,6 +18,7 @@ import dev.sluice.model.SandboxName;
 import dev.sluice.model.SandboxRequest;
 import dev.sluice.model.SandboxRequest.Attachment;
 import dev.sluice.model.Subnet;
+import dev.sluice.model.UpdateRequest;
 import dev.sluice.net.IpAddress;
 import dev.sluice.net.Prefix;
 import dev.sluice.network.NetworkException;
@@ -27,7 +28,6 @@ import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
 import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -39,12 +39,12 @@ class NetworkResourcesTest {
   private static final SandboxName WEB = new SandboxName("web");
 
   private final FakeAgent agent = new FakeAgent();
-  @TempDir private Path directory;
-  private ApiServer server;
-  private ApiClient client;
+  private final Path directory;
+  private final ApiServer server;
+  private final ApiClient client;
 
-  @BeforeEach
-  void start() {
+  NetworkResourcesTest(@TempDir Path directory) {
+    this.directory = directory;
     server = ApiServer.start(directory.resolve("a.sock"), agent.services(), ApiOptions.DEFAULTS);
     client = ApiClient.to(server.socket());
   }
@@ -226,9 +226,7 @@ class NetworkResourcesTest {
     assertThat(body(answer)).contains("\"targetAddress\":\"10.9.0.2\"", "\"sandbox\":\"web\"");
     assertThat(client.published().value().get(0).mapping().sandbox()).contains(WEB);
     ask("PATCH", "/v1/mappings/a1b2c3d400000001", "{\"target\":\"web\"}");
-    assertThat(agent.lastUpdate()).isNotNull();
-    assertThat(agent.lastUpdate().sandbox()).contains(WEB);
-    assertThat(agent.lastUpdate().targets()).isEmpty();
+    assertThat(agent.lastUpdate()).isEqualTo(UpdateRequest.of("a1b2c3d400000001").to(WEB));
   }
 
   /** Fails if a body that is not understood wholly is carried out in part. */

@@ -9,7 +9,9 @@ import dev.sluice.model.Egress;
 import dev.sluice.model.InterfaceName;
 import dev.sluice.model.NetworkRequest;
 import dev.sluice.model.Owner;
+import dev.sluice.model.SandboxName;
 import dev.sluice.model.Subnet;
+import dev.sluice.model.UpdateRequest;
 import dev.sluice.net.IpAddress;
 import dev.sluice.net.Prefix;
 import java.io.PrintWriter;
@@ -160,10 +162,7 @@ class NetworkCommandTest {
 
   private String namespace(String option, String value) {
     assertThat(sluice("network", "connect", "front", "x", option, value).exitCode()).isZero();
-    String path = agent.networks().lastSandbox().namespacePath();
-    sluice("network", "disconnect", "front", "x");
-    agent.networks().remove(agent.networks().lastSandbox().name());
-    return path;
+    return agent.networks().remove(new SandboxName("x")).namespace().path();
   }
 
   /** Fails if a name is no target, or ps does not tell whose ports they are. */
@@ -175,8 +174,8 @@ class NetworkCommandTest {
         .isEqualTo(ok("published  0.0.0.0:8080->10.9.0.2:80/tcp  (id a1b2c3d400000001)"));
     assertThat(sluice("ps").out()).contains("   10.9.0.2 (web)   cli   ");
     assertThat(sluice("update", "a1b2c3d400000001", "--to", "web").exitCode()).isZero();
-    assertThat(agent.lastUpdate()).isNotNull();
-    assertThat(agent.lastUpdate().sandbox()).isPresent();
+    assertThat(agent.lastUpdate())
+        .isEqualTo(UpdateRequest.of("a1b2c3d400000001").to(new SandboxName("web")));
   }
 
   @ParameterizedTest

@@ -2,6 +2,7 @@ package dev.sluice.network;
 
 import dev.sluice.model.Egress;
 import dev.sluice.model.ExposeSpec;
+import dev.sluice.model.Joined;
 import dev.sluice.model.MappingOptions;
 import dev.sluice.model.Network;
 import dev.sluice.model.NetworkRequest;
@@ -111,12 +112,12 @@ abstract class NetworkCase {
     }
   }
 
-  Networks.Joined join(SandboxRequest request) {
+  Joined join(SandboxRequest request) {
     return agent.inside(() -> agent.networking().create(request));
   }
 
   /** A sandbox on networks, with ports of {@code publish}. */
-  Networks.Joined join(String name, List<String> networks, String... publish) {
+  Joined join(String name, List<String> networks, String... publish) {
     return join(sandboxRequest(name, networks, List.of(), List.of(), publish));
   }
 
