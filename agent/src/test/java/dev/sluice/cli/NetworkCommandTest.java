@@ -184,7 +184,7 @@ class NetworkCommandTest {
       textBlock =
           """
           network                              | sluice: missing required subcommand; see sluice network --help
-          network creat x                      | sluice: unmatched argument at index 3: 'creat'; see sluice network --help
+          network creat                        | sluice: unmatched argument at index 3: 'creat'; see sluice network --help
           network create                       | sluice: missing required parameter: 'NAME'; see sluice network create --help
           network create ../x                  | sluice: network name "../x" must begin with.*
           network create x --subnet 10.0.0.1/8 | sluice: 10.0.0.1/8 has bits set.*

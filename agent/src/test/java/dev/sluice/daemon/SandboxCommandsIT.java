@@ -214,11 +214,11 @@ class SandboxCommandsIT {
     assertThat(missing.exitCode()).isEqualTo(127);
     assertThat(missing.stderr())
         .endsWith("sluice: cannot run \"no-such-command\": there is no such command\n");
-    Ran no = sluice("run", "--", "/etc/hostname");
+    Ran no = sluice("run", "--", "/etc/passwd");
     assertThat(no.exitCode()).isEqualTo(126);
     assertThat(no.stderr())
         .endsWith(
-            "sluice: cannot run \"/etc/hostname\": it is no program, or may not be executed\n");
+            "sluice: cannot run \"/etc/passwd\": it is no program, or may not be executed\n");
     assertThat(nothingIsLeft()).isTrue();
   }
 
