@@ -9,7 +9,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Signals that would end this process, whose command is to end instead. A terminal sends Ctrl-C to
- * both; what is sent to this process alone is passed on.
+ * both; what is sent to this process alone is passed on. A signal that this process was started to
+ * ignore stays ignored, by both: the JDK sees to that.
  */
 final class ForwardedSignals {
   private static final int SIGINT = 2;
@@ -46,6 +47,9 @@ final class ForwardedSignals {
   synchronized Process start(ProcessBuilder builder) throws IOException {
     Process started = builder.start();
     process = started;
+    if (pending != 0) {
+      Sys.kill((int) started.pid(), pending);
+    }
     return started;
   }
 }
