@@ -217,8 +217,7 @@ class SandboxCommandsIT {
     Ran no = sluice("run", "--", "/etc/passwd");
     assertThat(no.exitCode()).isEqualTo(126);
     assertThat(no.stderr())
-        .endsWith(
-            "sluice: cannot run \"/etc/passwd\": it is no program, or may not be executed\n");
+        .endsWith("sluice: cannot run \"/etc/passwd\": it is no program, or may not be executed\n");
     assertThat(nothingIsLeft()).isTrue();
   }
 
