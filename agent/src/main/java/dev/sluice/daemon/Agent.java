@@ -27,9 +27,12 @@ import dev.sluice.netlink.NetlinkException;
 import dev.sluice.netlink.SocketOwner;
 import dev.sluice.network.HostNetworks;
 import dev.sluice.network.LinkWatch;
+import dev.sluice.network.NetworkNames;
 import dev.sluice.network.Networks;
+import dev.sluice.network.TargetPorts;
 import dev.sluice.network.Topology;
 import dev.sluice.network.UnknownTargetException;
+import dev.sluice.network.names.ResolvConf;
 import dev.sluice.nftables.Monitor;
 import dev.sluice.nftables.Nftables;
 import dev.sluice.publish.MappingListener;
@@ -46,6 +49,7 @@ import dev.sluice.sysctl.ReservedLocalPorts;
 import dev.sluice.sysctl.Sysctl;
 import java.io.UncheckedIOException;
 import java.lang.management.ManagementFactory;
+import java.nio.file.Path;
 import java.time.Clock;
 import java.util.ArrayDeque;
 import java.util.Deque;
@@ -67,6 +71,9 @@ public final class Agent implements AutoCloseable {
 
   /** Descriptors left for everything but reserved ports: connections, event streams, libraries. */
   private static final int SPARE_DESCRIPTORS = 1024;
+
+  /** Where the host's resolvers stand, resolv.conf(5). */
+  private static final Path RESOLV_CONF = Path.of("/etc/resolv.conf");
 
   // What was opened, to be closed in the opposite order.
   private final Deque<AutoCloseable> opened = new ArrayDeque<>();
@@ -150,6 +157,7 @@ public final class Agent implements AutoCloseable {
     // Until the events are read, the kernel's table is asked.
     AtomicReference<LiveFlows> liveFlows = new AtomicReference<>(LiveFlows.UNKNOWN);
     Topology topology = new Topology(table.networks(), table.sandboxes());
+    TargetPorts targetPorts = new TargetPorts();
     TablePublisher publisher =
         keep(
             new TablePublisher(
@@ -159,7 +167,7 @@ public final class Agent implements AutoCloseable {
                 reservations,
                 new ReservedLocalPorts(sysctl),
                 new FlowCutter(conntrack, liveFlows::get, index, hostNetworks::isLocal),
-                MappingListener.feeding(index),
+                MappingListener.feeding(index, targetPorts),
                 Clock.systemUTC()));
     List<String> problems = publisher.resume();
     problems.forEach(LOG::warn);
@@ -167,8 +175,14 @@ public final class Agent implements AutoCloseable {
       publisher.attach(hostNetworks.onInterface(new InterfaceName(bridge)));
     }
 
+    NetworkNames names =
+        keep(
+            new NetworkNames(
+                topology, targetPorts, hostNetworks::outwardAddress, new ResolvConf(RESOLV_CONF)));
     Networks networks =
-        keep(new Networks(publisher, topology, hostNetworks, Rtnetlink.open(), Clock.systemUTC()));
+        keep(
+            new Networks(
+                publisher, topology, hostNetworks, names, Rtnetlink.open(), Clock.systemUTC()));
     keep(LinkWatch.start(networks, LinkMonitor.open()));
 
     DeclaredPorts declared =

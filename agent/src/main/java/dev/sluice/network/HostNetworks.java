@@ -35,6 +35,10 @@ public final class HostNetworks implements AutoCloseable {
   /** Behind the metrics that people use; each bridge needs one of its own. */
   private static final long LOOPBACK_ROUTE_METRIC = 1_000;
 
+  // Addresses of nobody (RFC 5737, RFC 3849), to ask for the way; nothing is sent there.
+  private static final IpAddress OUTSIDE = IpAddress.parse("192.0.2.1");
+  private static final IpAddress OUTSIDE6 = IpAddress.parse("2001:db8::1");
+
   private static final String IPV6_FORWARDING = "net/ipv6/conf/all/forwarding";
 
   private final Rtnetlink routes;
@@ -254,6 +258,16 @@ public final class HostNetworks implements AutoCloseable {
         .mapToObj(index -> "net/ipv6/conf/" + link(index).name() + "/accept_ra")
         .filter(name -> sysctl.get(name).filter(now -> now.equals("1")).isPresent())
         .forEach(name -> set(undo, name, "2"));
+  }
+
+  /**
+   * The address by which the outside reaches this host: the one its packets to the outside come
+   * from. Empty if no way leads there.
+   */
+  public Optional<IpAddress> outwardAddress(Family family) {
+    return routes
+        .routeTo(family == Family.IPV4 ? OUTSIDE : OUTSIDE6)
+        .flatMap(Route::preferredSource);
   }
 
   /** What {@link #prepare} had to change. */

@@ -1,10 +1,12 @@
 package dev.sluice.network;
 
 import dev.sluice.model.Mapping;
+import dev.sluice.model.NamesAt;
 import dev.sluice.model.Network;
 import dev.sluice.model.PublishRequest;
 import dev.sluice.model.SandboxChange;
 import java.util.List;
+import java.util.Set;
 
 /**
  * Where networks and sandboxes are kept, together with the published ports that depend on them.
@@ -12,15 +14,26 @@ import java.util.List;
  */
 public interface NetworkTable {
 
-  /** Adds a network, and sets the host up for it. */
-  void attach(Network network);
+  /**
+   * Adds a network, and sets the host up for it.
+   *
+   * @param names where its names are answered
+   */
+  void attach(Network network, Set<NamesAt> names);
 
   /**
    * Takes a network out.
    *
+   * @param names where its names were answered
    * @throws RuntimeException if ports are published to addresses on it
    */
-  void detach(Network network);
+  void detach(Network network, Set<NamesAt> names);
+
+  /** Where names are answered. */
+  Set<NamesAt> names();
+
+  /** Leads questions for names elsewhere. */
+  void answerNames(Set<NamesAt> noLonger, Set<NamesAt> now);
 
   /** Follows a bridge that has got another name. */
   void rename(Network before, Network now);

@@ -14,6 +14,7 @@ import dev.sluice.model.LinkedPort;
 import dev.sluice.model.Mapping;
 import dev.sluice.model.MappingName;
 import dev.sluice.model.MappingOptions;
+import dev.sluice.model.NamesAt;
 import dev.sluice.model.NamespacePath;
 import dev.sluice.model.Network;
 import dev.sluice.model.NetworkRequest;
@@ -80,6 +81,7 @@ public final class Networks implements NetworkService, AutoCloseable {
   private final NetworkTable table;
   private final Topology topology;
   private final HostNetworks host;
+  private final NetworkNames names;
   private final BridgeDriver driver;
   private final Clock clock;
   private final long ownCookie;
@@ -96,8 +98,14 @@ public final class Networks implements NetworkService, AutoCloseable {
    * @param routes of that namespace; closed with this
    */
   public Networks(
-      NetworkTable table, Topology topology, HostNetworks host, Rtnetlink routes, Clock clock) {
+      NetworkTable table,
+      Topology topology,
+      HostNetworks host,
+      NetworkNames names,
+      Rtnetlink routes,
+      Clock clock) {
     this.table = table;
+    this.names = names;
     this.topology = topology;
     this.host = host;
     this.routes = routes;
@@ -129,8 +137,9 @@ public final class Networks implements NetworkService, AutoCloseable {
       Network network = plan(request);
       driver.makeBridge(network);
       try {
-        table.attach(network);
+        table.attach(network, names.begin(network, Set.of()));
       } catch (RuntimeException e) {
+        names.end(network);
         undo("the bridge of the network " + network.name(), () -> driver.removeBridge(network));
         throw e;
       }
@@ -251,7 +260,8 @@ public final class Networks implements NetworkService, AutoCloseable {
                     : String.join(", ", there))
                 + ": disconnect them first");
       }
-      table.detach(network);
+      table.detach(network, names.of(network));
+      names.end(network);
       if (network.isManaged()) {
         driver.removeBridge(network);
       }
@@ -739,9 +749,28 @@ public final class Networks implements NetworkService, AutoCloseable {
         }
       }
     }
+    undo("the answers to names", this::answerNames);
     // The host may filter bridged packets since, or no longer.
     undo("the ports of isolated networks", this::setPortsAgain);
     sweep();
+  }
+
+  /** Answers the names of all networks, and leads the questions there. */
+  private void answerNames() {
+    Set<NamesAt> before = table.names();
+    Set<NamesAt> now = new HashSet<>();
+    for (Network network : topology.networks()) {
+      if (network.isManaged()) {
+        undo("the names of the network " + network.name(), () -> names.begin(network, before));
+        now.addAll(names.of(network));
+      }
+    }
+    Set<NamesAt> noLonger = new HashSet<>(before);
+    noLonger.removeAll(now);
+    now.removeAll(before);
+    if (!noLonger.isEmpty() || !now.isEmpty()) {
+      table.answerNames(noLonger, now);
+    }
   }
 
   private void settleBridge(Link link, String name, Set<String> bridges) {

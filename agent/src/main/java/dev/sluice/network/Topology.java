@@ -10,9 +10,12 @@ import dev.sluice.net.Family;
 import dev.sluice.net.IpAddress;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
 
 /**
@@ -24,6 +27,8 @@ public final class Topology {
   private final Map<SandboxName, Sandbox> sandboxes = new TreeMap<>();
   private final Map<IpAddress, Sandbox> byAddress = new HashMap<>();
   private final Map<EndpointId, Sandbox> byEndpoint = new HashMap<>();
+  // Names and aliases in lower case. Several sandboxes may have the same alias.
+  private final Map<String, Set<Sandbox>> byName = new HashMap<>();
 
   public Topology(List<Network> networks, List<Sandbox> sandboxes) {
     networks.forEach(this::put);
@@ -96,6 +101,8 @@ public final class Topology {
     sandboxes.put(sandbox.name(), sandbox);
     addresses(sandbox).forEach(address -> byAddress.put(address, sandbox));
     sandbox.endpoints().forEach(endpoint -> byEndpoint.put(endpoint.id(), sandbox));
+    names(sandbox)
+        .forEach(name -> byName.computeIfAbsent(name, any -> new LinkedHashSet<>(1)).add(sandbox));
   }
 
   public synchronized void remove(SandboxName name) {
@@ -103,7 +110,29 @@ public final class Topology {
     if (before != null) {
       addresses(before).forEach(byAddress::remove);
       before.endpoints().forEach(endpoint -> byEndpoint.remove(endpoint.id()));
+      for (String one : names(before)) {
+        byName.computeIfPresent(
+            one, (same, all) -> all.remove(before) && all.isEmpty() ? null : all);
+      }
     }
+  }
+
+  /**
+   * The sandboxes that have this name, or on some network this alias.
+   *
+   * @param lowerCase a name as {@link SandboxName#lowerCase} gives it
+   */
+  public synchronized List<Sandbox> named(String lowerCase) {
+    return List.copyOf(byName.getOrDefault(lowerCase, Set.of()));
+  }
+
+  private static Set<String> names(Sandbox sandbox) {
+    Set<String> names = new HashSet<>();
+    names.add(sandbox.name().lowerCase());
+    sandbox
+        .endpoints()
+        .forEach(endpoint -> endpoint.aliases().forEach(alias -> names.add(alias.lowerCase())));
+    return names;
   }
 
   private static List<IpAddress> addresses(Sandbox sandbox) {

@@ -2,6 +2,7 @@ package dev.sluice.publish;
 
 import dev.sluice.flow.MappingIndex;
 import dev.sluice.model.Mapping;
+import dev.sluice.network.TargetPorts;
 
 /**
  * Told about mappings under the publisher's lock: implementations must be quick. A mapping is
@@ -12,18 +13,25 @@ public interface MappingListener {
 
   void withdrawn(Mapping mapping);
 
-  /** Keeps the index of those who follow flows up to date. */
-  static MappingListener feeding(MappingIndex index) {
+  /** Keeps the indexes of those who follow flows, and answer names, up to date. */
+  static MappingListener feeding(MappingIndex index, TargetPorts targets) {
     return new MappingListener() {
       @Override
       public void published(Mapping mapping) {
         index.add(mapping);
+        targets.add(mapping);
       }
 
       @Override
       public void withdrawn(Mapping mapping) {
         index.remove(mapping);
+        targets.remove(mapping);
       }
     };
+  }
+
+  /** Keeps the index of those who follow flows up to date. */
+  static MappingListener feeding(MappingIndex index) {
+    return feeding(index, new TargetPorts());
   }
 }

@@ -9,6 +9,7 @@ import dev.sluice.model.HostBinding;
 import dev.sluice.model.Mapping;
 import dev.sluice.model.MappingId;
 import dev.sluice.model.MappingOptions;
+import dev.sluice.model.NamesAt;
 import dev.sluice.model.Network;
 import dev.sluice.model.OpenPort;
 import dev.sluice.model.Owner;
@@ -188,15 +189,20 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
 
   // ---- networks and sandboxes
 
-  @Override
+  /** Makes the network on an existing bridge known, so that its containers reach the outside. */
   public void attach(Network network) {
+    attach(network, Set.of());
+  }
+
+  @Override
+  public void attach(Network network, Set<NamesAt> names) {
     synchronized (oneRequestAtATime) {
       if (topology.onBridge(network.bridge()).isPresent()) {
         return;
       }
       Runnable undo = hostNetworks.prepare(network);
       try {
-        table.apply(Change.attach(List.of(network)));
+        table.apply(Change.attach(List.of(network)).with(new Change.Names(Set.of(), names)));
       } catch (RuntimeException e) {
         undo.run();
         throw e;
@@ -206,7 +212,7 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
   }
 
   @Override
-  public void detach(Network network) {
+  public void detach(Network network, Set<NamesAt> names) {
     synchronized (oneRequestAtATime) {
       List<String> there =
           table.mappings().stream()
@@ -224,9 +230,19 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
                     : String.join(", ", there))
                 + ": unpublish them first");
       }
-      table.apply(Change.detach(network));
+      table.apply(Change.detach(network).with(new Change.Names(names, Set.of())));
       topology.remove(network);
     }
+  }
+
+  @Override
+  public Set<NamesAt> names() {
+    return table.names();
+  }
+
+  @Override
+  public void answerNames(Set<NamesAt> noLonger, Set<NamesAt> now) {
+    table.apply(Change.NONE.with(new Change.Names(noLonger, now)));
   }
 
   @Override

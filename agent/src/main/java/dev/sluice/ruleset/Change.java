@@ -4,6 +4,7 @@ import dev.sluice.model.Draining;
 import dev.sluice.model.Mapping;
 import dev.sluice.model.MappingCounters;
 import dev.sluice.model.MappingId;
+import dev.sluice.model.NamesAt;
 import dev.sluice.model.Network;
 import dev.sluice.model.OpenPort;
 import dev.sluice.model.PublishedMapping;
@@ -23,6 +24,7 @@ import java.util.Set;
  * @param detach networks to take out
  * @param withdraw mappings to take out
  * @param publish mappings to put in, with what their counters begin at
+ * @param names what becomes of where names are answered
  * @param ports what becomes of the ports of routed networks
  * @param drain what becomes of withdrawn mappings whose connections live on
  * @param traffic what mappings have carried, to be kept for the next agent; {@link Traffic#NONE} to
@@ -34,6 +36,7 @@ public record Change(
     List<Network> detach,
     List<Mapping> withdraw,
     List<PublishedMapping> publish,
+    Names names,
     Ports ports,
     Drain drain,
     Map<MappingId, Traffic> traffic,
@@ -46,10 +49,26 @@ public record Change(
           List.of(),
           List.of(),
           List.of(),
+          Names.NONE,
           Ports.NONE,
           Drain.NONE,
           Map.of(),
           Optional.empty());
+
+  /**
+   * Where questions for names are led to.
+   *
+   * @param close where nobody answers any more
+   * @param open where somebody answers from now on
+   */
+  public record Names(Set<NamesAt> close, Set<NamesAt> open) {
+    public static final Names NONE = new Names(Set.of(), Set.of());
+
+    public Names {
+      close = Set.copyOf(close);
+      open = Set.copyOf(open);
+    }
+  }
 
   /**
    * Ports of containers on routed networks, which are reached without translation.
@@ -112,6 +131,7 @@ public record Change(
         List.of(),
         List.of(),
         List.of(),
+        Names.NONE,
         Ports.NONE,
         Drain.NONE,
         traffic,
@@ -128,6 +148,7 @@ public record Change(
         List.of(network),
         List.of(),
         List.of(),
+        Names.NONE,
         Ports.NONE,
         Drain.NONE,
         Map.of(),
@@ -141,6 +162,7 @@ public record Change(
         List.of(before),
         List.of(),
         List.of(),
+        Names.NONE,
         Ports.NONE,
         Drain.NONE,
         Map.of(),
@@ -151,20 +173,32 @@ public record Change(
   public static Change replace(
       List<Network> networks, List<Mapping> before, List<PublishedMapping> now) {
     return new Change(
-        networks, List.of(), before, now, Ports.NONE, Drain.NONE, Map.of(), Optional.empty());
+        networks,
+        List.of(),
+        before,
+        now,
+        Names.NONE,
+        Ports.NONE,
+        Drain.NONE,
+        Map.of(),
+        Optional.empty());
+  }
+
+  public Change with(Names changed) {
+    return new Change(attach, detach, withdraw, publish, changed, ports, drain, traffic, sandbox);
   }
 
   public Change with(Ports changed) {
-    return new Change(attach, detach, withdraw, publish, changed, drain, traffic, sandbox);
+    return new Change(attach, detach, withdraw, publish, names, changed, drain, traffic, sandbox);
   }
 
   public Change with(Drain changed) {
-    return new Change(attach, detach, withdraw, publish, ports, changed, traffic, sandbox);
+    return new Change(attach, detach, withdraw, publish, names, ports, changed, traffic, sandbox);
   }
 
   public Change with(SandboxChange changed) {
     return new Change(
-        attach, detach, withdraw, publish, ports, drain, traffic, Optional.of(changed));
+        attach, detach, withdraw, publish, names, ports, drain, traffic, Optional.of(changed));
   }
 
   /** These, published anew. */

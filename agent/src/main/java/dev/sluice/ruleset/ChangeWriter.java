@@ -4,6 +4,7 @@ import dev.sluice.model.Draining;
 import dev.sluice.model.LinkedPort;
 import dev.sluice.model.Mapping;
 import dev.sluice.model.MappingId;
+import dev.sluice.model.NamesAt;
 import dev.sluice.model.Network;
 import dev.sluice.model.OpenPort;
 import dev.sluice.model.PublishedMapping;
@@ -85,6 +86,10 @@ final class ChangeWriter {
               (set, elements) ->
                   merge(bySet, Map.of(set, elements.stream().map(ChangeWriter::keyOf).toList())));
     }
+    NamesCodec.elements(change.names().close())
+        .forEach(
+            (set, elements) ->
+                merge(bySet, Map.of(set, elements.stream().map(ChangeWriter::keyOf).toList())));
     merge(bySet, PortCodec.open(change.ports().close()));
     change
         .sandbox()
@@ -113,7 +118,8 @@ final class ChangeWriter {
             change.traffic(),
             change.sandbox().flatMap(SandboxChange::after).stream().toList(),
             change.sandbox().map(SandboxChange::opened).orElse(Set.of()),
-            change.ports().open()),
+            change.ports().open(),
+            change.names().open()),
         staying);
   }
 
@@ -166,7 +172,8 @@ final class ChangeWriter {
       Map<MappingId, Traffic> traffic,
       List<Sandbox> sandboxes,
       Set<LinkedPort> linked,
-      Set<OpenPort> open) {}
+      Set<OpenPort> open,
+      Set<NamesAt> names) {}
 
   /** Puts these into a table that has room for them. */
   void writeContents(Contents contents) {
@@ -188,6 +195,7 @@ final class ChangeWriter {
     // elements again.
     bySet.forEach((set, elements) -> batch.addElements(table, set, elements));
     bySet.clear();
+    merge(bySet, NamesCodec.elements(contents.names()));
     for (PublishedMapping one : mappings) {
       Mapping mapping = one.mapping();
       merge(

@@ -10,6 +10,7 @@ import dev.sluice.model.Draining;
 import dev.sluice.model.LinkedPort;
 import dev.sluice.model.Mapping;
 import dev.sluice.model.MappingId;
+import dev.sluice.model.NamesAt;
 import dev.sluice.model.Network;
 import dev.sluice.model.OpenPort;
 import dev.sluice.model.PublishedMapping;
@@ -305,7 +306,15 @@ public final class SluiceTable implements AutoCloseable {
             .allMatch(network -> bridges.contains(network.bridge().toString()))
         && change.detach().stream()
             .noneMatch(network -> bridges.contains(network.bridge().toString()))
-        && change.sandbox().map(this::isNoted).orElse(true);
+        && change.sandbox().map(this::isNoted).orElse(true)
+        && (change.names().equals(Change.Names.NONE) || isAnswered(change.names()));
+  }
+
+  private boolean isAnswered(Change.Names names) {
+    Set<NamesAt> inForce = names();
+    return inForce.containsAll(names.open())
+        && names.close().stream()
+            .noneMatch(one -> !names.open().contains(one) && inForce.contains(one));
   }
 
   private boolean isNoted(SandboxChange change) {
@@ -367,6 +376,11 @@ public final class SluiceTable implements AutoCloseable {
   /** The sandboxes and their places on networks, as they were noted last. */
   public List<Sandbox> sandboxes() {
     return read("read the sandboxes", () -> reader().sandboxes());
+  }
+
+  /** Where names are answered. */
+  public Set<NamesAt> names() {
+    return read("read where names are answered", () -> reader().names());
   }
 
   private Reader reader() {
@@ -494,7 +508,15 @@ public final class SluiceTable implements AutoCloseable {
         open.addAll(PortCodec.readOpen(elementsOf.apply(SetNames.open(family))));
       }
       return new ChangeWriter.Contents(
-          networks(), mappings(), draining(), traffic(), sandboxes(), linked, open);
+          networks(), mappings(), draining(), traffic(), sandboxes(), linked, open, names());
+    }
+
+    Set<NamesAt> names() {
+      Set<NamesAt> names = new HashSet<>();
+      for (Family family : Family.values()) {
+        names.addAll(NamesCodec.read(elementsOf.apply(SetNames.exact(family)), family));
+      }
+      return names;
     }
   }
 }

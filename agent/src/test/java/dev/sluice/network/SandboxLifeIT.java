@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.sluice.model.Owner;
 import dev.sluice.model.SandboxName;
+import dev.sluice.model.SandboxRequest;
 import dev.sluice.model.SandboxRequest.Attachment;
 import dev.sluice.testing.Lab;
 import dev.sluice.testing.Netns;
@@ -129,7 +130,9 @@ class SandboxLifeIT extends NetworkCase {
         Netns first = namespace(name);
         Path path = first.path();
         long delayMicros = random.nextInt(8_000);
-        Future<?> joining = other.submit(() -> join(name, List.of("blue"), (20_000 + 1) + ":80"));
+        SandboxRequest request =
+            sandboxRequest(name, List.of("blue"), List.of(), List.of(), "20001:80");
+        Future<?> joining = other.submit(() -> join(request));
         Thread.sleep(delayMicros / 1_000, (int) (delayMicros % 1_000) * 1_000);
         endNamespace(name);
         // Another namespace by the same name, and most often with the same number.

@@ -20,7 +20,9 @@ import dev.sluice.net.IpAddress;
 import dev.sluice.netlink.NetworkNamespace;
 import dev.sluice.network.HostNetworks;
 import dev.sluice.network.LinkWatch;
+import dev.sluice.network.NetworkNames;
 import dev.sluice.network.Networks;
+import dev.sluice.network.TargetPorts;
 import dev.sluice.network.Topology;
 import dev.sluice.nftables.Nftables;
 import dev.sluice.route.LinkMonitor;
@@ -30,6 +32,8 @@ import dev.sluice.ruleset.SluiceTable;
 import dev.sluice.sysctl.ReservedLocalPorts;
 import dev.sluice.sysctl.Sysctl;
 import dev.sluice.testing.Netns;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
 import java.time.Clock;
 import java.util.Arrays;
 import java.util.List;
@@ -45,6 +49,9 @@ public final class LabAgent implements AutoCloseable {
   /** Descriptors it may hold for ports. */
   private static final int DESCRIPTOR_BUDGET = 1_000;
 
+  /** Whom other names are asked of, at 127.0.0.1 of the host. */
+  public static final int RESOLVER_PORT = 5300;
+
   private final NetworkNamespace namespace;
   private final SluiceTable table;
   private final HostNetworks networks;
@@ -52,6 +59,7 @@ public final class LabAgent implements AutoCloseable {
   private final Conntrack conntrack;
   private final EventReader events;
   private final TablePublisher publisher;
+  private final NetworkNames names;
   private final Networks networking;
   private @Nullable LinkWatch links;
 
@@ -70,6 +78,7 @@ public final class LabAgent implements AutoCloseable {
             index,
             new EventLog(1024),
             () -> 0);
+    TargetPorts targetPorts = new TargetPorts();
     Topology topology = new Topology(table.networks(), table.sandboxes());
     publisher =
         new TablePublisher(
@@ -79,11 +88,25 @@ public final class LabAgent implements AutoCloseable {
             reservations,
             inside(() -> new ReservedLocalPorts(sysctl)),
             new FlowCutter(conntrack, () -> events, index, networks::isLocal),
-            MappingListener.feeding(index),
+            MappingListener.feeding(index, targetPorts),
             Clock.systemUTC());
+    // The resolver of its choice: a test's own, at an address of the host.
+    names =
+        inside(
+            () ->
+                new NetworkNames(
+                    topology,
+                    targetPorts,
+                    networks::outwardAddress,
+                    () ->
+                        List.of(
+                            new InetSocketAddress(
+                                InetAddress.getLoopbackAddress(), RESOLVER_PORT))));
     networking =
         inside(
-            () -> new Networks(publisher, topology, networks, Rtnetlink.open(), Clock.systemUTC()));
+            () ->
+                new Networks(
+                    publisher, topology, networks, names, Rtnetlink.open(), Clock.systemUTC()));
   }
 
   /** Follows the links of networks and sandboxes from now on. */
@@ -179,6 +202,7 @@ public final class LabAgent implements AutoCloseable {
       links.close();
     }
     networking.close();
+    names.close();
     publisher.close();
     events.close();
     reservations.close();
