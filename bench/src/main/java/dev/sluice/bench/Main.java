@@ -9,6 +9,7 @@ import dev.sluice.bench.events.EventsSoak;
 import dev.sluice.bench.ffi.CallCost;
 import dev.sluice.bench.ffi.StartupCost;
 import dev.sluice.bench.peers.PeersCost;
+import dev.sluice.bench.sandboxes.SandboxesCost;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Instant;
@@ -40,7 +41,8 @@ public final class Main {
           new ApiCost(),
           new AgentCost(),
           new PeersCost(),
-          new EventsCost());
+          new EventsCost(),
+          new SandboxesCost());
 
   private Main() {}
 

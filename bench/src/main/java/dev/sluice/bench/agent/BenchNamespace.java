@@ -66,7 +66,7 @@ public final class BenchNamespace implements AutoCloseable {
   }
 
   /** As {@link #start(List)}, but in this namespace. */
-  Process startInside(List<String> command) throws IOException {
+  public Process startInside(List<String> command) throws IOException {
     List<String> whole = new ArrayList<>();
     whole.addAll(List.of("sh", "-c", "echo " + STARTING + " >&2; exec \"$@\"", "sh"));
     whole.addAll(command);

@@ -16,7 +16,7 @@ import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import org.jspecify.annotations.Nullable;
 
-/** A {@link PublishProbe} in a JVM and a namespace of its own. */
+/** A program that answers line by line, in a JVM and a namespace of its own. */
 public final class ProbeProcess implements AutoCloseable {
   /** As ./sluice starts an agent. */
   private static final List<String> AGENT_FLAGS =
@@ -36,14 +36,25 @@ public final class ProbeProcess implements AutoCloseable {
     errorReader.start();
   }
 
-  /** Starts it, as cold as any JVM. */
+  /** Starts a {@link PublishProbe}, as cold as any JVM. */
   public static ProbeProcess start(Workbench workbench, JavaRuntime runtime) throws IOException {
+    return start(workbench, runtime, PublishProbe.class);
+  }
+
+  /** Starts another probe. */
+  public static ProbeProcess start(Workbench workbench, JavaRuntime runtime, Class<?> probe)
+      throws IOException {
     List<String> command = new ArrayList<>();
     command.add(runtime.java().toString());
     command.addAll(AGENT_FLAGS);
     command.addAll(runtime.flags(workbench));
-    command.addAll(List.of("-cp", workbench.classPath(), PublishProbe.class.getName()));
+    command.addAll(List.of("-cp", workbench.classPath(), probe.getName()));
     return new ProbeProcess(BenchNamespace.start(command));
+  }
+
+  /** Its process id. */
+  public long pid() {
+    return process.pid();
   }
 
   /** Gives it a command that measures. */

@@ -2,11 +2,6 @@ package dev.sluice.bench.agent;
 
 import static java.nio.charset.StandardCharsets.US_ASCII;
 
-import com.sun.management.UnixOperatingSystemMXBean;
-import dev.sluice.conntrack.Conntrack;
-import dev.sluice.flow.FlowCutter;
-import dev.sluice.flow.LiveFlows;
-import dev.sluice.flow.MappingIndex;
 import dev.sluice.model.HostBinding;
 import dev.sluice.model.Mapping;
 import dev.sluice.model.MappingId;
@@ -19,22 +14,13 @@ import dev.sluice.net.IpAddress;
 import dev.sluice.net.PortRange;
 import dev.sluice.net.Protocol;
 import dev.sluice.network.HostNetworks;
-import dev.sluice.network.Topology;
-import dev.sluice.nftables.Nftables;
-import dev.sluice.publish.MappingListener;
 import dev.sluice.publish.PortReservations;
 import dev.sluice.publish.TablePublisher;
-import dev.sluice.route.Rtnetlink;
 import dev.sluice.ruleset.Change;
-import dev.sluice.ruleset.Ownership;
 import dev.sluice.ruleset.SluiceTable;
-import dev.sluice.sysctl.ReservedLocalPorts;
-import dev.sluice.sysctl.Sysctl;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
-import java.lang.management.ManagementFactory;
-import java.time.Clock;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.List;
@@ -43,8 +29,7 @@ import java.util.function.IntConsumer;
 import java.util.stream.IntStream;
 
 /**
- * The inside of an agent, wired as {@code dev.sluice.daemon.Agent} does, in the namespace of this
- * process. It answers commands on standard input, one line for each, so that the benchmark can
+ * The inside of an agent in the namespace of this process. It answers commands on standard input, one line for each, so that the benchmark can
  * alternate with others:
  *
  * <pre>
@@ -67,25 +52,15 @@ final class PublishProbe {
 
   private static final int GROUP = 100;
   private static final int FILL_REQUEST = 10_000;
-  private static final int SPARE_DESCRIPTORS = 1_024;
   private static final Optional<MappingName> STAYS = Optional.of(new MappingName("stays"));
   private static final Optional<MappingName> SAMPLED = Optional.of(new MappingName("sampled"));
   private static final IpAddress TARGET = IpAddress.parse(BenchNamespace.TARGET);
 
-  private final SluiceTable table = SluiceTable.open(Nftables.open(), Ownership.AUTO);
-  private final HostNetworks hostNetworks = new HostNetworks(Rtnetlink.open(), new Sysctl());
-  private final PortReservations reservations = new PortReservations(descriptorBudget());
-  private final TablePublisher publisher =
-      new TablePublisher(
-          table,
-          hostNetworks,
-          new Topology(table.networks(), table.sandboxes()),
-          reservations,
-          new ReservedLocalPorts(new Sysctl()),
-          new FlowCutter(
-              Conntrack.open(), () -> LiveFlows.UNKNOWN, new MappingIndex(), hostNetworks::isLocal),
-          MappingListener.feeding(new MappingIndex()),
-          Clock.systemUTC());
+  private final WiredAgent agent = new WiredAgent();
+  private final SluiceTable table = agent.table();
+  private final HostNetworks hostNetworks = agent.hostNetworks();
+  private final PortReservations reservations = agent.reservations();
+  private final TablePublisher publisher = agent.publisher();
   private int filled;
 
   private PublishProbe() {
@@ -200,14 +175,6 @@ final class PublishProbe {
       withdrawSampled();
     }
     return Spread.of(nanos);
-  }
-
-  /** As the agent's: what this process may open, less what else it needs. */
-  private static int descriptorBudget() {
-    return (int)
-            ManagementFactory.getPlatformMXBean(UnixOperatingSystemMXBean.class)
-                .getMaxFileDescriptorCount()
-        - SPARE_DESCRIPTORS;
   }
 
   private static PublishRequest request(

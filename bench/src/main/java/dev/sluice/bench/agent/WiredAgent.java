@@ -1,0 +1,79 @@
+package dev.sluice.bench.agent;
+
+import com.sun.management.UnixOperatingSystemMXBean;
+import dev.sluice.conntrack.Conntrack;
+import dev.sluice.flow.FlowCutter;
+import dev.sluice.flow.LiveFlows;
+import dev.sluice.flow.MappingIndex;
+import dev.sluice.network.HostNetworks;
+import dev.sluice.network.LinkWatch;
+import dev.sluice.network.Networks;
+import dev.sluice.network.Topology;
+import dev.sluice.nftables.Nftables;
+import dev.sluice.publish.MappingListener;
+import dev.sluice.publish.PortReservations;
+import dev.sluice.publish.TablePublisher;
+import dev.sluice.route.LinkMonitor;
+import dev.sluice.route.Rtnetlink;
+import dev.sluice.ruleset.Ownership;
+import dev.sluice.ruleset.SluiceTable;
+import dev.sluice.sysctl.ReservedLocalPorts;
+import dev.sluice.sysctl.Sysctl;
+import java.lang.management.ManagementFactory;
+import java.time.Clock;
+
+/**
+ * The inside of an agent, wired as {@code dev.sluice.daemon.Agent} does, in the namespace of this
+ * process. It ends with the process.
+ */
+public final class WiredAgent {
+  private static final int SPARE_DESCRIPTORS = 1_024;
+
+  private final SluiceTable table = SluiceTable.open(Nftables.open(), Ownership.AUTO);
+  private final HostNetworks hostNetworks = new HostNetworks(Rtnetlink.open(), new Sysctl());
+  private final Topology topology = new Topology(table.networks(), table.sandboxes());
+  private final PortReservations reservations = new PortReservations(descriptorBudget());
+  private final TablePublisher publisher =
+      new TablePublisher(
+          table,
+          hostNetworks,
+          topology,
+          reservations,
+          new ReservedLocalPorts(new Sysctl()),
+          new FlowCutter(
+              Conntrack.open(), () -> LiveFlows.UNKNOWN, new MappingIndex(), hostNetworks::isLocal),
+          MappingListener.feeding(new MappingIndex()),
+          Clock.systemUTC());
+
+  SluiceTable table() {
+    return table;
+  }
+
+  HostNetworks hostNetworks() {
+    return hostNetworks;
+  }
+
+  PortReservations reservations() {
+    return reservations;
+  }
+
+  public TablePublisher publisher() {
+    return publisher;
+  }
+
+  /** Networks and sandboxes, whose links are followed from now on. */
+  public Networks followedNetworks() {
+    Networks networks =
+        new Networks(publisher, topology, hostNetworks, Rtnetlink.open(), Clock.systemUTC());
+    LinkWatch.start(networks, LinkMonitor.open());
+    return networks;
+  }
+
+  /** As the agent's: what this process may open, less what else it needs. */
+  private static int descriptorBudget() {
+    return (int)
+            ManagementFactory.getPlatformMXBean(UnixOperatingSystemMXBean.class)
+                .getMaxFileDescriptorCount()
+        - SPARE_DESCRIPTORS;
+  }
+}
