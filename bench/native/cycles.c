@@ -31,6 +31,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/wait.h>
@@ -285,8 +286,14 @@ static uint64_t run(const struct plan *plan, size_t at, struct cycle *cycle, str
 
 static void make_namespace(const char *path, int home)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_CREAT | O_EXCL, 0);
+	int fd = open(NAMESPACES, O_RDONLY | O_CLOEXEC);
 
+	/* The directory is a mount point already, or is made one by whoever comes before. */
+	if (fd < 0 || flock(fd, LOCK_EX) < 0 ||
+	    mount("", NAMESPACES, "none", MS_SHARED | MS_REC, NULL) < 0)
+		fail(NAMESPACES, errno);
+	close(fd);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_CREAT | O_EXCL, 0);
 	if (fd < 0)
 		fail(path, errno);
 	close(fd);

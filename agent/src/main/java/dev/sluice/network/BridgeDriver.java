@@ -24,11 +24,15 @@ import dev.sluice.route.Rtnetlink;
 import dev.sluice.route.VethOptions;
 import dev.sluice.sysctl.Sysctl;
 import java.nio.ByteBuffer;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import java.util.Queue;
 import java.util.Set;
 import java.util.concurrent.Callable;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.function.Function;
 import java.util.stream.Collectors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -41,7 +45,7 @@ import org.slf4j.LoggerFactory;
  *
  * <p>Thread-safe.
  */
-final class BridgeDriver {
+final class BridgeDriver implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(BridgeDriver.class);
 
   private static final String NETWORK_ALIAS = "sluice network ";
@@ -49,10 +53,40 @@ final class BridgeDriver {
 
   private static final int DEFAULT_MTU_BYTES = 1_500;
 
+  private static final int ENDPOINT_SOCKETS = 8;
+
   private final Rtnetlink routes;
 
+  // A socket has one request at a time, and deleting a link takes the kernel tens of milliseconds,
+  // most of which it waits without holding anything: whoever comes or goes meanwhile has a socket
+  // of its own.
+  private final List<Rtnetlink> endpointSockets = new ArrayList<>(ENDPOINT_SOCKETS);
+  private final Queue<Rtnetlink> idle = new ConcurrentLinkedQueue<>();
+
+  /**
+   * Works in the namespace of the calling thread.
+   *
+   * @param routes of that namespace; the caller's to close
+   */
   BridgeDriver(Rtnetlink routes) {
     this.routes = routes;
+    for (int i = 0; i < ENDPOINT_SOCKETS; i++) {
+      endpointSockets.add(Rtnetlink.open());
+    }
+    idle.addAll(endpointSockets);
+  }
+
+  /** On a socket that nobody else uses meanwhile, or if there is none left, on everybody's. */
+  private <T> T onOwnSocket(Function<Rtnetlink, T> action) {
+    Rtnetlink own = idle.poll();
+    if (own == null) {
+      return action.apply(routes);
+    }
+    try {
+      return action.apply(own);
+    } finally {
+      idle.add(own);
+    }
   }
 
   // ---- networks
@@ -111,7 +145,7 @@ final class BridgeDriver {
       }
       routes.setUp(bridge.index(), true);
     } catch (RuntimeException e) {
-      deleteQuietly(bridge.index());
+      deleteQuietly(routes, bridge.index());
       throw e;
     }
   }
@@ -164,13 +198,15 @@ final class BridgeDriver {
    */
   Endpoint plug(NetworkNamespace namespace, Plug plug) {
     boolean apart = areApart(plug.network()); // asked here: it is the host's parameter
-    return inside(
-        namespace,
-        () -> {
-          try (Rtnetlink within = Rtnetlink.open()) {
-            return plug(namespace, within, plug, apart);
-          }
-        });
+    return onOwnSocket(
+        host ->
+            inside(
+                namespace,
+                () -> {
+                  try (Rtnetlink within = Rtnetlink.open()) {
+                    return plug(namespace, host, within, plug, apart);
+                  }
+                }));
   }
 
   /**
@@ -190,10 +226,11 @@ final class BridgeDriver {
         .allMatch(name -> sysctl.get(name).orElse("0").equals("1"));
   }
 
-  private Endpoint plug(NetworkNamespace namespace, Rtnetlink within, Plug plug, boolean apart) {
+  private static Endpoint plug(
+      NetworkNamespace namespace, Rtnetlink host, Rtnetlink within, Plug plug, boolean apart) {
     Network network = plug.network();
     int bridge =
-        routes
+        host
             .link(network.bridge().text())
             .orElseThrow(
                 () ->
@@ -216,7 +253,7 @@ final class BridgeDriver {
     }
     Link near;
     try {
-      near = routes.createVeth(options);
+      near = host.createVeth(options);
     } catch (NetlinkException e) {
       if (e.errno() == Errno.EEXIST) {
         throw new NetworkException(
@@ -231,7 +268,7 @@ final class BridgeDriver {
       throw e;
     }
     try {
-      routes.setPort(
+      host.setPort(
           near.index(),
           PortOptions.DEFAULT
               .withAlias(ENDPOINT_ALIAS + plug.id() + " " + plug.sandbox() + " " + network.name())
@@ -240,7 +277,7 @@ final class BridgeDriver {
               .withUp());
       configure(within, near.linkedIndex().orElseThrow(), name, plug);
     } catch (RuntimeException e) {
-      deleteQuietly(near.index());
+      deleteQuietly(host, near.index());
       throw e;
     }
     return new Endpoint(plug.id(), network.name(), name, plug.addresses(), plug.aliases());
@@ -328,12 +365,16 @@ final class BridgeDriver {
 
   /** Disconnects; does nothing if the links have gone with the sandbox already. */
   void unplug(EndpointId id) {
-    Optional<Link> named = routes.link(id.hostInterface().text()).filter(link -> isOf(link, id));
-    Optional<Link> found =
-        named.isPresent()
-            ? named
-            : routes.links().stream().filter(link -> isOf(link, id)).findFirst();
-    found.ifPresent(link -> delete(link.index()));
+    onOwnSocket(
+        host -> {
+          Optional<Link> named = host.link(id.hostInterface().text()).filter(link -> isOf(link, id));
+          Optional<Link> found =
+              named.isPresent()
+                  ? named
+                  : host.links().stream().filter(link -> isOf(link, id)).findFirst();
+          found.ifPresent(link -> delete(host, link.index()));
+          return found;
+        });
   }
 
   private static boolean isOf(Link link, EndpointId id) {
@@ -368,8 +409,12 @@ final class BridgeDriver {
 
   /** Deletes a link that may have gone meanwhile. */
   void delete(int index) {
+    delete(routes, index);
+  }
+
+  private static void delete(Rtnetlink host, int index) {
     try {
-      routes.deleteLink(index);
+      host.deleteLink(index);
     } catch (NetlinkException e) {
       if (e.errno() != Errno.ENODEV) {
         throw e;
@@ -377,9 +422,9 @@ final class BridgeDriver {
     }
   }
 
-  private void deleteQuietly(int index) {
+  private static void deleteQuietly(Rtnetlink host, int index) {
     try {
-      delete(index);
+      delete(host, index);
     } catch (RuntimeException e) {
       LOG.warn("a link that is not wanted is left: {}", e.getMessage());
     }
@@ -407,5 +452,10 @@ final class BridgeDriver {
     } catch (Exception e) {
       throw new IllegalStateException(e);
     }
+  }
+
+  @Override
+  public void close() {
+    endpointSockets.forEach(Rtnetlink::close);
   }
 }

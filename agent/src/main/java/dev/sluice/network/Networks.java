@@ -956,6 +956,7 @@ public final class Networks implements NetworkService, AutoCloseable {
 
   @Override
   public void close() {
+    driver.close();
     routes.close();
   }
 }

@@ -48,6 +48,7 @@ public final class ProbeProcess implements AutoCloseable {
     command.add(runtime.java().toString());
     command.addAll(AGENT_FLAGS);
     command.addAll(runtime.flags(workbench));
+    command.add("-Dsluice.native.dir=" + workbench.home().resolve("../native/build").normalize());
     command.addAll(List.of("-cp", workbench.classPath(), probe.getName()));
     return new ProbeProcess(BenchNamespace.start(command));
   }

@@ -29,8 +29,8 @@ import java.util.function.IntConsumer;
 import java.util.stream.IntStream;
 
 /**
- * The inside of an agent in the namespace of this process. It answers commands on standard input, one line for each, so that the benchmark can
- * alternate with others:
+ * The inside of an agent in the namespace of this process. It answers commands on standard input,
+ * one line for each, so that the benchmark can alternate with others:
  *
  * <pre>
  *  fill COUNT             until COUNT mappings are published that stay    ok

@@ -2,9 +2,15 @@ package dev.sluice.bench.agent;
 
 import com.sun.management.UnixOperatingSystemMXBean;
 import dev.sluice.conntrack.Conntrack;
+import dev.sluice.conntrack.EventOptions;
+import dev.sluice.conntrack.EventSource;
+import dev.sluice.conntrack.FlowDump;
+import dev.sluice.flow.EventLog;
+import dev.sluice.flow.EventReader;
 import dev.sluice.flow.FlowCutter;
 import dev.sluice.flow.LiveFlows;
 import dev.sluice.flow.MappingIndex;
+import dev.sluice.flow.TrackingSettings;
 import dev.sluice.network.HostNetworks;
 import dev.sluice.network.LinkWatch;
 import dev.sluice.network.Networks;
@@ -21,6 +27,7 @@ import dev.sluice.sysctl.ReservedLocalPorts;
 import dev.sluice.sysctl.Sysctl;
 import java.lang.management.ManagementFactory;
 import java.time.Clock;
+import java.util.concurrent.atomic.AtomicReference;
 
 /**
  * The inside of an agent, wired as {@code dev.sluice.daemon.Agent} does, in the namespace of this
@@ -28,10 +35,14 @@ import java.time.Clock;
  */
 public final class WiredAgent {
   private static final int SPARE_DESCRIPTORS = 1_024;
+  private static final int EVENTS_RETAINED = 1_024;
 
   private final SluiceTable table = SluiceTable.open(Nftables.open(), Ownership.AUTO);
   private final HostNetworks hostNetworks = new HostNetworks(Rtnetlink.open(), new Sysctl());
   private final Topology topology = new Topology(table.networks(), table.sandboxes());
+  private final MappingIndex index = new MappingIndex();
+  // Until the events are read, the kernel's table of connections is asked.
+  private final AtomicReference<LiveFlows> liveFlows = new AtomicReference<>(LiveFlows.UNKNOWN);
   private final PortReservations reservations = new PortReservations(descriptorBudget());
   private final TablePublisher publisher =
       new TablePublisher(
@@ -41,8 +52,8 @@ public final class WiredAgent {
           reservations,
           new ReservedLocalPorts(new Sysctl()),
           new FlowCutter(
-              Conntrack.open(), () -> LiveFlows.UNKNOWN, new MappingIndex(), hostNetworks::isLocal),
-          MappingListener.feeding(new MappingIndex()),
+              Conntrack.open(), liveFlows::get, index, hostNetworks::isLocal),
+          MappingListener.feeding(index),
           Clock.systemUTC());
 
   SluiceTable table() {
@@ -67,6 +78,18 @@ public final class WiredAgent {
         new Networks(publisher, topology, hostNetworks, Rtnetlink.open(), Clock.systemUTC());
     LinkWatch.start(networks, LinkMonitor.open());
     return networks;
+  }
+
+  /** Reads the events of connections from now on, and knows by them which there are. */
+  public void followFlows() {
+    TrackingSettings.apply();
+    liveFlows.set(
+        EventReader.start(
+            EventSource.open(EventOptions.DEFAULT),
+            FlowDump::open,
+            index,
+            new EventLog(EVENTS_RETAINED),
+            () -> 0));
   }
 
   /** As the agent's: what this process may open, less what else it needs. */

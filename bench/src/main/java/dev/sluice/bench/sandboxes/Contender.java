@@ -17,7 +17,9 @@ interface Contender extends AutoCloseable {
   /** How many it needs to be as quick as it gets. */
   int warmUp();
 
-  /** Whether its cycles begin without and end without a namespace; else they only join and leave. */
+  /**
+   * Whether its cycles begin without and end without a namespace; else they only join and leave.
+   */
   boolean isWhole();
 
   /**

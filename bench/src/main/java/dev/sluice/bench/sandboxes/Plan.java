@@ -1,7 +1,6 @@
 package dev.sluice.bench.sandboxes;
 
 import java.nio.file.Path;
-import java.util.List;
 
 /**
  * What programs do in a cycle, in the words of bench/native/cycles.c.

@@ -27,6 +27,7 @@ final class SandboxProbe implements SluiceCycles.Hand {
   public static void main(String[] arguments) throws IOException, InterruptedException {
     WiredAgent agent = new WiredAgent();
     agent.publisher().resume();
+    agent.followFlows();
     SandboxProbe probe = new SandboxProbe(agent.followedNetworks());
     probe.networks.create(SluiceCycles.network());
     SluiceCycles cycles = new SluiceCycles();

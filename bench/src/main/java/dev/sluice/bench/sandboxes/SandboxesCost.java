@@ -120,7 +120,9 @@ public final class SandboxesCost implements NamedBenchmark {
       for (int turn = 0; turn < TURNS; turn++) {
         for (Contender contender : order) {
           int cycles = Math.max(hands, Math.min(contender.cycles(), maximum) / TURNS);
-          taken.getOrDefault(contender, List.of()).addAll(contender.run(cycles, hands));
+          taken
+              .computeIfAbsent(contender, one -> new ArrayList<>())
+              .addAll(contender.run(cycles, hands));
           Thread.sleep(BETWEEN_TURNS_MILLIS);
         }
         Collections.rotate(order, -1);
@@ -151,7 +153,8 @@ public final class SandboxesCost implements NamedBenchmark {
               p99s.put(contender.label(), spread.p99Nanos() / NANOS_PER_MILLI);
             }
           });
-      medians.forEach((label, ms) -> figures.add(subject, part.name() + ", median", label, "ms", ms));
+      medians.forEach(
+          (label, ms) -> figures.add(subject, part.name() + ", median", label, "ms", ms));
       p99s.forEach((label, ms) -> figures.add(subject, part.name() + ", p99", label, "ms", ms));
       double base = medians.getOrDefault(SluiceApi.LABEL, Double.NaN);
       medians.forEach(
@@ -179,8 +182,7 @@ public final class SandboxesCost implements NamedBenchmark {
       if (System.nanoTime() > deadline) {
         throw new IOException(
             "%s has left something behind: %s%d more descriptors"
-                .formatted(
-                    contender.label(), difference(before.remains(), remains), descriptors));
+                .formatted(contender.label(), difference(before.remains(), remains), descriptors));
       }
       Thread.sleep(BETWEEN_TURNS_MILLIS);
     }

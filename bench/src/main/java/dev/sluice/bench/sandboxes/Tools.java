@@ -41,8 +41,7 @@ final class Tools {
     List<String> versions = new ArrayList<>();
     versions.add(version("ip", "-V"));
     // Debian's build of the plugins does not know its own version.
-    versions.add(
-        version("dpkg-query", "-W", "containernetworking-plugins").replace('\t', ' '));
+    versions.add(version("dpkg-query", "-W", "containernetworking-plugins").replace('\t', ' '));
     versions.add("its iptables is " + version("iptables", "--version"));
     versions.add("dockerd: " + version("dockerd", "--version"));
     versions.add("its client: " + version(DOCKER, "--version"));
