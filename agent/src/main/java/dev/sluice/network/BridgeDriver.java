@@ -230,8 +230,7 @@ final class BridgeDriver implements AutoCloseable {
       NetworkNamespace namespace, Rtnetlink host, Rtnetlink within, Plug plug, boolean apart) {
     Network network = plug.network();
     int bridge =
-        host
-            .link(network.bridge().text())
+        host.link(network.bridge().text())
             .orElseThrow(
                 () ->
                     new NetworkException(
@@ -367,7 +366,8 @@ final class BridgeDriver implements AutoCloseable {
   void unplug(EndpointId id) {
     onOwnSocket(
         host -> {
-          Optional<Link> named = host.link(id.hostInterface().text()).filter(link -> isOf(link, id));
+          Optional<Link> named =
+              host.link(id.hostInterface().text()).filter(link -> isOf(link, id));
           Optional<Link> found =
               named.isPresent()
                   ? named

@@ -13,8 +13,11 @@ import dev.sluice.flow.MappingIndex;
 import dev.sluice.flow.TrackingSettings;
 import dev.sluice.network.HostNetworks;
 import dev.sluice.network.LinkWatch;
+import dev.sluice.network.NetworkNames;
 import dev.sluice.network.Networks;
+import dev.sluice.network.TargetPorts;
 import dev.sluice.network.Topology;
+import dev.sluice.network.names.ResolvConf;
 import dev.sluice.nftables.Nftables;
 import dev.sluice.publish.MappingListener;
 import dev.sluice.publish.PortReservations;
@@ -26,6 +29,7 @@ import dev.sluice.ruleset.SluiceTable;
 import dev.sluice.sysctl.ReservedLocalPorts;
 import dev.sluice.sysctl.Sysctl;
 import java.lang.management.ManagementFactory;
+import java.nio.file.Path;
 import java.time.Clock;
 import java.util.concurrent.atomic.AtomicReference;
 
@@ -35,12 +39,14 @@ import java.util.concurrent.atomic.AtomicReference;
  */
 public final class WiredAgent {
   private static final int SPARE_DESCRIPTORS = 1_024;
+  private static final Path RESOLV_CONF = Path.of("/etc/resolv.conf");
   private static final int EVENTS_RETAINED = 1_024;
 
   private final SluiceTable table = SluiceTable.open(Nftables.open(), Ownership.AUTO);
   private final HostNetworks hostNetworks = new HostNetworks(Rtnetlink.open(), new Sysctl());
   private final Topology topology = new Topology(table.networks(), table.sandboxes());
   private final MappingIndex index = new MappingIndex();
+  private final TargetPorts targetPorts = new TargetPorts();
   // Until the events are read, the kernel's table of connections is asked.
   private final AtomicReference<LiveFlows> liveFlows = new AtomicReference<>(LiveFlows.UNKNOWN);
   private final PortReservations reservations = new PortReservations(descriptorBudget());
@@ -51,9 +57,8 @@ public final class WiredAgent {
           topology,
           reservations,
           new ReservedLocalPorts(new Sysctl()),
-          new FlowCutter(
-              Conntrack.open(), liveFlows::get, index, hostNetworks::isLocal),
-          MappingListener.feeding(index),
+          new FlowCutter(Conntrack.open(), liveFlows::get, index, hostNetworks::isLocal),
+          MappingListener.feeding(index, targetPorts),
           Clock.systemUTC());
 
   SluiceTable table() {
@@ -74,8 +79,12 @@ public final class WiredAgent {
 
   /** Networks and sandboxes, whose links are followed from now on. */
   public Networks followedNetworks() {
+    NetworkNames names =
+        new NetworkNames(
+            topology, targetPorts, hostNetworks::outwardAddress, new ResolvConf(RESOLV_CONF));
     Networks networks =
-        new Networks(publisher, topology, hostNetworks, Rtnetlink.open(), Clock.systemUTC());
+        new Networks(
+            publisher, topology, hostNetworks, names, Rtnetlink.open(), Clock.systemUTC());
     LinkWatch.start(networks, LinkMonitor.open());
     return networks;
   }
