@@ -83,8 +83,7 @@ public final class WiredAgent {
         new NetworkNames(
             topology, targetPorts, hostNetworks::outwardAddress, new ResolvConf(RESOLV_CONF));
     Networks networks =
-        new Networks(
-            publisher, topology, hostNetworks, names, Rtnetlink.open(), Clock.systemUTC());
+        new Networks(publisher, topology, hostNetworks, names, Rtnetlink.open(), Clock.systemUTC());
     LinkWatch.start(networks, LinkMonitor.open());
     return networks;
   }
