@@ -157,9 +157,20 @@ public final class ApiClient implements AutoCloseable {
   /**
    * Makes what the file of permanent mappings owns what this declaration asks for; errors as in
    * {@link #publish}.
+   *
+   * @param prune whether networks and sandboxes that are not in it any more are removed
    */
-  public Answer<Declarations.Outcome> apply(Declaration declaration) {
-    byte[] body = send("PUT", "/v1/declared", DeclarationJson.write(declaration));
+  public Answer<Declarations.Outcome> apply(Declaration declaration, boolean prune) {
+    return declare(declaration, "?prune=" + prune);
+  }
+
+  /** What {@link #apply} would do. */
+  public Answer<Declarations.Outcome> compare(Declaration declaration, boolean prune) {
+    return declare(declaration, "?dryRun=true&prune=" + prune);
+  }
+
+  private Answer<Declarations.Outcome> declare(Declaration declaration, String query) {
+    byte[] body = send("PUT", "/v1/declared" + query, DeclarationJson.write(declaration));
     return new Answer<>(DeclarationJson.readOutcome(body), text(body));
   }
 

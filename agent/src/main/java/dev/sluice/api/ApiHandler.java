@@ -256,9 +256,13 @@ final class ApiHandler implements HttpServerRequestHandler {
   }
 
   private void declare(Exchange exchange) throws HttpException, IOException {
-    exchange.query();
+    var query = exchange.query("dryRun", "prune");
     var declaration = DeclarationJson.read(exchange.body());
-    var outcome = services.declarations().apply(declaration);
+    boolean prune = query.flag("prune");
+    var outcome =
+        query.flag("dryRun")
+            ? services.declarations().compare(declaration, prune)
+            : services.declarations().apply(declaration, prune);
     exchange.stream(
         JSON, out -> ApiJson.stream(out, json -> DeclarationJson.writeOutcome(json, outcome)));
   }

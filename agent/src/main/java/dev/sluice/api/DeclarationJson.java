@@ -1,11 +1,16 @@
 package dev.sluice.api;
 
 import dev.sluice.model.Declaration;
+import dev.sluice.model.DeclaredChange;
+import dev.sluice.model.DeclaredChange.Action;
+import dev.sluice.model.DeclaredChange.Kind;
 import dev.sluice.model.InterfaceName;
 import dev.sluice.model.Mapping;
+import dev.sluice.model.NetworkRequest;
 import dev.sluice.model.Owner;
 import dev.sluice.model.PublishRequest;
 import dev.sluice.model.PublishedMapping;
+import dev.sluice.model.SandboxRequest;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -14,8 +19,9 @@ import tools.jackson.core.JsonParser;
 import tools.jackson.core.JsonToken;
 
 /**
- * The body of {@code PUT /v1/declared}, {@code {"ports":[…],"networks":["br0"]}} with the bodies of
- * {@code POST /v1/mappings} as ports, and its answer; both in both directions.
+ * The body of {@code PUT /v1/declared}, {@code {"ports":[…],"networks":["br0",{…}],"sandboxes":[…]}}
+ * with the bodies of {@code POST} to mappings, networks and sandboxes as entries, and its answer;
+ * both in both directions.
  */
 final class DeclarationJson {
   private static final String EXAMPLE =
@@ -30,9 +36,15 @@ final class DeclarationJson {
           json.writeArrayPropertyStart("ports");
           declaration.ports().forEach(entry -> PublishBody.write(json, entry));
           json.writeEndArray();
-          if (!declaration.networks().isEmpty()) {
+          if (!declaration.bridges().isEmpty() || !declaration.networks().isEmpty()) {
             json.writeArrayPropertyStart("networks");
-            declaration.networks().forEach(bridge -> json.writeString(bridge.toString()));
+            declaration.bridges().forEach(bridge -> json.writeString(bridge.toString()));
+            declaration.networks().forEach(network -> NetworkBody.write(json, network));
+            json.writeEndArray();
+          }
+          if (!declaration.sandboxes().isEmpty()) {
+            json.writeArrayPropertyStart("sandboxes");
+            declaration.sandboxes().forEach(sandbox -> SandboxBody.write(json, sandbox));
             json.writeEndArray();
           }
           json.writeEndObject();
@@ -51,7 +63,9 @@ final class DeclarationJson {
 
   private static Declaration readObject(JsonBody json) {
     List<PublishRequest> ports = new ArrayList<>();
-    List<InterfaceName> networks = List.of();
+    List<InterfaceName> bridges = new ArrayList<>();
+    List<NetworkRequest> networks = new ArrayList<>();
+    List<SandboxRequest> sandboxes = List.of();
     boolean complete = false;
     for (String member = json.nextMember(); member != null; member = json.nextMember()) {
       switch (member) {
@@ -65,20 +79,48 @@ final class DeclarationJson {
                   entry -> PublishBody.readObject(entry, Owner.FILE)));
         }
         case "networks" ->
-            networks =
-                json.array(member, "[\"br0\"]", Declaration.MAX_NETWORKS, InterfaceName::new);
-        default -> throw json.unknown(member, "\"ports\" and \"networks\"");
+            json.mixed(
+                member,
+                "[\"br0\",{\"name\":\"web\"}]",
+                Declaration.MAX_NETWORKS,
+                bridge -> bridges.add(new InterfaceName(bridge)),
+                network -> networks.add(NetworkBody.readObject(network, Owner.FILE)));
+        case "sandboxes" ->
+            sandboxes =
+                json.objects(
+                    member, EXAMPLE, Declaration.MAX_SANDBOXES, DeclarationJson::readSandbox);
+        default -> throw json.unknown(member, "\"ports\", \"networks\" and \"sandboxes\"");
       }
     }
     if (!complete) {
       throw JsonBody.malformed("\"ports\" is missing; an empty array publishes nothing");
     }
-    return new Declaration(ports, networks);
+    return new Declaration(ports, bridges, networks, sandboxes);
   }
 
-  /** Writes {@code {"published":[…],"withdrawn":[…],"unchanged":3}}. */
+  private static SandboxRequest readSandbox(JsonBody json) {
+    SandboxRequest sandbox = SandboxBody.readObject(json, Owner.FILE);
+    if (!sandbox.publish().isEmpty() || !sandbox.options().isNone()) {
+      throw JsonBody.malformed(
+          "the sandbox "
+              + sandbox.name()
+              + " publishes ports itself; write them into \"ports\", with its name as \"target\"");
+    }
+    return sandbox;
+  }
+
+  /** Writes {@code {"changes":[…],"published":[…],"withdrawn":[…],"unchanged":3}}. */
   static void writeOutcome(JsonGenerator json, Declarations.Outcome outcome) {
     json.writeStartObject();
+    json.writeArrayPropertyStart("changes");
+    for (DeclaredChange change : outcome.changes()) {
+      json.writeStartObject();
+      json.writeStringProperty("action", change.action().toString());
+      json.writeStringProperty("kind", change.kind().toString());
+      json.writeStringProperty("text", change.text());
+      json.writeEndObject();
+    }
+    json.writeEndArray();
     writeMappings(json, "published", outcome.published());
     writeMappings(json, "withdrawn", outcome.withdrawn());
     json.writeNumberProperty("unchanged", outcome.unchanged());
@@ -97,6 +139,7 @@ final class DeclarationJson {
    * @throws IllegalArgumentException if a member is missing or malformed
    */
   static Declarations.Outcome readOutcome(byte[] document) {
+    List<DeclaredChange> changes = new ArrayList<>();
     List<Mapping> published = List.of();
     List<Mapping> withdrawn = List.of();
     int unchanged = 0;
@@ -107,6 +150,11 @@ final class DeclarationJson {
       for (String name = json.nextName(); name != null; name = json.nextName()) {
         json.nextToken();
         switch (name) {
+          case "changes" -> {
+            while (json.nextToken() == JsonToken.START_OBJECT) {
+              changes.add(readChange(json));
+            }
+          }
           case "published" -> published = readMappings(json);
           case "withdrawn" -> withdrawn = readMappings(json);
           case "unchanged" -> unchanged = json.getIntValue();
@@ -114,7 +162,23 @@ final class DeclarationJson {
         }
       }
     }
-    return new Declarations.Outcome(published, withdrawn, unchanged);
+    return new Declarations.Outcome(changes, published, withdrawn, unchanged);
+  }
+
+  private static DeclaredChange readChange(JsonParser json) {
+    String action = "";
+    String kind = "";
+    String text = "";
+    for (String name = json.nextName(); name != null; name = json.nextName()) {
+      json.nextToken();
+      switch (name) {
+        case "action" -> action = json.getString();
+        case "kind" -> kind = json.getString();
+        case "text" -> text = json.getString();
+        default -> json.skipChildren();
+      }
+    }
+    return new DeclaredChange(Action.parse(action), Kind.parse(kind), text);
   }
 
   private static List<Mapping> readMappings(JsonParser json) {

@@ -3,6 +3,7 @@ package dev.sluice.api;
 import dev.sluice.net.MalformedValueException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Consumer;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
@@ -149,6 +150,41 @@ final class JsonBody {
       values.add(reader.read(this));
     }
     return values;
+  }
+
+  /**
+   * An array of strings and objects.
+   *
+   * @param text gets each string
+   * @param object gets the members of each object in turn
+   */
+  void mixed(
+      String member, String example, int most, Consumer<String> text, Consumer<JsonBody> object) {
+    if (json.currentToken() != JsonToken.START_ARRAY) {
+      throw malformed(
+          '"'
+              + member
+              + "\" must be an array such as "
+              + example
+              + at(json.currentTokenLocation()));
+    }
+    int count = 0;
+    while (json.nextToken() != JsonToken.END_ARRAY) {
+      if (count++ == most) {
+        throw malformed('"' + member + "\" has more than " + most + " entries");
+      }
+      if (json.currentToken() == JsonToken.START_OBJECT) {
+        object.accept(this);
+      } else if (json.currentToken() == JsonToken.VALUE_STRING) {
+        text.accept(json.getString());
+      } else {
+        throw malformed(
+            "an entry of \""
+                + member
+                + "\" must be a string or an object"
+                + at(json.currentTokenLocation()));
+      }
+    }
   }
 
   static ProblemException malformed(String detail) {

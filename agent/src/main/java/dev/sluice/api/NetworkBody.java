@@ -27,25 +27,26 @@ final class NetworkBody {
   private NetworkBody() {}
 
   static byte[] write(NetworkRequest request) {
-    return ApiJson.bytes(
-        json -> {
-          json.writeStartObject();
-          json.writeStringProperty("name", request.name());
-          request.bridge().ifPresent(name -> json.writeStringProperty("bridge", name.text()));
-          writeSubnets(json, request.subnets());
-          if (request.ipv6()) {
-            json.writeBooleanProperty("ipv6", true);
-          }
-          request.mtuBytes().ifPresent(bytes -> json.writeNumberProperty("mtuBytes", bytes));
-          NetworkJson.writeEgress(json, request.egress());
-          if (request.internal()) {
-            json.writeBooleanProperty("internal", true);
-          }
-          if (request.isolated()) {
-            json.writeBooleanProperty("icc", false);
-          }
-          json.writeEndObject();
-        });
+    return ApiJson.bytes(json -> write(json, request));
+  }
+
+  static void write(JsonGenerator json, NetworkRequest request) {
+    json.writeStartObject();
+    json.writeStringProperty("name", request.name());
+    request.bridge().ifPresent(name -> json.writeStringProperty("bridge", name.text()));
+    writeSubnets(json, request.subnets());
+    if (request.ipv6()) {
+      json.writeBooleanProperty("ipv6", true);
+    }
+    request.mtuBytes().ifPresent(bytes -> json.writeNumberProperty("mtuBytes", bytes));
+    NetworkJson.writeEgress(json, request.egress());
+    if (request.internal()) {
+      json.writeBooleanProperty("internal", true);
+    }
+    if (request.isolated()) {
+      json.writeBooleanProperty("icc", false);
+    }
+    json.writeEndObject();
   }
 
   private static void writeSubnets(JsonGenerator json, List<Subnet> subnets) {
@@ -74,7 +75,8 @@ final class NetworkBody {
     return JsonBody.read(body, EXAMPLE, json -> readObject(json, owner));
   }
 
-  private static NetworkRequest readObject(JsonBody json, Owner owner) {
+  /** Reads the members of the object the parser is in. */
+  static NetworkRequest readObject(JsonBody json, Owner owner) {
     Optional<String> name = Optional.empty();
     Optional<InterfaceName> bridge = Optional.empty();
     List<Subnet> subnets = List.of();

@@ -11,6 +11,7 @@ import dev.sluice.model.SandboxRequest;
 import dev.sluice.model.SandboxRequest.Attachment;
 import java.util.List;
 import java.util.Optional;
+import tools.jackson.core.JsonGenerator;
 
 /**
  * The body of {@code POST /v1/sandboxes}, in both directions: {@code
@@ -23,26 +24,27 @@ final class SandboxBody {
   private SandboxBody() {}
 
   static byte[] write(SandboxRequest request) {
-    return ApiJson.bytes(
-        json -> {
-          json.writeStartObject();
-          json.writeStringProperty("name", request.name().text());
-          json.writeStringProperty("namespace", request.namespacePath());
-          json.writeArrayPropertyStart("networks");
-          for (Attachment attachment : request.attachments()) {
-            json.writeStartObject();
-            json.writeStringProperty("network", attachment.network());
-            AttachmentJson.write(json, attachment);
-            json.writeEndObject();
-          }
-          json.writeEndArray();
-          SandboxJson.writeTexts(
-              json, "publish", request.publish().stream().map(PortSpec::text).toList());
-          SandboxJson.writeTexts(json, "expose", request.exposed());
-          SandboxJson.writeTexts(json, "link", request.links());
-          OptionsJson.write(json, request.options());
-          json.writeEndObject();
-        });
+    return ApiJson.bytes(json -> write(json, request));
+  }
+
+  static void write(JsonGenerator json, SandboxRequest request) {
+    json.writeStartObject();
+    json.writeStringProperty("name", request.name().text());
+    json.writeStringProperty("namespace", request.namespacePath());
+    json.writeArrayPropertyStart("networks");
+    for (Attachment attachment : request.attachments()) {
+      json.writeStartObject();
+      json.writeStringProperty("network", attachment.network());
+      AttachmentJson.write(json, attachment);
+      json.writeEndObject();
+    }
+    json.writeEndArray();
+    SandboxJson.writeTexts(
+        json, "publish", request.publish().stream().map(PortSpec::text).toList());
+    SandboxJson.writeTexts(json, "expose", request.exposed());
+    SandboxJson.writeTexts(json, "link", request.links());
+    OptionsJson.write(json, request.options());
+    json.writeEndObject();
   }
 
   /**
@@ -56,7 +58,8 @@ final class SandboxBody {
     return JsonBody.read(body, EXAMPLE, json -> readObject(json, owner));
   }
 
-  private static SandboxRequest readObject(JsonBody json, Owner owner) {
+  /** Reads the members of the object the parser is in. */
+  static SandboxRequest readObject(JsonBody json, Owner owner) {
     Optional<SandboxName> name = Optional.empty();
     Optional<String> namespace = Optional.empty();
     List<Attachment> networks = List.of(Attachment.to(SandboxRequest.DEFAULT_NETWORK));

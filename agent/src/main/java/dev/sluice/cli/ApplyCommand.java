@@ -7,6 +7,9 @@ import dev.sluice.api.ProblemException;
 import dev.sluice.config.PortsFile;
 import dev.sluice.config.PortsFileException;
 import dev.sluice.model.Declaration;
+import dev.sluice.model.DeclaredChange;
+import dev.sluice.model.DeclaredChange.Action;
+import dev.sluice.model.DeclaredChange.Kind;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.AccessDeniedException;
@@ -20,9 +23,10 @@ import picocli.CommandLine.Option;
 @Command(
     name = "apply",
     description = {
-      "Publishes what a file of permanent mappings declares, and takes back what an earlier one did.",
+      "Makes the networks, sandboxes and ports that a file declares; ports that an earlier one",
+      "declared and this one does not are taken back.",
       "",
-      "All of it takes effect at once, or none; mappings that are there already stay as they are.",
+      "All of it takes effect, or none; what is there already stays as it is.",
       "The file is not copied: what is to outlive a reboot belongs into /etc/sluice/ports.yaml.%n"
     },
     footer = {
@@ -30,6 +34,7 @@ import picocli.CommandLine.Option;
       "Examples:",
       "  sluice apply",
       "  sluice apply -f ports.yaml",
+      "  sluice apply -f ports.yaml --prune --dry-run",
       "  generate-ports | sluice apply -f -"
     })
 final class ApplyCommand implements Callable<Integer> {
@@ -43,6 +48,16 @@ final class ApplyCommand implements Callable<Integer> {
       description = "The file, - for standard input (default: ${DEFAULT-VALUE}).")
   private String file = PortsFile.DEFAULT.toString();
 
+  @Option(
+      names = "--dry-run",
+      description = "Only say what would be done: + is made, ~ changed, - removed, = stays.")
+  private boolean dryRun;
+
+  @Option(
+      names = "--prune",
+      description = "Also remove networks and sandboxes that an earlier file declared.")
+  private boolean prune;
+
   ApplyCommand(Main main) {
     this.main = main;
   }
@@ -51,18 +66,47 @@ final class ApplyCommand implements Callable<Integer> {
   public Integer call() {
     Declaration declaration = read();
     try (ApiClient client = main.client()) {
-      var applied = client.apply(declaration);
+      var applied =
+          dryRun ? client.compare(declaration, prune) : client.apply(declaration, prune);
       PrintWriter out = main.terminal().out();
       if (main.json()) {
         out.println(applied.json());
         return ExitCode.OK;
       }
       Outcome outcome = applied.value();
-      outcome.withdrawn().forEach(one -> out.println(PublishCommand.line("unpublished", one)));
-      outcome.published().forEach(one -> out.println(PublishCommand.line("published", one)));
+      if (dryRun) {
+        outcome.changes().forEach(change -> out.println(change + remark(change)));
+      } else {
+        outcome.changes().stream()
+            .filter(change -> change.kind() != Kind.PORT)
+            .forEach(
+                change ->
+                    out.println(
+                        done(change.action())
+                            + " "
+                            + change.kind()
+                            + " "
+                            + change.text()
+                            + remark(change)));
+        outcome.withdrawn().forEach(one -> out.println(PublishCommand.line("unpublished", one)));
+        outcome.published().forEach(one -> out.println(PublishCommand.line("published", one)));
+      }
       out.println(outcome.unchanged() + " unchanged");
       return ExitCode.OK;
     }
+  }
+
+  private static String done(Action action) {
+    return switch (action) {
+      case ADD -> "created";
+      case CHANGE -> "changed";
+      case REMOVE -> "removed";
+      case KEEP -> "kept";
+    };
+  }
+
+  private static String remark(DeclaredChange change) {
+    return change.action() == Action.KEEP ? "  (not in the file; --prune removes it)" : "";
   }
 
   private Declaration read() {

@@ -186,7 +186,9 @@ public final class Agent implements AutoCloseable {
     keep(LinkWatch.start(networks, LinkMonitor.open()));
 
     DeclaredPorts declared =
-        keep(new DeclaredPorts(config.portsFile(), publisher, attachedBy(publisher, hostNetworks)));
+        keep(
+            new DeclaredPorts(
+                config.portsFile(), publisher, networks, attachedBy(publisher, hostNetworks)));
     declared.load();
     HangupSignal.handle(declared::reload);
 
@@ -269,9 +271,9 @@ public final class Agent implements AutoCloseable {
     return sysctl.get("net/netfilter/nf_conntrack_buckets").map(Long::parseLong).orElse(0L);
   }
 
-  private static DeclaredPorts.Networks attachedBy(
+  private static DeclaredPorts.Bridges attachedBy(
       TablePublisher publisher, HostNetworks hostNetworks) {
-    return new DeclaredPorts.Networks() {
+    return new DeclaredPorts.Bridges() {
       @Override
       public void attach(InterfaceName bridge) {
         try {

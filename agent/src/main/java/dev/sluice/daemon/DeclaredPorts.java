@@ -1,16 +1,33 @@
 package dev.sluice.daemon;
 
+import static dev.sluice.model.DeclaredChange.Kind.NETWORK;
+import static dev.sluice.model.DeclaredChange.Kind.PORT;
+
 import dev.sluice.api.Declarations;
 import dev.sluice.api.Diagnostics.Finding;
 import dev.sluice.api.Diagnostics.Severity;
 import dev.sluice.config.PortsFile;
 import dev.sluice.config.PortsFileException;
 import dev.sluice.model.Declaration;
+import dev.sluice.model.DeclaredChange;
+import dev.sluice.model.DeclaredChange.Action;
 import dev.sluice.model.InterfaceName;
+import dev.sluice.model.Mapping;
+import dev.sluice.model.MappingId;
 import dev.sluice.model.MappingName;
+import dev.sluice.model.NetworkRequest;
 import dev.sluice.model.Owner;
+import dev.sluice.model.PortSpec;
 import dev.sluice.model.PublishRequest;
+import dev.sluice.model.PublishedMapping;
+import dev.sluice.model.SandboxRequest;
 import dev.sluice.net.IpAddress;
+import dev.sluice.network.NetworkException;
+import dev.sluice.network.NetworkPlan;
+import dev.sluice.network.NetworkPlanner;
+import dev.sluice.network.NetworkService;
+import dev.sluice.network.Rollback;
+import dev.sluice.network.Topology;
 import dev.sluice.publish.PublishException;
 import dev.sluice.publish.PublishException.Kind;
 import dev.sluice.publish.Publisher;
@@ -23,6 +40,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.ScheduledExecutorService;
@@ -33,13 +51,15 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Keeps what the file of permanent mappings declares published.
+ * Keeps the networks, sandboxes and ports that the file of permanent mappings declares.
  *
  * <p>Reading the file never fails the agent. What is wrong with it is logged and found by {@code
- * doctor}, and what was published stays. What cannot be published now, because its container's
+ * doctor}, and what was there stays. What is not possible now, because a namespace or a container's
  * network is not there yet or a program has the port, is left out and tried again after 1, 2, 4 …
- * 30 seconds; all else is one transaction. A missing file declares nothing and takes nothing back:
- * whoever has moved it away by mistake should not lose the ports in use.
+ * 30 seconds; all else is done, the ports in one transaction. A missing file declares nothing and
+ * takes nothing back: whoever has moved it away by mistake should not lose the ports in use.
+ *
+ * <p>A client's declaration is carried out wholly or not at all.
  */
 final class DeclaredPorts implements Declarations, AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(DeclaredPorts.class);
@@ -51,7 +71,7 @@ final class DeclaredPorts implements Declarations, AutoCloseable {
   private static final int MOST_FINDINGS = 20;
 
   /** Makes the network on an existing bridge known. */
-  interface Networks {
+  interface Bridges {
     /**
      * Makes it known.
      *
@@ -69,7 +89,9 @@ final class DeclaredPorts implements Declarations, AutoCloseable {
 
   private final Path file;
   private final Publisher publisher;
-  private final Networks networks;
+  private final Bridges bridges;
+  private final Topology topology;
+  private final NetworkPlanner planner;
   private final ScheduledExecutorService background =
       Executors.newSingleThreadScheduledExecutor(
           task -> {
@@ -102,26 +124,30 @@ final class DeclaredPorts implements Declarations, AutoCloseable {
      *
      * @return what of it could not be done yet
      * @throws PublishException if nothing of it could
+     * @throws NetworkException if nothing of it could
      */
     List<Waiting> run();
   }
 
   /** What could not be done, and why. */
-  private record Waiting(String what, Attempt attempt, PublishException reason) {
+  private record Waiting(String what, Attempt attempt, RuntimeException reason) {
     /** Whether time may help. */
     boolean mayPass() {
-      return reason.kind() != Kind.INVALID;
+      return !(reason instanceof PublishException refused && refused.kind() == Kind.INVALID)
+          && !(reason instanceof NetworkException no && no.kind() == NetworkException.Kind.INVALID);
     }
 
-    Waiting because(PublishException newReason) {
+    Waiting because(RuntimeException newReason) {
       return new Waiting(what, attempt, newReason);
     }
   }
 
-  DeclaredPorts(Path file, Publisher publisher, Networks networks) {
+  DeclaredPorts(Path file, Publisher publisher, NetworkService networks, Bridges bridges) {
     this.file = file;
     this.publisher = publisher;
-    this.networks = networks;
+    this.bridges = bridges;
+    this.topology = networks.topology();
+    this.planner = new NetworkPlanner(networks);
     this.status = new Status(Source.NONE, "", List.of());
   }
 
@@ -157,18 +183,37 @@ final class DeclaredPorts implements Declarations, AutoCloseable {
   }
 
   private void carryOut(Declaration declaration) {
-    List<Waiting> waiting = new ArrayList<>(attach(declaration.networks()));
+    List<Waiting> waiting = new ArrayList<>(attach(declaration.bridges()));
+    for (NetworkRequest network : declaration.networks()) {
+      attempt("network " + network.name(), () -> carryOut(planner.plan(network)), waiting);
+    }
+    for (SandboxRequest sandbox : declaration.sandboxesInOrder()) {
+      attempt("sandbox " + sandbox.name(), () -> carryOut(planner.plan(sandbox)), waiting);
+    }
     attempt("all of " + file, () -> applyPossible(declaration), waiting);
     settle(new Status(Source.FILE, "", List.copyOf(waiting)));
   }
 
-  private List<Waiting> attach(List<InterfaceName> bridges) {
+  private static List<Waiting> carryOut(NetworkPlan plan) {
+    Rollback rollback = new Rollback();
+    try {
+      plan.make(rollback);
+      plan.remove(rollback);
+    } catch (RuntimeException e) {
+      rollback.run();
+      throw e;
+    }
+    plan.changes().forEach(change -> LOG.info("declared: {}", change));
+    return List.of();
+  }
+
+  private List<Waiting> attach(List<InterfaceName> declared) {
     List<Waiting> waiting = new ArrayList<>();
-    for (InterfaceName bridge : bridges) {
+    for (InterfaceName bridge : declared) {
       attempt(
           "network " + bridge,
           () -> {
-            networks.attach(bridge);
+            bridges.attach(bridge);
             return List.of();
           },
           waiting);
@@ -179,7 +224,7 @@ final class DeclaredPorts implements Declarations, AutoCloseable {
   private static void attempt(String what, Attempt attempt, List<Waiting> waiting) {
     try {
       waiting.addAll(attempt.run());
-    } catch (PublishException e) {
+    } catch (PublishException | NetworkException e) {
       waiting.add(new Waiting(what, attempt, e));
     }
   }
@@ -210,7 +255,7 @@ final class DeclaredPorts implements Declarations, AutoCloseable {
     return request.name().map(MappingName::text).map(name -> name + " ").orElse("")
         + request.ports().get(0).text()
         + " to "
-        + request.targets().stream().map(IpAddress::toString).collect(Collectors.joining(" and "));
+        + request.targetText();
   }
 
   /** Remembers where things stand, and looks again later if something waits. */
@@ -251,7 +296,7 @@ final class DeclaredPorts implements Declarations, AutoCloseable {
         LOG.info("{} is in force now", one.what());
         rest.forEach(DeclaredPorts::log);
         waiting.addAll(rest);
-      } catch (PublishException e) {
+      } catch (PublishException | NetworkException e) {
         Waiting again = one.because(e);
         if (!String.valueOf(e.getMessage()).equals(one.reason().getMessage())) {
           log(again);
@@ -266,12 +311,144 @@ final class DeclaredPorts implements Declarations, AutoCloseable {
   }
 
   @Override
-  public synchronized Outcome apply(Declaration declaration) {
-    declaration.networks().forEach(networks::check);
-    Applied applied = publisher.apply(Owner.FILE, declaration.ports());
+  public synchronized Outcome apply(Declaration declaration, boolean prune) {
+    declaration.bridges().forEach(bridges::check);
+    NetworkPlan plan = planner.plan(declaration, prune);
+    List<DeclaredChange> changes = new ArrayList<>(bridgeChanges(declaration));
+    int unchangedBridges = declaration.bridges().size() - changes.size();
+    List<PublishedMapping> before = publisher.published();
+    Rollback rollback = new Rollback();
+    Applied applied;
+    try {
+      if (plan.endsPorts()) {
+        // Behind everything else: they lead to sandboxes that have to be there again.
+        rollback.push("the published ports", () -> publishAgain(before));
+      }
+      plan.make(rollback);
+      applied = publisher.apply(Owner.FILE, declaration.ports());
+      plan.remove(rollback);
+    } catch (RuntimeException e) {
+      rollback.run();
+      throw e;
+    }
     // They were there a moment ago: what has just gone is tried again, and the ports are in force.
-    settle(new Status(Source.CLIENT, "", attach(declaration.networks())));
-    return new Outcome(applied.published(), applied.withdrawn(), applied.unchanged().size());
+    settle(new Status(Source.CLIENT, "", attach(declaration.bridges())));
+    changes.addAll(plan.changes());
+    changes.addAll(portChanges(applied, before));
+    return new Outcome(
+        changes,
+        applied.published(),
+        applied.withdrawn(),
+        unchangedBridges + plan.unchanged() + applied.unchanged().size());
+  }
+
+  @Override
+  public synchronized Outcome compare(Declaration declaration, boolean prune) {
+    declaration.bridges().forEach(bridges::check);
+    NetworkPlan plan = planner.plan(declaration, prune);
+    List<DeclaredChange> changes = new ArrayList<>(bridgeChanges(declaration));
+    int unchangedBridges = declaration.bridges().size() - changes.size();
+    changes.addAll(plan.changes());
+    List<PublishRequest> now = new ArrayList<>();
+    List<PublishRequest> later = new ArrayList<>();
+    declaration.ports().forEach(request -> (waitsFor(plan, request) ? later : now).add(request));
+    Applied applied = publisher.rehearse(Owner.FILE, now);
+    changes.addAll(portChanges(applied, publisher.published()));
+    for (PublishRequest request : later) {
+      request
+          .oneByOne()
+          .forEach(one -> changes.add(new DeclaredChange(Action.ADD, PORT, describe(one))));
+    }
+    return new Outcome(
+        changes,
+        List.of(),
+        List.of(),
+        unchangedBridges + plan.unchanged() + applied.unchanged().size());
+  }
+
+  /** Whether nobody knows yet what addresses the ports are to lead to, or how. */
+  private static boolean waitsFor(NetworkPlan plan, PublishRequest request) {
+    return request.sandbox().filter(plan.coming()::contains).isPresent()
+        || request.targets().stream()
+            .anyMatch(
+                target -> plan.comingSubnets().stream().anyMatch(block -> block.contains(target)));
+  }
+
+  private List<DeclaredChange> bridgeChanges(Declaration declaration) {
+    return declaration.bridges().stream()
+        .filter(bridge -> topology.onBridge(bridge).isEmpty())
+        .map(bridge -> new DeclaredChange(Action.ADD, NETWORK, bridge + " (existing bridge)"))
+        .toList();
+  }
+
+  private static List<DeclaredChange> portChanges(Applied applied, List<PublishedMapping> before) {
+    Set<MappingId> known =
+        before.stream().map(one -> one.mapping().id()).collect(Collectors.toSet());
+    List<DeclaredChange> changes = new ArrayList<>();
+    applied
+        .withdrawn()
+        .forEach(one -> changes.add(new DeclaredChange(Action.REMOVE, PORT, describe(one))));
+    applied
+        .published()
+        .forEach(
+            one ->
+                changes.add(
+                    new DeclaredChange(
+                        known.contains(one.id()) ? Action.CHANGE : Action.ADD,
+                        PORT,
+                        describe(one))));
+    return changes;
+  }
+
+  private static String describe(Mapping mapping) {
+    String from = mapping.key().toString();
+    return mapping.name().map(MappingName::text).map(name -> name + " ").orElse("")
+        + from.substring(0, from.lastIndexOf('/'))
+        + "->"
+        + mapping.target()
+        + "/"
+        + mapping.protocol();
+  }
+
+  /** After a failure: the ports of the file as they were, and those that went with a sandbox. */
+  private void publishAgain(List<PublishedMapping> before) {
+    List<Mapping> mappings = before.stream().map(PublishedMapping::mapping).toList();
+    publisher.applyPossible(
+        Owner.FILE,
+        mappings.stream()
+            .filter(one -> one.owner() == Owner.FILE)
+            .map(DeclaredPorts::again)
+            .toList());
+    Set<MappingId> there =
+        publisher.published().stream().map(one -> one.mapping().id()).collect(Collectors.toSet());
+    mappings.stream()
+        .filter(one -> one.owner() != Owner.FILE && one.sandbox().isPresent())
+        .filter(one -> !there.contains(one.id()))
+        .forEach(
+            one -> {
+              try {
+                publisher.publish(again(one));
+              } catch (PublishException e) {
+                LOG.warn("{} is not published any more: {}", describe(one), e.getMessage());
+              }
+            });
+  }
+
+  /** The request that publishes a mapping as it was. */
+  private static PublishRequest again(Mapping mapping) {
+    PortSpec spec =
+        new PortSpec(
+            Optional.of(mapping.hostAddress().orElseGet(() -> IpAddress.any(mapping.family()))),
+            new PortSpec.Exactly(mapping.hostPorts()),
+            mapping.targetPorts(),
+            mapping.protocol());
+    return new PublishRequest(
+        List.of(spec),
+        mapping.sandbox().isPresent() ? List.of() : List.of(mapping.targetAddress()),
+        mapping.sandbox(),
+        mapping.name(),
+        mapping.owner(),
+        mapping.options());
   }
 
   /** What there is to say about the file. */

@@ -51,6 +51,11 @@ public record Sandbox(
     return new Sandbox(name, namespace, owner, createdAt, fewer, exposed, links);
   }
 
+  /** The same, linked otherwise. */
+  public Sandbox linked(List<ExposeSpec> otherExposed, List<SandboxLink> otherLinks) {
+    return new Sandbox(name, namespace, owner, createdAt, endpoints, otherExposed, otherLinks);
+  }
+
   /** The same, found elsewhere. */
   public Sandbox at(NamespacePath moved) {
     return new Sandbox(name, moved, owner, createdAt, endpoints, exposed, links);

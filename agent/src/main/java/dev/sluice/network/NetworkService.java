@@ -1,13 +1,16 @@
 package dev.sluice.network;
 
+import dev.sluice.model.ExposeSpec;
 import dev.sluice.model.Joined;
 import dev.sluice.model.Network;
 import dev.sluice.model.NetworkRequest;
 import dev.sluice.model.Owner;
 import dev.sluice.model.Sandbox;
+import dev.sluice.model.SandboxLink;
 import dev.sluice.model.SandboxName;
 import dev.sluice.model.SandboxRequest;
 import dev.sluice.model.SandboxRequest.Attachment;
+import java.util.List;
 import java.util.Optional;
 
 /**
@@ -56,6 +59,20 @@ public interface NetworkService {
    * @throws NetworkException if it is not there
    */
   Sandbox disconnect(SandboxName name, String network);
+
+  /**
+   * Changes what links to a sandbox open, and where its own lead.
+   *
+   * @throws NetworkException if it is not there, or one that it is to be linked to
+   */
+  Sandbox relink(SandboxName name, List<ExposeSpec> exposed, List<SandboxLink> links);
+
+  /**
+   * The sandbox whose network namespace a file stands for.
+   *
+   * @throws NetworkException if the file stands for none, or for the host's own
+   */
+  Optional<Sandbox> at(String namespacePath);
 
   /**
    * Takes a sandbox from all its networks, and back what was published by its name.

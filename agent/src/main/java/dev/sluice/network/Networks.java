@@ -298,12 +298,7 @@ public final class Networks implements NetworkService, AutoCloseable {
           if (topology.sandbox(name).isPresent()) {
             throw new NetworkException(Kind.CONFLICT, "there is a sandbox " + name + " already");
           }
-          for (SandboxLink link : request.links()) {
-            if (topology.sandbox(link.to()).isEmpty()) {
-              throw new NetworkException(
-                  Kind.NOT_FOUND, "there is no sandbox " + link.to() + " to link " + name + " to");
-            }
-          }
+          checkAreThere(name, request.links());
           try (NetworkNamespace namespace = open(request.namespacePath())) {
             Sandbox sandbox =
                 new Sandbox(
@@ -330,6 +325,15 @@ public final class Networks implements NetworkService, AutoCloseable {
             return new Joined(sandbox, commit(Optional.empty(), Optional.of(sandbox), publish));
           }
         });
+  }
+
+  private void checkAreThere(SandboxName name, List<SandboxLink> links) {
+    for (SandboxLink link : links) {
+      if (topology.sandbox(link.to()).isEmpty()) {
+        throw new NetworkException(
+            Kind.NOT_FOUND, "there is no sandbox " + link.to() + " to link " + name + " to");
+      }
+    }
   }
 
   private void makeDefaultNetwork() {
@@ -438,6 +442,29 @@ public final class Networks implements NetworkService, AutoCloseable {
           leave(before, before.endpoints(), false);
           return before;
         });
+  }
+
+  @Override
+  public Sandbox relink(SandboxName name, List<ExposeSpec> exposed, List<SandboxLink> links) {
+    return changing(
+        name,
+        "change the links of the sandbox " + name,
+        undo -> {
+          Sandbox before = requireSandbox(name);
+          checkAreThere(name, links);
+          Sandbox after = before.linked(exposed, links);
+          commit(Optional.of(before), Optional.of(after), List.of());
+          return after;
+        });
+  }
+
+  @Override
+  public Optional<Sandbox> at(String namespacePath) {
+    try (NetworkNamespace namespace = open(namespacePath)) {
+      return sandboxAt(namespace, namespace.cookie());
+    } catch (RuntimeException e) {
+      throw explain("look at the network namespace " + quote(namespacePath), e);
+    }
   }
 
   private Sandbox requireSandbox(SandboxName name) {
@@ -684,24 +711,29 @@ public final class Networks implements NetworkService, AutoCloseable {
 
   private long cookieOf(NetworkNamespace namespace) {
     long cookie = namespace.cookie();
+    Optional<Sandbox> other = sandboxAt(namespace, cookie);
+    if (other.isPresent()) {
+      throw new NetworkException(
+          Kind.CONFLICT,
+          "the network namespace "
+              + quote(namespace.toString())
+              + " is the sandbox "
+              + other.get().name()
+              + " already: connect that to more networks instead");
+    }
+    return cookie;
+  }
+
+  private Optional<Sandbox> sandboxAt(NetworkNamespace namespace, long cookie) {
     if (cookie == ownCookie) {
       throw new NetworkException(
           Kind.INVALID,
           quote(namespace.toString())
               + " is the host's own network namespace, which cannot be a sandbox");
     }
-    for (Sandbox other : topology.sandboxes()) {
-      if (other.namespace().cookie() == cookie) {
-        throw new NetworkException(
-            Kind.CONFLICT,
-            "the network namespace "
-                + quote(namespace.toString())
-                + " is the sandbox "
-                + other.name()
-                + " already: connect that to more networks instead");
-      }
-    }
-    return cookie;
+    return topology.sandboxes().stream()
+        .filter(one -> one.namespace().cookie() == cookie)
+        .findFirst();
   }
 
   /** The namespace, if it is still there and the same. */

@@ -71,6 +71,14 @@ public interface Publisher {
   Applied applyPossible(Owner owner, List<PublishRequest> requests);
 
   /**
+   * What {@link #apply} would do; nothing is changed. Ports that it would choose may be others when
+   * it does.
+   *
+   * @throws PublishException as in {@link #apply}, except what only the kernel's answer tells
+   */
+  Applied rehearse(Owner owner, List<PublishRequest> requests);
+
+  /**
    * What {@link #apply} did.
    *
    * @param published new or changed

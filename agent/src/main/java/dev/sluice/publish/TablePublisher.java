@@ -398,49 +398,88 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
     return apply(owner, requests, true);
   }
 
+  @Override
+  public Applied rehearse(Owner owner, List<PublishRequest> requests) {
+    synchronized (oneRequestAtATime) {
+      Work work = new Work();
+      Comparison comparison = new Comparison();
+      try {
+        comparison.plan(owner, requests, work, null);
+        return comparison.applied(work.results, List.of());
+      } catch (RuntimeException e) {
+        throw Explanations.explain(whatOf(requests), e, work::publishedBefore);
+      } finally {
+        work.undo.run();
+      }
+    }
+  }
+
   private Applied apply(Owner owner, List<PublishRequest> requests, boolean leavingOut) {
-    String what = "apply " + requests.size() + " entries";
-    List<Mapping> unchanged = new ArrayList<>();
-    List<Mapping> withdrawn = new ArrayList<>();
+    Comparison comparison = new Comparison();
     List<LeftOut> leftOut = new ArrayList<>();
     List<Mapping> published =
         change(
-            what,
+            whatOf(requests),
             false,
-            work -> {
-              Reconciliation plan =
-                  new Reconciliation(
-                      published().stream().filter(p -> p.mapping().owner() == owner).toList());
-              List<Wish> missing = new ArrayList<>();
-              List<Wish> wishes = new ArrayList<>();
-              for (PublishRequest request : requests) {
-                attempt(
-                    () -> wishes.addAll(Wish.of(request, work.targetsOf(request))),
-                    request.oneByOne(),
-                    work,
-                    leavingOut ? leftOut : null);
+            work -> comparison.plan(owner, requests, work, leavingOut ? leftOut : null));
+    return comparison.applied(published, leftOut);
+  }
+
+  private static String whatOf(List<PublishRequest> requests) {
+    return "apply " + requests.size() + " entries";
+  }
+
+  /** What an owner has, beside what it asks for. */
+  private final class Comparison {
+    private final List<Mapping> unchanged = new ArrayList<>();
+    private final List<Mapping> withdrawn = new ArrayList<>();
+
+    Applied applied(List<Mapping> published, List<LeftOut> leftOut) {
+      return new Applied(published, withdrawn, unchanged, leftOut);
+    }
+
+    /**
+     * Collects what is to be done.
+     *
+     * @param leftOut as for {@link #attempt}
+     */
+    void plan(
+        Owner owner,
+        List<PublishRequest> requests,
+        Work work,
+        @Nullable List<LeftOut> leftOut) {
+      Reconciliation plan =
+          new Reconciliation(
+              published().stream().filter(p -> p.mapping().owner() == owner).toList());
+      List<Wish> missing = new ArrayList<>();
+      List<Wish> wishes = new ArrayList<>();
+      for (PublishRequest request : requests) {
+        attempt(
+            () -> wishes.addAll(Wish.of(request, work.targetsOf(request))),
+            request.oneByOne(),
+            work,
+            leftOut);
+      }
+      for (Wish wish : Wish.mostDefiniteFirst(wishes)) {
+        Runnable step =
+            () -> {
+              List<IpAddress> without = keep(wish, plan, work, unchanged);
+              if (!without.isEmpty()) {
+                missing.add(wish.to(without));
               }
-              for (Wish wish : Wish.mostDefiniteFirst(wishes)) {
-                Runnable step =
-                    () -> {
-                      List<IpAddress> without = keep(wish, plan, work, unchanged);
-                      if (!without.isEmpty()) {
-                        missing.add(wish.to(without));
-                      }
-                    };
-                attempt(step, List.of(wish.alone()), work, leavingOut ? leftOut : null);
-              }
-              // First what is no longer asked for: its ports may be what others ask for now.
-              for (PublishedMapping one : plan.left()) {
-                work.withdraw(one.mapping());
-                withdrawn.add(one.mapping());
-              }
-              for (Wish wish : missing) {
-                Runnable step = () -> work.publish(wish.spec(), wish.request(), wish.targets());
-                attempt(step, List.of(wish.alone()), work, leavingOut ? leftOut : null);
-              }
-            });
-    return new Applied(published, withdrawn, unchanged, leftOut);
+            };
+        attempt(step, List.of(wish.alone()), work, leftOut);
+      }
+      // First what is no longer asked for: its ports may be what others ask for now.
+      for (PublishedMapping one : plan.left()) {
+        work.withdraw(one.mapping());
+        withdrawn.add(one.mapping());
+      }
+      for (Wish wish : missing) {
+        Runnable step = () -> work.publish(wish.spec(), wish.request(), wish.targets());
+        attempt(step, List.of(wish.alone()), work, leftOut);
+      }
+    }
   }
 
   /**

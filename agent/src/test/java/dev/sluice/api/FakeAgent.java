@@ -11,6 +11,7 @@ import dev.sluice.flow.PressureStatistics;
 import dev.sluice.model.Activity;
 import dev.sluice.model.Alarm;
 import dev.sluice.model.Declaration;
+import dev.sluice.model.DeclaredChange;
 import dev.sluice.model.DrainTime;
 import dev.sluice.model.Flow;
 import dev.sluice.model.FlowCounters;
@@ -300,14 +301,32 @@ public final class FakeAgent
   }
 
   @Override
-  public synchronized Outcome apply(Declaration declaration) {
+  public Applied rehearse(Owner owner, List<PublishRequest> requests) {
+    throw new UnsupportedOperationException("only the agent itself asks for this");
+  }
+
+  @Override
+  public synchronized Outcome compare(Declaration declaration, boolean prune) {
+    throwFailure();
+    return new Outcome(List.of(declaredChange(prune)), List.of(), List.of(), 2);
+  }
+
+  private static DeclaredChange declaredChange(boolean prune) {
+    return new DeclaredChange(
+        prune ? DeclaredChange.Action.REMOVE : DeclaredChange.Action.KEEP,
+        DeclaredChange.Kind.NETWORK,
+        "old 10.1.0.0/24");
+  }
+
+  @Override
+  public synchronized Outcome apply(Declaration declaration, boolean prune) {
     throwFailure();
     lastDeclaration = declaration;
     List<Mapping> before = mappings.stream().filter(one -> one.owner() == Owner.FILE).toList();
     mappings.removeAll(before);
     List<Mapping> published = new ArrayList<>();
     declaration.ports().forEach(request -> published.addAll(publish(request)));
-    return new Outcome(published, before, 3);
+    return new Outcome(prune ? List.of(declaredChange(true)) : List.of(), published, before, 3);
   }
 
   /** What was declared last. */

@@ -2,6 +2,7 @@ package dev.sluice.api;
 
 import dev.sluice.model.Endpoint;
 import dev.sluice.model.EndpointId;
+import dev.sluice.model.ExposeSpec;
 import dev.sluice.model.InterfaceName;
 import dev.sluice.model.Joined;
 import dev.sluice.model.Mapping;
@@ -14,6 +15,7 @@ import dev.sluice.model.NetworkSettings;
 import dev.sluice.model.Owner;
 import dev.sluice.model.PublishRequest;
 import dev.sluice.model.Sandbox;
+import dev.sluice.model.SandboxLink;
 import dev.sluice.model.SandboxName;
 import dev.sluice.model.SandboxRequest;
 import dev.sluice.model.SandboxRequest.Attachment;
@@ -172,6 +174,16 @@ public final class FakeNetworks implements NetworkService {
     Sandbox now = requireSandbox(name).without(network);
     topology.put(now);
     return now;
+  }
+
+  @Override
+  public Sandbox relink(SandboxName name, List<ExposeSpec> exposed, List<SandboxLink> links) {
+    throw new UnsupportedOperationException("only the agent itself asks for this");
+  }
+
+  @Override
+  public Optional<Sandbox> at(String namespacePath) {
+    throw new UnsupportedOperationException("only the agent itself asks for this");
   }
 
   @Override

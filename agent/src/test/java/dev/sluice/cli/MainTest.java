@@ -168,7 +168,7 @@ class MainTest {
 
     Files.writeString(file, "ports: []\n");
     assertThat(sluice("apply", "-f", file.toString(), "--json").out())
-        .startsWith("{\"published\":[],\"withdrawn\":[{\"id\":\"a1b2c3d400000001\",")
+        .startsWith("{\"changes\":[],\"published\":[],\"withdrawn\":[{\"id\":\"a1b2c3d400000001\",")
         .endsWith("],\"unchanged\":3}\n");
     assertThat(agent.mappings()).isEmpty();
   }
@@ -176,7 +176,7 @@ class MainTest {
   /** Fails if a mistake in the file gets as far as the agent, or its place is not named. */
   @Test
   void apply_names_the_mistake_in_the_file(@TempDir Path files) throws Exception {
-    Path file = Files.writeString(files.resolve("ports.yaml"), "ports:\n- target: here\n");
+    Path file = Files.writeString(files.resolve("ports.yaml"), "ports:\n- target: 10.0.0.256\n");
     assertThat(sluice("apply", "-f", file.toString()))
         .isEqualTo(
             failed(

@@ -80,7 +80,7 @@ class PortsFileTest {
     assertThat(dns.name()).isEmpty();
     assertThat(dns.ports()).isEqualTo(specs("127.0.0.1:5353:53/udp"));
     assertThat(dns.options().isNone()).isTrue();
-    assertThat(declaration.networks())
+    assertThat(declaration.bridges())
         .containsExactly(new InterfaceName("br0"), new InterfaceName("br1"));
   }
 
