@@ -19,9 +19,9 @@ import tools.jackson.core.JsonParser;
 import tools.jackson.core.JsonToken;
 
 /**
- * The body of {@code PUT /v1/declared}, {@code {"ports":[…],"networks":["br0",{…}],"sandboxes":[…]}}
- * with the bodies of {@code POST} to mappings, networks and sandboxes as entries, and its answer;
- * both in both directions.
+ * The body of {@code PUT /v1/declared}, {@code
+ * {"ports":[…],"networks":["br0",{…}],"sandboxes":[…]}} with the bodies of {@code POST} to
+ * mappings, networks and sandboxes as entries, and its answer; both in both directions.
  */
 final class DeclarationJson {
   private static final String EXAMPLE =

@@ -66,8 +66,7 @@ final class ApplyCommand implements Callable<Integer> {
   public Integer call() {
     Declaration declaration = read();
     try (ApiClient client = main.client()) {
-      var applied =
-          dryRun ? client.compare(declaration, prune) : client.apply(declaration, prune);
+      var applied = dryRun ? client.compare(declaration, prune) : client.apply(declaration, prune);
       PrintWriter out = main.terminal().out();
       if (main.json()) {
         out.println(applied.json());

@@ -134,8 +134,7 @@ final class PortsFileReader {
                 switch (key) {
                   case PORTS -> name -> entries(ports);
                   case NETWORKS ->
-                      name ->
-                          items(name, "[br0]", Declaration.MAX_NETWORKS, this::network);
+                      name -> items(name, "[br0]", Declaration.MAX_NETWORKS, this::network);
                   case SANDBOXES ->
                       name ->
                           items(
@@ -168,8 +167,7 @@ final class PortsFileReader {
 
   private void network(Event start) throws PortsFileException {
     if (start instanceof ScalarEvent) {
-      InterfaceName bridge =
-          value(scalar(start, "an entry of \"networks\""), InterfaceName::new);
+      InterfaceName bridge = value(scalar(start, "an entry of \"networks\""), InterfaceName::new);
       check(start, () -> contradictions.add(bridge));
       bridges.add(bridge);
     } else {
@@ -269,10 +267,8 @@ final class PortsFileReader {
     private @Nullable ValueReader reader(String key) {
       return switch (key) {
         case NAME -> k -> name = Optional.of(value(scalar(k), MappingName::new));
-        case TARGET ->
-            k -> target = value(scalar(k), text -> Destination.parse(List.of(text)));
-        case TARGETS ->
-            k -> targets = list(k, "[172.30.0.2, \"fd00::2\"]", 2, IpAddress::parse);
+        case TARGET -> k -> target = value(scalar(k), text -> Destination.parse(List.of(text)));
+        case TARGETS -> k -> targets = list(k, "[172.30.0.2, \"fd00::2\"]", 2, IpAddress::parse);
         case PUBLISH ->
             k -> publish = list(k, "[\"8080:80\"]", Declaration.MAX_PORTS, PortSpec::parse);
         case "allow" ->
@@ -418,8 +414,7 @@ final class PortsFileReader {
       }
       if (attachments.isEmpty()) {
         throw at(
-            start,
-            "the sandbox has no \"networks\": write at least one, such as networks: [blue]");
+            start, "the sandbox has no \"networks\": write at least one, such as networks: [blue]");
       }
       return made(
           start,
@@ -439,12 +434,9 @@ final class PortsFileReader {
       return switch (key) {
         case NAME -> k -> name = Optional.of(value(scalar(k), SandboxName::new));
         case NETNS -> k -> namespacePath = value(scalar(k), PortsFileReader::namespacePath);
-        case NETWORKS ->
-            k -> items(k, "[blue]", SandboxRequest.MAX_NETWORKS, this::attachment);
+        case NETWORKS -> k -> items(k, "[blue]", SandboxRequest.MAX_NETWORKS, this::attachment);
         case "expose" ->
-            k ->
-                exposed =
-                    list(k, "[80/tcp]", SandboxRequest.MAX_EXPOSED_PORTS, ExposeSpec::parse);
+            k -> exposed = list(k, "[80/tcp]", SandboxRequest.MAX_EXPOSED_PORTS, ExposeSpec::parse);
         case "links" ->
             k -> links = list(k, "[db:store]", SandboxRequest.MAX_LINKS, SandboxLink::parse);
         default -> null;
@@ -485,12 +477,10 @@ final class PortsFileReader {
     private @Nullable ValueReader reader(String key) {
       return switch (key) {
         case "network" -> k -> network = value(scalar(k), Network::checkName);
-        case ADDRESSES ->
-            k -> addresses = list(k, "[10.1.0.7]", MAX_ADDRESSES, IpAddress::parse);
+        case ADDRESSES -> k -> addresses = list(k, "[10.1.0.7]", MAX_ADDRESSES, IpAddress::parse);
         case ALIASES ->
             k -> aliases = list(k, "[www]", SandboxRequest.MAX_ALIASES, SandboxName::new);
-        case "interface" ->
-            k -> interfaceName = Optional.of(value(scalar(k), InterfaceName::new));
+        case "interface" -> k -> interfaceName = Optional.of(value(scalar(k), InterfaceName::new));
         default -> null;
       };
     }

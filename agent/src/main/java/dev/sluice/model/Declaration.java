@@ -124,8 +124,7 @@ public record Declaration(
       }
       networks.forEach(
           (other, blocks) ->
-              blocks.forEach(
-                  block -> subnets.forEach(subnet -> checkApart(subnet, block, other))));
+              blocks.forEach(block -> subnets.forEach(subnet -> checkApart(subnet, block, other))));
       networks.put(name, subnets);
     }
 
@@ -199,8 +198,7 @@ public record Declaration(
       sandboxes.forEach(one -> left.put(one.name(), one));
       Map<SandboxName, List<SandboxRequest>> linkedTo = new HashMap<>();
       for (SandboxRequest one : sandboxes) {
-        needs(one)
-            .forEach(to -> linkedTo.computeIfAbsent(to, name -> new ArrayList<>()).add(one));
+        needs(one).forEach(to -> linkedTo.computeIfAbsent(to, name -> new ArrayList<>()).add(one));
       }
       Deque<SandboxRequest> ready = new ArrayDeque<>();
       sandboxes.stream().filter(one -> needs(one).isEmpty()).forEach(ready::add);

@@ -3,8 +3,8 @@ package dev.sluice.network;
 import dev.sluice.model.DeclaredChange;
 import dev.sluice.model.SandboxName;
 import dev.sluice.net.Prefix;
-import java.util.HashSet;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 

@@ -189,8 +189,7 @@ public final class NetworkPlanner {
         differ("subnet", subnet.map(Prefix::toString), wanted.prefix().toString(), differences);
         continue;
       }
-      IpAddress gateway =
-          wanted.gateway().orElseGet(() -> AddressPlan.firstHost(wanted.prefix()));
+      IpAddress gateway = wanted.gateway().orElseGet(() -> AddressPlan.firstHost(wanted.prefix()));
       differ(
           "gateway",
           settings.gateway(family).map(IpAddress::toString),
@@ -224,8 +223,7 @@ public final class NetworkPlanner {
         .bridge()
         .ifPresent(
             bridge ->
-                differ(
-                    "bridge", Optional.of(network.bridge().text()), bridge.text(), differences));
+                differ("bridge", Optional.of(network.bridge().text()), bridge.text(), differences));
     differ("egress", Optional.of(text(network.egress())), text(request.egress()), differences);
     differ(
         "internal",
@@ -555,8 +553,7 @@ public final class NetworkPlanner {
     /** Plans what becomes of the rest. */
     void settle(NetworkPlan plan) {
       if (!prune) {
-        oldSandboxes.forEach(
-            one -> plan.add(Action.KEEP, Kind.SANDBOX, one.name().text()));
+        oldSandboxes.forEach(one -> plan.add(Action.KEEP, Kind.SANDBOX, one.name().text()));
         oldNetworks.forEach(one -> plan.add(Action.KEEP, Kind.NETWORK, describe(one)));
         return;
       }

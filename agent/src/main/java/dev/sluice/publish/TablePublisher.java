@@ -444,10 +444,7 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
      * @param leftOut as for {@link #attempt}
      */
     void plan(
-        Owner owner,
-        List<PublishRequest> requests,
-        Work work,
-        @Nullable List<LeftOut> leftOut) {
+        Owner owner, List<PublishRequest> requests, Work work, @Nullable List<LeftOut> leftOut) {
       Reconciliation plan =
           new Reconciliation(
               published().stream().filter(p -> p.mapping().owner() == owner).toList());

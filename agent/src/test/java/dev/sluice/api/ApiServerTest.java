@@ -141,12 +141,14 @@ class ApiServerTest {
     var outcome = client.apply(declaration, false).value();
 
     assertThat(agent.lastDeclaration()).isEqualTo(declaration);
-    assertThat(outcome).isEqualTo(new Declarations.Outcome(List.of(), agent.mappings(), List.of(), 3));
+    assertThat(outcome)
+        .isEqualTo(new Declarations.Outcome(List.of(), agent.mappings(), List.of(), 3));
     List<Mapping> before = agent.mappings();
     assertThat(client.apply(new Declaration(List.of(), List.of()), false).value())
         .isEqualTo(new Declarations.Outcome(List.of(), List.of(), before, 3));
     assertThat(RawHttp.ask(socket, "PUT", "/v1/declared", "{\"ports\":[]}"))
-        .endsWith("{\"changes\":[],\"published\":[],\"withdrawn\":[],\"unchanged\":3}\n\r\n0\r\n\r\n");
+        .endsWith(
+            "{\"changes\":[],\"published\":[],\"withdrawn\":[],\"unchanged\":3}\n\r\n0\r\n\r\n");
   }
 
   /** Fails if one of these is passed over: it would take back everything, or publish half. */
