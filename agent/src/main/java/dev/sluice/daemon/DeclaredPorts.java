@@ -326,6 +326,10 @@ final class DeclaredPorts implements Declarations, AutoCloseable {
       }
       plan.make(rollback);
       applied = publisher.apply(Owner.FILE, declaration.ports());
+      if (plan.endsPorts()) {
+        // Before everything else: ports that are new may lead to what is to go again.
+        rollback.push("the published ports", () -> publishAgain(before));
+      }
       plan.remove(rollback);
     } catch (RuntimeException e) {
       rollback.run();

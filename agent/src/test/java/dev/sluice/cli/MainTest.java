@@ -183,7 +183,7 @@ class MainTest {
                 2,
                 "sluice: "
                     + file
-                    + ":2:11: \"here\" is not an IP address (names are not looked up)"));
+                    + ":2:18: number \"256\" of IPv4 address \"10.0.0.256\" exceeds 255"));
     assertThat(agent.lastDeclaration()).isNull();
     Files.delete(file);
     assertThat(sluice("apply", "-f", file.toString()).exitCode()).isEqualTo(5);
