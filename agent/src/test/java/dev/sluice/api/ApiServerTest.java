@@ -7,16 +7,23 @@ import dev.sluice.flow.FlowFilter;
 import dev.sluice.model.Activity;
 import dev.sluice.model.Declaration;
 import dev.sluice.model.DrainTime;
+import dev.sluice.model.Egress;
+import dev.sluice.model.ExposeSpec;
 import dev.sluice.model.InterfaceName;
 import dev.sluice.model.Mapping;
 import dev.sluice.model.MappingName;
 import dev.sluice.model.MappingOptions;
+import dev.sluice.model.NetworkRequest;
 import dev.sluice.model.OptionsChange;
 import dev.sluice.model.Owner;
 import dev.sluice.model.PortSpec;
 import dev.sluice.model.PublishRequest;
 import dev.sluice.model.PublishedMapping;
+import dev.sluice.model.SandboxLink;
+import dev.sluice.model.SandboxName;
+import dev.sluice.model.SandboxRequest;
 import dev.sluice.model.SourceRate;
+import dev.sluice.model.Subnet;
 import dev.sluice.model.UpdateRequest;
 import dev.sluice.net.IpAddress;
 import dev.sluice.net.Prefix;
@@ -136,7 +143,40 @@ class ApiServerTest {
             Optional.of(new MappingName("web")),
             Owner.FILE,
             MappingOptions.NONE.withMaxConnections(OptionalInt.of(5)));
-    Declaration declaration = new Declaration(List.of(web), List.of(new InterfaceName("br0")));
+    Declaration declaration =
+        new Declaration(
+            List.of(web),
+            List.of(new InterfaceName("br0")),
+            List.of(
+                new NetworkRequest(
+                    "blue",
+                    Optional.of(new InterfaceName("blue0")),
+                    List.of(
+                        new Subnet(
+                            Prefix.parse("10.1.0.0/24"),
+                            Optional.of(IpAddress.parse("10.1.0.9")),
+                            Optional.of(Prefix.parse("10.1.0.128/25")))),
+                    true,
+                    OptionalInt.of(1400),
+                    new Egress.FixedSource(List.of(IpAddress.parse("192.0.2.1"))),
+                    false,
+                    true,
+                    Owner.FILE)),
+            List.of(
+                new SandboxRequest(
+                    new SandboxName("web"),
+                    "/run/netns/web",
+                    List.of(
+                        new SandboxRequest.Attachment(
+                            "blue",
+                            List.of(IpAddress.parse("10.1.0.130")),
+                            List.of(new SandboxName("www")),
+                            Optional.of(new InterfaceName("lan0")))),
+                    List.of(ExposeSpec.parse("80")),
+                    List.of(SandboxLink.parse("db:store")),
+                    List.of(),
+                    MappingOptions.NONE,
+                    Owner.FILE)));
 
     var outcome = client.apply(declaration, false).value();
 
@@ -164,7 +204,11 @@ class ApiServerTest {
         "{\"ports\":[{\"ports\":[\"80\"]}]} | \"target\" is missing",
         "{\"ports\":[{\"port\":1}]} | unknown member \"port\" at line 1, column 12",
         "{\"ports\":[],\"nets\":[]} | unknown member \"nets\" at line 1, column 13",
-        "{\"ports\":[],\"networks\":[1]} | an entry of \"networks\" must be a string",
+        "{\"ports\":[],\"networks\":[1]} | an entry of \"networks\" must be a string or an object",
+        "{\"ports\":[],\"networks\":\"br0\"} | \"networks\" must be an array such as [",
+        "{\"ports\":[],\"networks\":[{\"mtu\":1}]} | unknown member \"mtu\"",
+        "{\"ports\":[],\"sandboxes\":[\"web\"]} | an entry of \"sandboxes\" must be an object",
+        "{\"ports\":[],\"sandboxes\":[{\"name\":\"web\",\"namespace\":\"/n\",\"publish\":[\"80\"]}]} | the sandbox web publishes ports itself",
       })
   void a_declaration_with_a_mistake_is_refused(String body, String detail) throws IOException {
     assertThat(RawHttp.ask(socket, "PUT", "/v1/declared", body))

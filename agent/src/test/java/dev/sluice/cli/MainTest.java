@@ -173,6 +173,25 @@ class MainTest {
     assertThat(agent.mappings()).isEmpty();
   }
 
+  /** Fails if a dry run is carried out, or --prune is not passed on with and without it. */
+  @Test
+  void apply_can_only_say_what_it_would_do(@TempDir Path files) throws Exception {
+    String file = Files.writeString(files.resolve("ports.yaml"), "ports: []\n").toString();
+    assertThat(sluice("apply", "-f", file, "--dry-run"))
+        .isEqualTo(
+            ok("= network old 10.1.0.0/24  (not in the file; --prune removes it)", "2 unchanged"));
+    assertThat(sluice("apply", "-f", file, "--dry-run", "--prune"))
+        .isEqualTo(ok("- network old 10.1.0.0/24", "2 unchanged"));
+    assertThat(sluice("apply", "-f", file, "--dry-run", "--json").out())
+        .isEqualTo(
+            "{\"changes\":[{\"action\":\"keep\",\"kind\":\"network\",\"text\":\"old"
+                + " 10.1.0.0/24\"}],\"published\":[],\"withdrawn\":[],\"unchanged\":2}\n");
+    assertThat(agent.lastDeclaration()).isNull();
+    assertThat(sluice("apply", "-f", file, "--prune"))
+        .isEqualTo(ok("removed network old 10.1.0.0/24", "3 unchanged"));
+    assertThat(agent.lastDeclaration()).isNotNull();
+  }
+
   /** Fails if a mistake in the file gets as far as the agent, or its place is not named. */
   @Test
   void apply_names_the_mistake_in_the_file(@TempDir Path files) throws Exception {

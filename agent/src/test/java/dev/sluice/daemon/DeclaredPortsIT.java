@@ -7,6 +7,7 @@ import dev.sluice.model.MappingId;
 import dev.sluice.model.Owner;
 import dev.sluice.model.PublishedMapping;
 import dev.sluice.testing.Lab;
+import dev.sluice.testing.Netns;
 import dev.sluice.testing.Ran;
 import dev.sluice.testing.Traffic.Held;
 import java.io.IOException;
@@ -177,6 +178,63 @@ class DeclaredPortsIT {
     assertThat(ids(awaitThat(agent, published -> published.size() == 5))).containsKeys(8088, 8443);
     agent.keeper().awaitLine("network late0 is in force now", LIMIT);
     assertThat(agent.sluice("doctor").stdout()).contains("everything in " + file + " is in force");
+    assertThat(agent.stop()).isZero();
+  }
+
+  /**
+   * Fails if a namespace that is not there yet keeps the rest from coming, is not named by doctor
+   * or never tried again, if a restart of the agent changes anything, or if the command says
+   * something else than is done.
+   */
+  @Test
+  void aSandboxJoinsWhenItsNamespaceHasCome() throws Exception {
+    Path late = directory.resolve("late");
+    String declared =
+        """
+        networks: [{name: blue, subnets: [10.201.0.0/24]}]
+        sandboxes: [{name: web, netns: %s, networks: [blue]}]
+        ports:
+          - {name: site, target: web, publish: [8080:80]}
+          - {name: other, target: 172.30.0.3, publish: ["9090:80"]}
+        """
+            .formatted(late);
+    write(declared);
+    KeptAgent agent = start();
+    assertThat(agent.awaitPublished()).hasSize(1);
+    assertThat(server(9090)).isEqualTo("c2:80");
+    assertThat(agent.sluice("doctor").stdout())
+        .contains("sandbox web is not in force: there is no network namespace at \"" + late)
+        .contains("site 8080:80/tcp to web is not in force: there is no sandbox web");
+    try (Netns web = Netns.create("web")) {
+      Files.createSymbolicLink(late, web.path());
+      Map<Integer, MappingId> ids = ids(awaitThat(agent, published -> published.size() == 2));
+      web.traffic().serve("web", "80", "53");
+      assertThat(server(8080)).isEqualTo("web:80");
+      assertThat(agent.sluice("doctor").stdout()).contains("everything in " + file);
+      agent.kill();
+      assertThat(ids(agent.awaitPublished())).isEqualTo(ids);
+      assertThat(agent.sluice("apply", "-f", file.toString(), "--prune").orFail().stdout())
+          .isEqualTo("4 unchanged\n");
+      assertThat(server(8080)).isEqualTo("web:80");
+
+      write("ports: []\n");
+      String[] apply = {"apply", "-f", file.toString(), "--prune", "--dry-run"};
+      assertThat(agent.sluice(apply).orFail().stdout().lines())
+          .containsExactly(
+              "- sandbox web",
+              "- network blue 10.201.0.0/24",
+              "- port site 0.0.0.0:8080->10.201.0.2:80/tcp",
+              "- port other 0.0.0.0:9090->172.30.0.3:80/tcp",
+              "0 unchanged");
+      assertThat(ids(agent.awaitPublished())).isEqualTo(ids);
+      assertThat(agent.sluice("apply", "-f", file.toString(), "--prune").orFail().stdout())
+          .contains("removed sandbox web\n", "removed network blue", "unpublished site");
+      assertThat(agent.awaitPublished()).isEmpty();
+      write(declared);
+      hangUp(agent.pid());
+      awaitThat(agent, published -> published.size() == 2);
+      assertThat(server(8080)).isEqualTo("web:80");
+    }
     assertThat(agent.stop()).isZero();
   }
 

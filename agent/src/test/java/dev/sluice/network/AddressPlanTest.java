@@ -111,8 +111,7 @@ class AddressPlanTest {
     assertThat(plan.promise(network, wanted, one -> false, "web")).isEqualTo(wanted);
     assertThatThrownBy(() -> plan.promise(network, wanted, one -> false, "web"))
         .hasMessage("the address fd00::99 belongs to web: choose another");
-    assertThatThrownBy(
-            () -> plan.promise(network, IpAddress.parse("fd00::1"), one -> false, "web"))
+    assertThatThrownBy(() -> plan.promise(network, IpAddress.parse("fd00::1"), one -> false, "web"))
         .hasMessageContaining("is the gateway of the network blue");
     assertThatThrownBy(
             () -> plan.promise(network, IpAddress.parse("10.0.0.1"), one -> false, "web"))
