@@ -413,10 +413,13 @@ class PortsFileTest {
             sandbox("{name: a, netns: a, networks: [b]}\n- {name: c, netns: a, networks: [b]}"),
             "f:4:3: the sandboxes a and c are the same network namespace"),
         Arguments.of(
-            sandbox(
-                "{name: z, netns: z, networks: [n], links: [a]}\n"
-                    + "- {name: a, netns: a, networks: [n], links: [b]}\n"
-                    + "- {name: b, netns: b, networks: [n], links: [a]}"),
+            """
+            ports: []
+            sandboxes:
+            - {name: z, netns: z, networks: [n], links: [a]}
+            - {name: a, netns: a, networks: [n], links: [b]}
+            - {name: b, netns: b, networks: [n], links: [a]}
+            """,
             "f:4:3: the links of the sandbox a lead back to it"),
         Arguments.of(
             sandbox("{name: a, netns: a, networks: [n], links: [a]}"),
