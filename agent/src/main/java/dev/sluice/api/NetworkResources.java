@@ -137,7 +137,7 @@ final class NetworkResources {
       case INVALID -> Problem.Kind.INVALID;
       case CONFLICT -> Problem.Kind.CONFLICT;
       case NOT_FOUND -> Problem.Kind.NOT_FOUND;
-      case UNAVAILABLE -> Problem.Kind.UNAVAILABLE;
+      case UNAVAILABLE, UNCERTAIN -> Problem.Kind.UNAVAILABLE;
     };
   }
 }

@@ -65,6 +65,11 @@ public record Network(
     return name;
   }
 
+  /** The same by another name. */
+  public Network withName(String other) {
+    return new Network(other, bridge, subnets, egress, settings);
+  }
+
   /** The same on an interface that has got another name. */
   public Network withBridge(InterfaceName renamed) {
     return new Network(name, renamed, subnets, egress, settings);

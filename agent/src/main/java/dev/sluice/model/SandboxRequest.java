@@ -90,13 +90,7 @@ public record SandboxRequest(
     exposed = List.copyOf(exposed);
     links = List.copyOf(links);
     publish = List.copyOf(publish);
-    if (namespacePath.isEmpty()
-        || namespacePath.charAt(0) != '/'
-        || namespacePath.chars().anyMatch(Character::isISOControl)) {
-      throw new InvalidNetworkException(
-          "the network namespace must be given as the absolute path of a file, such as"
-              + " /run/netns/web or /proc/42/ns/net");
-    }
+    NamespacePath.check(namespacePath);
     limit("networks", attachments.size(), MAX_NETWORKS);
     limit("links", links.size(), MAX_LINKS);
     limit(

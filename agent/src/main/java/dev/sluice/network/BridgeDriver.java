@@ -8,6 +8,7 @@ import dev.sluice.model.EndpointId;
 import dev.sluice.model.InterfaceName;
 import dev.sluice.model.Network;
 import dev.sluice.model.SandboxName;
+import dev.sluice.model.Targets;
 import dev.sluice.net.Family;
 import dev.sluice.net.IpAddress;
 import dev.sluice.net.Prefix;
@@ -25,7 +26,6 @@ import dev.sluice.route.VethOptions;
 import dev.sluice.sysctl.Sysctl;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.Queue;
@@ -107,7 +107,8 @@ final class BridgeDriver implements AutoCloseable {
   List<Prefix> routedBlocks() {
     return routes.routes().stream()
         .map(Route::destination)
-        .filter(block -> block.lengthBits() > 0)
+        // A default route may come in two halves.
+        .filter(block -> block.lengthBits() > 1)
         .filter(block -> !block.address().isLinkLocal() && !block.address().isMulticast())
         .filter(block -> !block.address().isLoopback())
         .distinct()
@@ -121,7 +122,7 @@ final class BridgeDriver implements AutoCloseable {
     // talk to a gateway that is not there any more.
     BridgeOptions options =
         BridgeOptions.DEFAULT
-            .withMac(macOf(network.settings().gateways().get(0)))
+            .withMac(macOf(network.settings().gateways()))
             .withAlias(NETWORK_ALIAS + network.name());
     if (network.settings().mtuBytes().isPresent()) {
       options = options.withMtu(network.settings().mtuBytes().getAsInt());
@@ -171,6 +172,10 @@ final class BridgeDriver implements AutoCloseable {
     return routes.links();
   }
 
+  Optional<Link> link(int index) {
+    return routes.link(index);
+  }
+
   Optional<Link> link(InterfaceName name) {
     return routes.link(name.text());
   }
@@ -197,37 +202,19 @@ final class BridgeDriver implements AutoCloseable {
    * namespace, which is therefore the one that is meant and stays there meanwhile.
    */
   Endpoint plug(NetworkNamespace namespace, Plug plug) {
-    boolean apart = areApart(plug.network()); // asked here: it is the host's parameter
     return onOwnSocket(
         host ->
             inside(
                 namespace,
                 () -> {
                   try (Rtnetlink within = Rtnetlink.open()) {
-                    return plug(namespace, host, within, plug, apart);
+                    return plug(namespace, host, within, plug);
                   }
                 }));
   }
 
-  /**
-   * Whether the ports of a network's bridge are kept apart by the bridge. On an isolated network
-   * they are, except where the host filters bridged packets (br_netfilter): there its rules do
-   * that, and a bridge that did would also drop what is translated from one port to another.
-   */
-  private static boolean areApart(Network network) {
-    return network.settings().isolated() && !filtersBridged();
-  }
-
-  /** Whether the rules of the calling thread's namespace see bridged packets of both families. */
-  static boolean filtersBridged() {
-    Sysctl sysctl = new Sysctl();
-    return List.of("net/bridge/bridge-nf-call-iptables", "net/bridge/bridge-nf-call-ip6tables")
-        .stream()
-        .allMatch(name -> sysctl.get(name).orElse("0").equals("1"));
-  }
-
   private static Endpoint plug(
-      NetworkNamespace namespace, Rtnetlink host, Rtnetlink within, Plug plug, boolean apart) {
+      NetworkNamespace namespace, Rtnetlink host, Rtnetlink within, Plug plug) {
     Network network = plug.network();
     int bridge =
         host.link(network.bridge().text())
@@ -246,7 +233,7 @@ final class BridgeDriver implements AutoCloseable {
         VethOptions.of(plug.id().hostInterface().text(), name.text())
             .withPeerNamespace(namespace)
             .withMaster(bridge)
-            .withPeerMac(macOf(plug.addresses().get(0)));
+            .withPeerMac(macOf(plug.addresses()));
     if (network.settings().mtuBytes().isPresent()) {
       options = options.withMtu(network.settings().mtuBytes().getAsInt());
     }
@@ -267,14 +254,16 @@ final class BridgeDriver implements AutoCloseable {
       throw e;
     }
     try {
+      configure(within, near.linkedIndex().orElseThrow(), name, plug);
+      // Last, when the other end is up: the port then forwards from its first moment on. Otherwise it
+      // begins once the kernel has noticed the carrier, up to a second later.
       host.setPort(
           near.index(),
           PortOptions.DEFAULT
               .withAlias(ENDPOINT_ALIAS + plug.id() + " " + plug.sandbox() + " " + network.name())
               .withHairpin(true)
-              .withIsolated(apart)
+              .withIsolated(network.settings().isolated())
               .withUp());
-      configure(within, near.linkedIndex().orElseThrow(), name, plug);
     } catch (RuntimeException e) {
       deleteQuietly(host, near.index());
       throw e;
@@ -301,7 +290,10 @@ final class BridgeDriver implements AutoCloseable {
         sysctl.set(ipv6, "0");
       }
     }
-    sysctl.set("net/ipv4/conf/" + name + "/accept_redirects", "0");
+    // Of IPv4 the stricter of the two would count only if the sandbox forwarded.
+    for (String scope : List.of("all", name.text())) {
+      sysctl.set("net/ipv4/conf/" + scope + "/accept_redirects", "0");
+    }
     boolean isolated = plug.network().settings().isolated();
     for (IpAddress address : plug.addresses()) {
       Prefix subnet = plug.network().subnet(address.family()).orElseThrow();
@@ -390,6 +382,26 @@ final class BridgeDriver implements AutoCloseable {
         .map(EndpointId::new);
   }
 
+  /** Whether the host's end of an endpoint's wire is there. */
+  boolean isPlugged(EndpointId id) {
+    return routes.link(id.hostInterface().text()).filter(link -> isOf(link, id)).isPresent()
+        || routes.links().stream().anyMatch(link -> isOf(link, id));
+  }
+
+  /** Whether an agent made the link and was killed before it said what for. */
+  static boolean isNameless(Link link) {
+    boolean ours =
+        link.isBridge()
+            ? link.mac().filter(mac -> isOurs(mac)).isPresent()
+            : link.name().matches("sl[0-9a-f]{12}");
+    return ours && !link.isUp() && link.alias().filter(text -> !text.isEmpty()).isEmpty();
+  }
+
+  private static boolean isOurs(MacAddress mac) {
+    byte[] bytes = mac.toBytes();
+    return bytes[0] == 2 && bytes[1] == 's';
+  }
+
   /** Makes the host's end of a wire what it is to be as a port of its network's bridge. */
   void plugAgain(Link link, Network network) {
     int bridge = routes.link(network.bridge().text()).map(Link::index).orElse(0);
@@ -402,7 +414,7 @@ final class BridgeDriver implements AutoCloseable {
           PortOptions.DEFAULT
               .withAlias(link.alias().orElse(""))
               .withHairpin(true)
-              .withIsolated(areApart(network))
+              .withIsolated(network.settings().isolated())
               .withUp());
     }
   }
@@ -431,11 +443,10 @@ final class BridgeDriver implements AutoCloseable {
   }
 
   /** Made of the address, so that neighbours who remember the address know its next owner. */
-  private static MacAddress macOf(IpAddress address) {
-    byte[] bytes = address.toBytes();
-    // An IPv4 address as it is, of IPv6 what 32 bits hold of it.
-    int tail =
-        bytes.length == Integer.BYTES ? ByteBuffer.wrap(bytes).getInt() : Arrays.hashCode(bytes);
+  private static MacAddress macOf(List<IpAddress> addresses) {
+    byte[] bytes = Targets.of(addresses, Family.IPV4).orElse(addresses.get(0)).toBytes();
+    // An IPv4 address as it is, of IPv6 the end, in which addresses of a subnet differ.
+    int tail = ByteBuffer.wrap(bytes).getInt(bytes.length - Integer.BYTES);
     byte[] mac =
         ByteBuffer.allocate(MacAddress.BYTES).put((byte) 2).put((byte) 's').putInt(tail).array();
     return MacAddress.fromBytes(mac);

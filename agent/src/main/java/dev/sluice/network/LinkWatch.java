@@ -45,7 +45,12 @@ public final class LinkWatch implements AutoCloseable {
    */
   public static LinkWatch start(Networks networks, LinkMonitor monitor) {
     LinkWatch watch = new LinkWatch(networks, monitor);
-    networks.resume();
+    try {
+      networks.resume();
+    } catch (RuntimeException e) {
+      watch.failed = true;
+      LOG.warn("{}; trying again", e.getMessage());
+    }
     watch.reader.start();
     return watch;
   }
@@ -57,10 +62,14 @@ public final class LinkWatch implements AutoCloseable {
   }
 
   private void read() {
+    long nextSweepNanos = System.nanoTime() + SWEEP_MILLIS * 1_000_000L;
     try {
       while (!closed) {
-        if (!monitor.poll(SWEEP_MILLIS, this::on)) {
-          boolean compare = failed;
+        monitor.poll(SWEEP_MILLIS, this::on);
+        // By the clock: on a busy host there is always something to read.
+        if (System.nanoTime() - nextSweepNanos >= 0) {
+          nextSweepNanos = System.nanoTime() + SWEEP_MILLIS * 1_000_000L;
+          boolean compare = failed || networks.isUncertain();
           failed = false;
           act(compare ? networks::resume : networks::sweep);
         }
@@ -89,9 +98,10 @@ public final class LinkWatch implements AutoCloseable {
     if (id.isPresent() && link.masterIndex().isEmpty()) {
       act(() -> networks.pulledOut(link, id.get()));
     }
-    networkOf(link)
-        .filter(network -> !network.bridge().text().equals(link.name()))
-        .ifPresent(network -> act(() -> networks.renamed(network, link.name())));
+    // Whether it is another name is decided when it is acted on: it may be on its way back.
+    if (link.isBridge()) {
+      networkOf(link).ifPresent(one -> act(() -> networks.renamed(one.name(), link.index())));
+    }
   }
 
   private Optional<Network> networkOf(Link link) {

@@ -3,7 +3,8 @@ package dev.sluice.network;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A request about networks or sandboxes was refused and nothing has changed. The message is one
+ * A request about networks or sandboxes was refused and nothing has changed, or, as its kind says,
+ * nobody can tell. The message is one
  * sentence for the person who asked.
  */
 public final class NetworkException extends RuntimeException {
@@ -18,7 +19,9 @@ public final class NetworkException extends RuntimeException {
     /** There is no such network, sandbox or namespace. */
     NOT_FOUND,
     /** The kernel refuses, or all addresses are given away. */
-    UNAVAILABLE
+    UNAVAILABLE,
+    /** Nobody can tell whether it took effect. */
+    UNCERTAIN
   }
 
   private final Kind kind;

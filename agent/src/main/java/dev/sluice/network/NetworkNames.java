@@ -23,6 +23,7 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.UnknownHostException;
 import java.util.ArrayList;
+import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashSet;
@@ -119,6 +120,11 @@ public final class NetworkNames implements NameSource, AutoCloseable {
       responder.stop(inet(place.gateway()));
       answering.remove(place.gateway());
     }
+  }
+
+  /** Whether ports lead to the address. */
+  boolean isPublished(IpAddress address) {
+    return !published.to(address).isEmpty();
   }
 
   public ResponderStatistics statistics() {
@@ -225,9 +231,11 @@ public final class NetworkNames implements NameSource, AutoCloseable {
     @Override
     public List<PublishedAs> self() {
       List<PublishedAs> ports = new ArrayList<>();
+      // Asking for the way takes longer than all else, and is the same for all ports.
+      Map<Family, Optional<IpAddress>> outward = new EnumMap<>(Family.class);
       for (Endpoint place : self.map(Sandbox::endpoints).orElse(List.of())) {
         for (IpAddress address : place.addresses()) {
-          published.to(address).forEach(mapping -> ports.add(publishedAs(mapping)));
+          published.to(address).forEach(mapping -> ports.add(publishedAs(mapping, outward)));
         }
       }
       return ports;
@@ -241,11 +249,12 @@ public final class NetworkNames implements NameSource, AutoCloseable {
     }
   }
 
-  private PublishedAs publishedAs(Mapping mapping) {
+  private PublishedAs publishedAs(
+      Mapping mapping, Map<Family, Optional<IpAddress>> outward) {
     IpAddress host =
         mapping
             .hostAddress()
-            .or(() -> outwardAddress.apply(mapping.family()))
+            .or(() -> outward.computeIfAbsent(mapping.family(), outwardAddress))
             .orElseGet(() -> IpAddress.any(mapping.family()));
     return new PublishedAs(
         mapping.targetPorts(),

@@ -32,6 +32,9 @@ public interface NetworkTable {
   /** Where names are answered. */
   Set<NamesAt> names();
 
+  /** Reads the networks and sandboxes again, after a change of which nobody knows what became. */
+  void reload();
+
   /** Leads questions for names elsewhere. */
   void answerNames(Set<NamesAt> noLonger, Set<NamesAt> now);
 

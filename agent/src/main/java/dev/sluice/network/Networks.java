@@ -90,7 +90,9 @@ public final class Networks implements NetworkService, AutoCloseable {
   private final ReentrantReadWriteLock networksLock = new ReentrantReadWriteLock();
   private final ReentrantLock[] sandboxLocks = new ReentrantLock[LOCKS];
   private final Rtnetlink routes;
-  private volatile boolean filtersBridged = BridgeDriver.filtersBridged();
+  // What links open depends on both their ends, so one change is worked out at a time.
+  private final Object oneCommitAtATime = new Object();
+  private volatile boolean uncertain;
 
   /**
    * Serves the namespace of the calling thread.
@@ -139,8 +141,12 @@ public final class Networks implements NetworkService, AutoCloseable {
       try {
         table.attach(network, names.begin(network, Set.of()));
       } catch (RuntimeException e) {
+        if (isUncertain(e)) {
+          uncertain = true;
+          throw e;
+        }
         names.end(network);
-        undo("the bridge of the network " + network.name(), () -> driver.removeBridge(network));
+        attempt("the bridge of the network " + network.name(), () -> driver.removeBridge(network));
         throw e;
       }
       return network;
@@ -260,10 +266,15 @@ public final class Networks implements NetworkService, AutoCloseable {
                     : String.join(", ", there))
                 + ": disconnect them first");
       }
-      table.detach(network, names.of(network));
-      names.end(network);
+      try {
+        table.detach(network, names.of(network));
+      } catch (NetworkException e) {
+        uncertain |= isUncertain(e);
+        throw e;
+      }
+      attempt("the names of the network " + name, () -> names.end(network));
       if (network.isManaged()) {
-        driver.removeBridge(network);
+        attempt("the bridge of the network " + name, () -> driver.removeBridge(network));
       }
       return network;
     } catch (RuntimeException e) {
@@ -337,6 +348,9 @@ public final class Networks implements NetworkService, AutoCloseable {
   }
 
   private void makeDefaultNetwork() {
+    if (topology.network(SandboxRequest.DEFAULT_NETWORK).isPresent()) {
+      return;
+    }
     networksLock.writeLock().lock();
     try {
       if (topology.network(SandboxRequest.DEFAULT_NETWORK).isEmpty()) {
@@ -428,7 +442,7 @@ public final class Networks implements NetworkService, AutoCloseable {
                           new NetworkException(
                               Kind.NOT_FOUND,
                               "the sandbox " + name + " is not on the network " + network));
-          return leave(before, List.of(endpoint), true);
+          return leave(before, List.of(endpoint), true, true);
         });
   }
 
@@ -439,7 +453,7 @@ public final class Networks implements NetworkService, AutoCloseable {
         "remove the sandbox " + name,
         undo -> {
           Sandbox before = requireSandbox(name);
-          leave(before, before.endpoints(), false);
+          leave(before, before.endpoints(), false, true);
           return before;
         });
   }
@@ -481,21 +495,23 @@ public final class Networks implements NetworkService, AutoCloseable {
    * The table first: no port may lead to a link that has gone.
    *
    * @param stays whether the sandbox stays known without endpoints
+   * @param plugged whether there are links to delete
    */
-  private Sandbox leave(Sandbox before, List<Endpoint> endpoints, boolean stays) {
+  private Sandbox leave(
+      Sandbox before, List<Endpoint> endpoints, boolean stays, boolean plugged) {
     Sandbox after = before;
     for (Endpoint endpoint : endpoints) {
       after = after.without(endpoint.network());
     }
     commit(Optional.of(before), stays ? Optional.of(after) : Optional.empty(), List.of());
-    for (Endpoint endpoint : endpoints) {
-      undo(
+    for (Endpoint endpoint : plugged ? endpoints : List.<Endpoint>of()) {
+      attempt(
           "the link of the sandbox " + before.name() + " on the network " + endpoint.network(),
           () -> driver.unplug(endpoint.id()));
     }
     if (stays) {
       Sandbox rest = after;
-      undo("the default route of the sandbox " + before.name(), () -> moveDefaultWay(before, rest));
+      attempt("the default route of the sandbox " + before.name(), () -> moveDefaultWay(before, rest));
     }
     return after;
   }
@@ -547,7 +563,11 @@ public final class Networks implements NetworkService, AutoCloseable {
     try {
       return step.run(undo);
     } catch (RuntimeException e) {
-      undo.forEach(back -> undo("a part of the request to " + what, back));
+      if (isUncertain(e)) {
+        uncertain = true; // perhaps it is in force: nothing is undone before the table was read
+        throw e;
+      }
+      undo.forEach(back -> attempt("a part of the request to " + what, back));
       throw explain(what, e);
     } finally {
       networksLock.readLock().unlock();
@@ -555,12 +575,18 @@ public final class Networks implements NetworkService, AutoCloseable {
     }
   }
 
-  /** A step that takes something back; if it fails, the others are still to be taken. */
-  private static void undo(String what, Runnable step) {
+  /**
+   * Takes one of several steps, of which each is to be taken even if another fails.
+   *
+   * @return whether it could be taken
+   */
+  private static boolean attempt(String what, Runnable step) {
     try {
       step.run();
+      return true;
     } catch (RuntimeException e) {
-      LOG.warn("{} could not be taken back: {}", what, e.getMessage());
+      LOG.warn("{} could not be put right: {}", what, e.getMessage());
+      return false;
     }
   }
 
@@ -609,13 +635,16 @@ public final class Networks implements NetworkService, AutoCloseable {
             topology
                 .sandboxAt(wanted)
                 .map(one -> "the sandbox " + one.name())
-                .orElse("a sandbox that is just coming");
+                .orElse(
+                    names.isPublished(wanted)
+                        ? "published ports, which lead there"
+                        : "a sandbox that is just coming");
         addresses.add(
-            plan.promise(network, wanted, one -> topology.sandboxAt(one).isPresent(), owner));
+            plan.promise(network, wanted, this::isTaken, owner));
       }
       for (Prefix subnet : network.subnets()) {
         if (Targets.of(addresses, subnet.family()).isEmpty()) {
-          addresses.add(plan.promise(network, subnet, one -> topology.sandboxAt(one).isPresent()));
+          addresses.add(plan.promise(network, subnet, this::isTaken));
         }
       }
       return addresses;
@@ -625,19 +654,32 @@ public final class Networks implements NetworkService, AutoCloseable {
     }
   }
 
+  /** An address that ports still lead to is not given to anybody else. */
+  private boolean isTaken(IpAddress address) {
+    return topology.sandboxAt(address).isPresent() || names.isPublished(address);
+  }
+
   private List<Mapping> commit(
       Optional<Sandbox> before, Optional<Sandbox> after, List<PublishRequest> publish) {
-    Set<LinkedPort> closed = linkedPorts(before);
-    Set<LinkedPort> opened = linkedPorts(after);
-    Set<LinkedPort> both = new HashSet<>(closed);
-    both.retainAll(opened);
-    closed.removeAll(both);
-    opened.removeAll(both);
-    List<Mapping> published =
-        table.change(
-            new SandboxChange(
-                before, after, after.map(topology::targets).orElse(List.of()), closed, opened),
-            publish);
+    List<Mapping> published;
+    synchronized (oneCommitAtATime) {
+      Set<LinkedPort> closed = linkedPorts(before);
+      Set<LinkedPort> opened = linkedPorts(after);
+      Set<LinkedPort> both = new HashSet<>(closed);
+      both.retainAll(opened);
+      closed.removeAll(both);
+      opened.removeAll(both);
+      List<IpAddress> targets = after.map(topology::targets).orElse(List.of());
+      if (targets.isEmpty() && !publish.isEmpty()) {
+        throw new NetworkException(
+            Kind.INVALID,
+            "the sandbox "
+                + publish.get(0).targetText()
+                + " is on internal networks only, from which no answer finds its way out: publish"
+                + " its ports on another network");
+      }
+      published = table.change(new SandboxChange(before, after, targets, closed, opened), publish);
+    }
     after.ifPresent(now -> now.endpoints().forEach(endpoint -> plan.settle(endpoint.addresses())));
     return published;
   }
@@ -649,6 +691,13 @@ public final class Networks implements NetworkService, AutoCloseable {
       return ports;
     }
     Sandbox sandbox = state.get();
+    boolean isolated =
+        sandbox.endpoints().stream()
+            .flatMap(endpoint -> topology.network(endpoint.network()).stream())
+            .anyMatch(network -> network.settings().isolated());
+    if (!isolated) {
+      return ports; // there it is all open
+    }
     for (SandboxLink link : sandbox.links()) {
       topology.sandbox(link.to()).ifPresent(to -> open(sandbox, to, ports));
     }
@@ -741,8 +790,13 @@ public final class Networks implements NetworkService, AutoCloseable {
     NetworkNamespace namespace;
     try {
       namespace = NetworkNamespace.open(Path.of(place.path()));
-    } catch (NotANetworkNamespaceException | SystemCallException e) {
+    } catch (NotANetworkNamespaceException e) {
       return Optional.empty();
+    } catch (SystemCallException e) {
+      if (e.errno() == Errno.ENOENT || e.errno() == Errno.ENOTDIR) {
+        return Optional.empty();
+      }
+      throw e; // which does not say that it is gone
     }
     if (namespace.cookie() == place.cookie()) {
       return Optional.of(namespace);
@@ -759,32 +813,66 @@ public final class Networks implements NetworkService, AutoCloseable {
    * in.
    */
   public void resume() {
-    List<Link> links = driver.links();
+    reloadIfUncertain();
     Set<EndpointId> there = new HashSet<>();
     Set<String> bridges = new HashSet<>();
-    for (Link link : links) {
-      BridgeDriver.networkOf(link).ifPresent(name -> settleBridge(link, name, bridges));
-      Optional<EndpointId> id = BridgeDriver.endpointOf(link);
-      if (id.isPresent()) {
-        settleEndpoint(link, id.get(), there);
-      }
+    boolean done;
+    // Nobody is half way through a request while this is held, so what nobody knows is left over.
+    networksLock.writeLock().lock();
+    try {
+      done = settle(driver.links(), bridges, there);
+    } finally {
+      networksLock.writeLock().unlock();
     }
     for (Network network : topology.networks()) {
       if (network.isManaged() && !bridges.contains(network.name())) {
-        undo("the network " + network.name(), () -> makeAgain(network));
+        done &= attempt("the network " + network.name(), () -> makeAgain(network));
       }
     }
     for (Sandbox sandbox : topology.sandboxes()) {
       for (Endpoint endpoint : sandbox.endpoints()) {
         if (!there.contains(endpoint.id())) {
-          ended(endpoint.id());
+          done &= attempt("the end of the sandbox " + sandbox.name(), () -> ended(endpoint.id()));
         }
       }
     }
-    undo("the answers to names", this::answerNames);
-    // The host may filter bridged packets since, or no longer.
-    undo("the ports of isolated networks", this::setPortsAgain);
+    done &= attempt("the answers to names", this::answerNames);
     sweep();
+    if (!done) {
+      throw new NetworkException(
+          Kind.UNAVAILABLE, "not everything could be compared with the kernel");
+    }
+  }
+
+  /** Whether all could be done. */
+  private boolean settle(List<Link> links, Set<String> bridges, Set<EndpointId> there) {
+    boolean done = true;
+    for (Link link : links) {
+      Optional<String> network = BridgeDriver.networkOf(link);
+      Optional<EndpointId> endpoint = BridgeDriver.endpointOf(link);
+      if (network.isPresent()) {
+        done &= settleBridge(link, network.get(), bridges);
+      } else if (endpoint.isPresent()) {
+        done &= settleEndpoint(link, endpoint.get(), there);
+      } else if (BridgeDriver.isNameless(link)) {
+        LOG.info("removing the interface {}, which was left half made", link.name());
+        done &= attempt("the interface " + link.name(), () -> driver.delete(link.index()));
+      }
+    }
+    return done;
+  }
+
+  /** Where nobody knows what became of a change, the table is read: what it says is so. */
+  private void reloadIfUncertain() {
+    if (uncertain) {
+      networksLock.writeLock().lock();
+      try {
+        table.reload();
+        uncertain = false;
+      } finally {
+        networksLock.writeLock().unlock();
+      }
+    }
   }
 
   /** Answers the names of all networks, and leads the questions there. */
@@ -793,7 +881,7 @@ public final class Networks implements NetworkService, AutoCloseable {
     Set<NamesAt> now = new HashSet<>();
     for (Network network : topology.networks()) {
       if (network.isManaged()) {
-        undo("the names of the network " + network.name(), () -> names.begin(network, before));
+        attempt("the names of the network " + network.name(), () -> names.begin(network, before));
         now.addAll(names.of(network));
       }
     }
@@ -805,30 +893,26 @@ public final class Networks implements NetworkService, AutoCloseable {
     }
   }
 
-  private void settleBridge(Link link, String name, Set<String> bridges) {
+  private boolean settleBridge(Link link, String name, Set<String> bridges) {
     Optional<Network> network = topology.network(name).filter(Network::isManaged);
     if (network.isEmpty()) {
       LOG.info("removing the bridge {}, which is left of a network {}", link.name(), name);
-      undo("the bridge " + link.name(), () -> driver.delete(link.index()));
-      return;
+      return attempt("the bridge " + link.name(), () -> driver.delete(link.index()));
     }
     bridges.add(name);
-    if (!network.get().bridge().text().equals(link.name())) {
-      undo("the name of a bridge", () -> renamed(network.get(), link.name()));
-    }
+    return network.get().bridge().text().equals(link.name())
+        || attempt("the name of a bridge", () -> renamed(name, link.index()));
   }
 
-  private void settleEndpoint(Link link, EndpointId id, Set<EndpointId> there) {
+  private boolean settleEndpoint(Link link, EndpointId id, Set<EndpointId> there) {
     Optional<Sandbox> sandbox = topology.sandboxOf(id);
     if (sandbox.isEmpty()) {
       LOG.info("removing the interface {}, which was left half made", link.name());
-      undo("the interface " + link.name(), () -> driver.delete(link.index()));
-      return;
+      return attempt("the interface " + link.name(), () -> driver.delete(link.index()));
     }
     there.add(id);
-    if (link.masterIndex().isEmpty()) {
-      plugAgain(link, sandbox.get(), id);
-    }
+    return link.masterIndex().isPresent()
+        || attempt("the interface " + link.name(), () -> plugAgain(link, sandbox.get(), id));
   }
 
   /** Somebody took an endpoint's link out of its bridge. */
@@ -848,17 +932,26 @@ public final class Networks implements NetworkService, AutoCloseable {
                   link.name(),
                   sandbox.name(),
                   network.name());
-              undo("the interface " + link.name(), () -> driver.plugAgain(link, network));
+              driver.plugAgain(link, network);
             });
   }
 
-  /** The bridge of a network has another name now. */
-  void renamed(Network network, String name) {
+  /** The bridge of a network may have another name now. */
+  void renamed(String name, int linkIndex) {
     networksLock.writeLock().lock();
     try {
-      if (topology.network(network.name()).equals(Optional.of(network))) {
-        LOG.warn("the bridge of the network {} is called {} now", network.name(), name);
-        table.rename(network, network.withBridge(new InterfaceName(name)));
+      Optional<Network> network = topology.network(name).filter(Network::isManaged);
+      // As it is called at this moment: it may have been renamed again since.
+      Optional<Link> link =
+          driver
+              .link(linkIndex)
+              .filter(one -> BridgeDriver.networkOf(one).equals(Optional.of(name)));
+      if (network.isPresent()
+          && link.isPresent()
+          && !network.get().bridge().text().equals(link.get().name())) {
+        LOG.warn("the bridge of the network {} is called {} now", name, link.get().name());
+        InterfaceName now = new InterfaceName(link.get().name());
+        table.rename(network.get(), network.get().withBridge(now));
       }
     } finally {
       networksLock.writeLock().unlock();
@@ -887,58 +980,45 @@ public final class Networks implements NetworkService, AutoCloseable {
                         .filter(e -> e.id().equals(id)))
             .ifPresent(
                 endpoint ->
-                    undo("the interface " + link.name(), () -> driver.plugAgain(link, network)));
+                    attempt("the interface " + link.name(), () -> driver.plugAgain(link, network)));
       }
     } finally {
       networksLock.writeLock().unlock();
     }
   }
 
-  /** The link of an endpoint has gone, most often with its sandbox: takes back what it had. */
+  /**
+   * The link of an endpoint has gone, most often with its sandbox: takes back what it had.
+   *
+   * @throws RuntimeException if that cannot be done now
+   */
   void ended(EndpointId id) {
     Optional<SandboxName> name = topology.sandboxOf(id).map(Sandbox::name);
     if (name.isEmpty()) {
       return; // by a request, which has done so itself
     }
-    try {
-      changing(
-          name.get(),
-          "take back what the sandbox " + name.get() + " had",
-          undo -> {
-            Optional<Sandbox> known = topology.sandbox(name.get());
-            Optional<Endpoint> endpoint =
-                known.flatMap(
-                    one -> one.endpoints().stream().filter(e -> e.id().equals(id)).findFirst());
-            if (known.isEmpty() || endpoint.isEmpty()) {
-              return false; // somebody else was faster
-            }
-            Sandbox after = known.get().without(endpoint.get().network());
-            boolean alive = isThere(after.namespace());
-            LOG.info(
-                "the sandbox {} {} the network {}",
-                name.get(),
-                alive ? "has lost its link to" : "has ended and left",
-                endpoint.get().network());
-            boolean stays = alive || !after.endpoints().isEmpty();
-            leave(known.get(), List.of(endpoint.get()), stays);
-            return true;
-          });
-    } catch (RuntimeException e) {
-      LOG.warn("{}; trying again later", e.getMessage());
-    }
-  }
-
-  private void setPortsAgain() {
-    for (Link link : driver.links()) {
-      Optional<EndpointId> id = BridgeDriver.endpointOf(link);
-      id.flatMap(topology::sandboxOf)
-          .flatMap(
-              sandbox ->
-                  sandbox.endpoints().stream().filter(one -> one.id().equals(id.get())).findFirst())
-          .flatMap(endpoint -> topology.network(endpoint.network()))
-          .filter(network -> network.settings().isolated())
-          .ifPresent(network -> driver.plugAgain(link, network));
-    }
+    changing(
+        name.get(),
+        "take back what the sandbox " + name.get() + " had",
+        undo -> {
+          Optional<Sandbox> known = topology.sandbox(name.get());
+          Optional<Endpoint> endpoint =
+              known.flatMap(
+                  one -> one.endpoints().stream().filter(e -> e.id().equals(id)).findFirst());
+          if (known.isEmpty() || endpoint.isEmpty() || driver.isPlugged(id)) {
+            return false; // somebody else was faster, or it came meanwhile
+          }
+          Sandbox after = known.get().without(endpoint.get().network());
+          boolean alive = isThere(after.namespace());
+          LOG.info(
+              "the sandbox {} {} the network {}",
+              name.get(),
+              alive ? "has lost its link to" : "has ended and left",
+              endpoint.get().network());
+          boolean stays = alive || !after.endpoints().isEmpty();
+          leave(known.get(), List.of(endpoint.get()), stays, false);
+          return true;
+        });
   }
 
   private static boolean isThere(NamespacePath place) {
@@ -947,31 +1027,36 @@ public final class Networks implements NetworkService, AutoCloseable {
     return namespace.isPresent();
   }
 
-  /**
-   * What nothing is told of: sandboxes that are on no network end, and the host begins to filter
-   * bridged packets, or leaves off.
-   */
+  /** Forgets sandboxes that are on no network and have ended: of their end nothing is told. */
   void sweep() {
-    boolean filters = BridgeDriver.filtersBridged();
-    if (filters != filtersBridged) {
-      filtersBridged = filters;
-      undo("the ports of isolated networks", this::setPortsAgain);
-    }
     for (Sandbox sandbox : topology.sandboxes()) {
-      if (sandbox.endpoints().isEmpty() && !isThere(sandbox.namespace())) {
-        undo(
-            "the sandbox " + sandbox.name(),
-            () -> {
-              try {
-                remove(sandbox.name());
-              } catch (NetworkException e) {
-                if (e.kind() != Kind.NOT_FOUND) {
-                  throw e;
-                }
-              }
-            });
+      if (sandbox.endpoints().isEmpty()) {
+        attempt("the sandbox " + sandbox.name(), () -> forgetIfEnded(sandbox));
       }
     }
+  }
+
+  /** Unless another of its name has come meanwhile, or it has come to a network. */
+  private void forgetIfEnded(Sandbox sandbox) {
+    if (isThere(sandbox.namespace())) {
+      return;
+    }
+    changing(
+        sandbox.name(),
+        "forget the sandbox " + sandbox.name(),
+        undo -> {
+          boolean same = topology.sandbox(sandbox.name()).equals(Optional.of(sandbox));
+          return same ? leave(sandbox, List.of(), false, false) : sandbox;
+        });
+  }
+
+  private static boolean isUncertain(RuntimeException e) {
+    return e instanceof NetworkException refused && refused.kind() == Kind.UNCERTAIN;
+  }
+
+  /** Whether the table has to be read before it is known what there is. */
+  boolean isUncertain() {
+    return uncertain;
   }
 
   /** What went wrong, as one sentence for who asked. */

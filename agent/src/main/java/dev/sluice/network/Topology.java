@@ -35,6 +35,14 @@ public final class Topology {
     sandboxes.forEach(this::put);
   }
 
+  /** Forgets all, and knows these. */
+  public synchronized void replace(List<Network> newNetworks, List<Sandbox> newSandboxes) {
+    networks.clear();
+    List.copyOf(sandboxes.keySet()).forEach(this::remove);
+    newNetworks.forEach(this::put);
+    newSandboxes.forEach(this::put);
+  }
+
   // ---- networks
 
   /** All, by name. */

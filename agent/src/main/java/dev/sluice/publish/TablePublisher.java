@@ -25,6 +25,7 @@ import dev.sluice.net.IpAddress;
 import dev.sluice.net.PortRange;
 import dev.sluice.net.Prefix;
 import dev.sluice.network.HostNetworks;
+import dev.sluice.network.NetworkException;
 import dev.sluice.network.NetworkTable;
 import dev.sluice.network.Topology;
 import dev.sluice.network.UnknownTargetException;
@@ -197,12 +198,22 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
   @Override
   public void attach(Network network, Set<NamesAt> names) {
     synchronized (oneRequestAtATime) {
-      if (topology.onBridge(network.bridge()).isPresent()) {
+      Optional<Network> there =
+          topology.onBridge(network.bridge()).or(() -> topology.network(network.name()));
+      if (there.isPresent() && !network.isManaged() && sameBridge(there.get(), network)) {
         return;
+      }
+      if (there.isPresent()) {
+        throw new PublishException(
+            Kind.CONFLICT,
+            "there is a network " + there.get().name() + " on the bridge " + there.get().bridge()
+                + " already: remove it first, or choose another name");
       }
       Runnable undo = hostNetworks.prepare(network);
       try {
         table.apply(Change.attach(List.of(network)).with(new Change.Names(Set.of(), names)));
+      } catch (UncertainChangeException e) {
+        throw uncertain("attach the network " + network.name(), e);
       } catch (RuntimeException e) {
         undo.run();
         throw e;
@@ -230,8 +241,33 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
                     : String.join(", ", there))
                 + ": unpublish them first");
       }
-      table.apply(Change.detach(network).with(new Change.Names(names, Set.of())));
+      try {
+        table.apply(Change.detach(network).with(new Change.Names(names, Set.of())));
+      } catch (UncertainChangeException e) {
+        throw uncertain("detach the network " + network.name(), e);
+      }
       topology.remove(network);
+    }
+  }
+
+  private static NetworkException uncertain(String what, UncertainChangeException e) {
+    return new NetworkException(
+        NetworkException.Kind.UNCERTAIN,
+        String.valueOf(Explanations.unknown(what, e).getMessage()),
+        e);
+  }
+
+  private static boolean sameBridge(Network one, Network other) {
+    return one.bridge().equals(other.bridge());
+  }
+
+  @Override
+  public void reload() {
+    synchronized (oneRequestAtATime) {
+      List<Network> networks = table.networks();
+      topology.replace(networks, table.sandboxes());
+      portsOf.clear();
+      table.mappings().forEach(one -> count(one.mapping(), 1));
     }
   }
 
@@ -259,21 +295,29 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
   public List<Mapping> change(SandboxChange change, List<PublishRequest> publish) {
     String what =
         publish.isEmpty() ? "change the sandbox " + change.name() : "publish to " + change.name();
-    return change(
-        what,
-        publish.stream()
-            .flatMap(request -> request.ports().stream())
-            .allMatch(spec -> spec.hostPorts() instanceof PortSpec.Any),
-        work -> {
-          work.sandbox = change;
-          if (portsOf.getOrDefault(change.name(), 0) > 0) {
-            work.follow(change);
-          }
-          for (PublishRequest request : publish) {
-            List<IpAddress> targets = work.targetsOf(request);
-            request.ports().forEach(spec -> work.publish(spec, request, targets));
-          }
-        });
+    try {
+      return change(
+          what,
+          !publish.isEmpty()
+              && publish.stream()
+                  .flatMap(request -> request.ports().stream())
+                  .allMatch(spec -> spec.hostPorts() instanceof PortSpec.Any),
+          work -> {
+            work.sandbox = change;
+            if (portsOf.getOrDefault(change.name(), 0) > 0) {
+              work.follow(change);
+            }
+            for (PublishRequest request : publish) {
+              List<IpAddress> targets = work.targetsOf(request);
+              request.ports().forEach(spec -> work.publish(spec, request, targets));
+            }
+          });
+    } catch (PublishException e) {
+      if (e.getCause() instanceof UncertainChangeException cause) {
+        throw uncertain(what, cause);
+      }
+      throw e;
+    }
   }
 
   // ---- publishing
@@ -709,9 +753,18 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
       boolean known = topology.containing(target).isPresent();
       boolean coming = attach.stream().anyMatch(network -> network.contains(target));
       if (!coming && (!known || hostNetworks.isLocal(target))) {
-        attach.add(hostNetworks.behind(target));
+        attach.add(named(hostNetworks.behind(target)));
       }
       reachable.add(target);
+    }
+
+    /** An existing bridge is called as its interface, unless a network is called so already. */
+    private Network named(Network found) {
+      Network network = found;
+      while (topology.network(network.name()).isPresent()) {
+        network = network.withName(network.name() + "-bridge");
+      }
+      return network;
     }
 
     /** Up to the transaction everything can be undone; behind it nothing may fail any more. */

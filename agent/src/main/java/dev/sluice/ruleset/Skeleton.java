@@ -288,14 +288,15 @@ final class Skeleton {
             verdict(Bytes.ofU32Host(STATE_RELATED), Verdict.ACCEPT),
             verdict(Bytes.ofU32Host(STATE_INVALID), Verdict.goTo("invalid"))));
     batch.add(rule("forward").vmap(states, Field.CT_STATE));
-    // From here on first packets only. Published is what was translated; looking the port up again
+    // From here on first packets only. What is internal gets nowhere else, by published ports either.
+    batch.add(rule("forward").inSet(SetNames.INTRA, IIFNAME, OIFNAME).accept());
+    batch.add(rule("forward").vmap(SetNames.OUTBOUND, IIFNAME));
+    // Published is what was translated; looking the port up again
     // would be wrong, because
     // behind the translation it is the container's, and a container may listen on a number
     // published for another one.
     batch.add(rule("forward").destinationTranslated().accept());
-    batch.add(rule("forward").inSet(SetNames.INTRA, IIFNAME, OIFNAME).accept());
     batch.add(rule("forward").vmap(SetNames.INBOUND, OIFNAME));
-    batch.add(rule("forward").vmap(SetNames.OUTBOUND, IIFNAME));
 
     // Bridged siblings under br_netfilter may route asymmetrically; anything else would leave
     // untranslated.

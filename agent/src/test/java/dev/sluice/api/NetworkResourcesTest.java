@@ -331,7 +331,7 @@ class NetworkResourcesTest {
           case INVALID -> Problem.Kind.INVALID;
           case CONFLICT -> Problem.Kind.CONFLICT;
           case NOT_FOUND -> Problem.Kind.NOT_FOUND;
-          case UNAVAILABLE -> Problem.Kind.UNAVAILABLE;
+          case UNAVAILABLE, UNCERTAIN -> Problem.Kind.UNAVAILABLE;
         };
     assertThatThrownBy(() -> client.create(request))
         .isInstanceOfSatisfying(

@@ -297,4 +297,45 @@ class NetworksIT extends NetworkCase {
                                 Owner.CLI)))
         .hasMessage(sentence);
   }
+
+  /** Fails if a bridge of somebody else takes the place of a network of ours. */
+  @Test
+  void anExistingBridgeDoesNotTakeANetworksName() {
+    network("lab", "10.87.0.0/24");
+    join("web", List.of("lab"));
+    lab.host().ip("link add lab type bridge", "link set lab up", "addr add 10.86.0.1/24 dev lab");
+    agent.publish("10.86.0.9", "9090:90");
+    assertThat(agent.networking().topology().networks())
+        .extracting(Network::name)
+        .containsExactly("lab", "lab-bridge");
+    restart();
+    assertThat(lab.host().exec("ip", "-o", "link").orFail().stdout()).contains("sl-lab");
+    assertThat(address("web", "lab")).isEqualTo("10.87.0.2");
+  }
+
+  /** Fails if neighbours of an IPv6 network have the same hardware address. */
+  @Test
+  void addressesOfAnIpv6NetworkHaveHardwareAddressesOfTheirOwn() {
+    network("six", "fd66::/64");
+    join("a", List.of("six"));
+    agent.inside(
+        () ->
+            agent
+                .networking()
+                .connect(
+                    new SandboxName("b"),
+                    new Attachment(
+                        "six",
+                        List.of(IpAddress.parse("fd66::1e2")),
+                        List.of(),
+                        Optional.empty()),
+                    Optional.of(namespace("b").path().toString()),
+                    Owner.CLI));
+    serve("a", "80", "");
+    assertThat(
+            Set.of(
+                lab.host().mac("sl-six"), namespace("a").mac("eth0"), namespace("b").mac("eth0")))
+        .hasSize(3);
+    assertThat(namespace("b").traffic().tcp(address("a", "six"), 80).server()).isEqualTo("a:80");
+  }
 }
