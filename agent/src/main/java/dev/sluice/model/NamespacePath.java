@@ -19,9 +19,7 @@ public record NamespacePath(String path, long cookie) {
 
   /** Throws if the text is no absolute path of one line. */
   static void check(String path) {
-    if (path.isEmpty()
-        || path.charAt(0) != '/'
-        || path.chars().anyMatch(Character::isISOControl)) {
+    if (path.isEmpty() || path.charAt(0) != '/' || path.chars().anyMatch(Character::isISOControl)) {
       throw new InvalidNetworkException(
           "the network namespace must be given as the absolute path of a file, such as"
               + " /run/netns/web or /proc/42/ns/net");

@@ -255,7 +255,8 @@ final class BridgeDriver implements AutoCloseable {
     }
     try {
       configure(within, near.linkedIndex().orElseThrow(), name, plug);
-      // Last, when the other end is up: the port then forwards from its first moment on. Otherwise it
+      // Last, when the other end is up: the port then forwards from its first moment on. Otherwise
+      // it
       // begins once the kernel has noticed the carrier, up to a second later.
       host.setPort(
           near.index(),

@@ -4,8 +4,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A request about networks or sandboxes was refused and nothing has changed, or, as its kind says,
- * nobody can tell. The message is one
- * sentence for the person who asked.
+ * nobody can tell. The message is one sentence for the person who asked.
  */
 public final class NetworkException extends RuntimeException {
   private static final long serialVersionUID = 1L;

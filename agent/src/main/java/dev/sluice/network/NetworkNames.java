@@ -249,8 +249,7 @@ public final class NetworkNames implements NameSource, AutoCloseable {
     }
   }
 
-  private PublishedAs publishedAs(
-      Mapping mapping, Map<Family, Optional<IpAddress>> outward) {
+  private PublishedAs publishedAs(Mapping mapping, Map<Family, Optional<IpAddress>> outward) {
     IpAddress host =
         mapping
             .hostAddress()

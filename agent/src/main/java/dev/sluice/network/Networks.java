@@ -497,8 +497,7 @@ public final class Networks implements NetworkService, AutoCloseable {
    * @param stays whether the sandbox stays known without endpoints
    * @param plugged whether there are links to delete
    */
-  private Sandbox leave(
-      Sandbox before, List<Endpoint> endpoints, boolean stays, boolean plugged) {
+  private Sandbox leave(Sandbox before, List<Endpoint> endpoints, boolean stays, boolean plugged) {
     Sandbox after = before;
     for (Endpoint endpoint : endpoints) {
       after = after.without(endpoint.network());
@@ -511,7 +510,8 @@ public final class Networks implements NetworkService, AutoCloseable {
     }
     if (stays) {
       Sandbox rest = after;
-      attempt("the default route of the sandbox " + before.name(), () -> moveDefaultWay(before, rest));
+      attempt(
+          "the default route of the sandbox " + before.name(), () -> moveDefaultWay(before, rest));
     }
     return after;
   }
@@ -635,12 +635,9 @@ public final class Networks implements NetworkService, AutoCloseable {
             topology
                 .sandboxAt(wanted)
                 .map(one -> "the sandbox " + one.name())
-                .orElse(
-                    names.isPublished(wanted)
-                        ? "published ports, which lead there"
-                        : "a sandbox that is just coming");
+                .orElse("a sandbox that is just coming");
         addresses.add(
-            plan.promise(network, wanted, this::isTaken, owner));
+            plan.promise(network, wanted, one -> topology.sandboxAt(one).isPresent(), owner));
       }
       for (Prefix subnet : network.subnets()) {
         if (Targets.of(addresses, subnet.family()).isEmpty()) {
@@ -654,7 +651,7 @@ public final class Networks implements NetworkService, AutoCloseable {
     }
   }
 
-  /** An address that ports still lead to is not given to anybody else. */
+  /** An address that ports still lead to is given to nobody who has not asked for just that. */
   private boolean isTaken(IpAddress address) {
     return topology.sandboxAt(address).isPresent() || names.isPublished(address);
   }

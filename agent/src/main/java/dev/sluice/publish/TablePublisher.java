@@ -206,7 +206,10 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
       if (there.isPresent()) {
         throw new PublishException(
             Kind.CONFLICT,
-            "there is a network " + there.get().name() + " on the bridge " + there.get().bridge()
+            "there is a network "
+                + there.get().name()
+                + " on the bridge "
+                + there.get().bridge()
                 + " already: remove it first, or choose another name");
       }
       Runnable undo = hostNetworks.prepare(network);

@@ -288,7 +288,8 @@ final class Skeleton {
             verdict(Bytes.ofU32Host(STATE_RELATED), Verdict.ACCEPT),
             verdict(Bytes.ofU32Host(STATE_INVALID), Verdict.goTo("invalid"))));
     batch.add(rule("forward").vmap(states, Field.CT_STATE));
-    // From here on first packets only. What is internal gets nowhere else, by published ports either.
+    // From here on first packets only. What is internal gets nowhere else, by published ports
+    // either.
     batch.add(rule("forward").inSet(SetNames.INTRA, IIFNAME, OIFNAME).accept());
     batch.add(rule("forward").vmap(SetNames.OUTBOUND, IIFNAME));
     // Published is what was translated; looking the port up again

@@ -325,10 +325,7 @@ class NetworksIT extends NetworkCase {
                 .connect(
                     new SandboxName("b"),
                     new Attachment(
-                        "six",
-                        List.of(IpAddress.parse("fd66::1e2")),
-                        List.of(),
-                        Optional.empty()),
+                        "six", List.of(IpAddress.parse("fd66::1e2")), List.of(), Optional.empty()),
                     Optional.of(namespace("b").path().toString()),
                     Owner.CLI));
     serve("a", "80", "");
