@@ -23,6 +23,7 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.UnknownHostException;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -142,7 +143,14 @@ public final class NetworkNames implements NameSource, AutoCloseable {
   // ---- answering
 
   @Override
-  public Optional<View> viewOf(IpAddress source) {
+  public Optional<View> viewOf(IpAddress source, IpAddress gateway) {
+    // Who claims an address of another network is not who has it.
+    if (!topology
+        .containing(source)
+        .filter(network -> network.settings().gateways().contains(gateway))
+        .isPresent()) {
+      return Optional.empty();
+    }
     Optional<Sandbox> sandbox = topology.sandboxAt(source);
     if (sandbox.isPresent()) {
       List<String> networks = sandbox.get().endpoints().stream().map(Endpoint::network).toList();
@@ -209,7 +217,8 @@ public final class NetworkNames implements NameSource, AutoCloseable {
                       .filter(place -> place.addresses().contains(address))
                       .filter(place -> networks.contains(place.network()))
                       .findFirst()
-                      .map(place -> sandbox.name() + "." + place.network()));
+                      .map(place -> sandbox.name() + "." + place.network()))
+          .filter(NetworkNames::isDomainName);
     }
 
     @Override
@@ -261,6 +270,12 @@ public final class NetworkNames implements NameSource, AutoCloseable {
         host,
         mapping.hostPorts(),
         mapping.name().map(MappingName::text));
+  }
+
+  /** Names of ours may have dots anywhere, and those of networks a letter too many. */
+  private static boolean isDomainName(String name) {
+    return Arrays.stream(name.split("\\.", -1))
+        .allMatch(label -> !label.isEmpty() && label.length() <= SandboxName.MAX_LENGTH);
   }
 
   private static void add(Optional<Endpoint> place, Set<IpAddress> addresses) {

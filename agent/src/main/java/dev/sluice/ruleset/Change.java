@@ -43,17 +43,25 @@ public record Change(
     Optional<SandboxChange> sandbox) {
 
   /** Nothing. */
-  public static final Change NONE =
-      new Change(
-          List.of(),
-          List.of(),
-          List.of(),
-          List.of(),
-          Names.NONE,
-          Ports.NONE,
-          Drain.NONE,
-          Map.of(),
-          Optional.empty());
+  public static final Change NONE = of(List.of(), List.of(), List.of(), List.of(), Map.of());
+
+  private static Change of(
+      List<Network> attach,
+      List<Network> detach,
+      List<Mapping> withdraw,
+      List<PublishedMapping> publish,
+      Map<MappingId, Traffic> traffic) {
+    return new Change(
+        attach,
+        detach,
+        withdraw,
+        publish,
+        Names.NONE,
+        Ports.NONE,
+        Drain.NONE,
+        traffic,
+        Optional.empty());
+  }
 
   /**
    * Where questions for names are led to.
@@ -126,16 +134,7 @@ public record Change(
   }
 
   public static Change traffic(Map<MappingId, Traffic> traffic) {
-    return new Change(
-        List.of(),
-        List.of(),
-        List.of(),
-        List.of(),
-        Names.NONE,
-        Ports.NONE,
-        Drain.NONE,
-        traffic,
-        Optional.empty());
+    return of(List.of(), List.of(), List.of(), List.of(), traffic);
   }
 
   public static Change attach(List<Network> networks) {
@@ -143,45 +142,18 @@ public record Change(
   }
 
   public static Change detach(Network network) {
-    return new Change(
-        List.of(),
-        List.of(network),
-        List.of(),
-        List.of(),
-        Names.NONE,
-        Ports.NONE,
-        Drain.NONE,
-        Map.of(),
-        Optional.empty());
+    return of(List.of(), List.of(network), List.of(), List.of(), Map.of());
   }
 
   /** Follows a bridge that has got another name. */
   public static Change rename(Network before, Network now) {
-    return new Change(
-        List.of(now),
-        List.of(before),
-        List.of(),
-        List.of(),
-        Names.NONE,
-        Ports.NONE,
-        Drain.NONE,
-        Map.of(),
-        Optional.empty());
+    return of(List.of(now), List.of(before), List.of(), List.of(), Map.of());
   }
 
   /** Takes out and puts in at once: no packet sees anything in between. */
   public static Change replace(
       List<Network> networks, List<Mapping> before, List<PublishedMapping> now) {
-    return new Change(
-        networks,
-        List.of(),
-        before,
-        now,
-        Names.NONE,
-        Ports.NONE,
-        Drain.NONE,
-        Map.of(),
-        Optional.empty());
+    return of(networks, List.of(), before, now, Map.of());
   }
 
   public Change with(Names changed) {

@@ -87,7 +87,7 @@ class IsolationIT extends NetworkCase {
     assertThat(client.tcp("10.91.0.2", 80, SOON_SECONDS).outcome()).isEqualTo(TIMEOUT);
     assertThat(client.tcp("10.91.0.2", 81, SOON_SECONDS).outcome()).isEqualTo(TIMEOUT);
     assertThat(client.tcp(Lab.HOST, 8080).server()).isEqualTo("web:80");
-    agent.close();
+    stop();
     // The control: the same packets without the table.
     nft.apply("delete table inet sluice");
     assertThat(client.tcp("10.91.0.2", 81).outcome()).isEqualTo(ANSWERED);
@@ -156,7 +156,7 @@ class IsolationIT extends NetworkCase {
     namespace("a").ip("route add default via " + gateway);
     assertThat(from("a", Lab.CLIENT, 82)).isEqualTo(TIMEOUT);
     // The control: without the rule of the network it gets out.
-    agent.close();
+    stop();
     nft.apply("delete table inet sluice");
     lab.client().ip("route add 10.201.0.0/16 via " + Lab.HOST);
     assertThat(from("a", Lab.CLIENT, 82)).isEqualTo(ANSWERED);
@@ -258,7 +258,7 @@ class IsolationIT extends NetworkCase {
     try (Probe probe = Probe.in(lab.client(), "ip saddr 10.93.0.2")) {
       web.traffic().inject("eth0", gatewayMac, 100, packet);
       assertThat(probe.settledPackets()).isZero();
-      agent.close();
+      stop();
       nft.apply("delete table inet sluice");
       web.traffic().inject("eth0", gatewayMac, 100, packet);
       probe.awaitPackets(100);

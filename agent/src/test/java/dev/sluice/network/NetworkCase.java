@@ -1,5 +1,7 @@
 package dev.sluice.network;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
 import dev.sluice.model.Egress;
 import dev.sluice.model.ExposeSpec;
 import dev.sluice.model.Joined;
@@ -16,8 +18,10 @@ import dev.sluice.model.SandboxRequest.Attachment;
 import dev.sluice.model.Subnet;
 import dev.sluice.net.IpAddress;
 import dev.sluice.net.Prefix;
+import dev.sluice.nftables.Monitor;
 import dev.sluice.publish.LabAgent;
 import dev.sluice.ruleset.Ownership;
+import dev.sluice.ruleset.PlainTableGuard;
 import dev.sluice.testing.Lab;
 import dev.sluice.testing.Netns;
 import dev.sluice.testing.Nft;
@@ -30,6 +34,7 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.function.BooleanSupplier;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 
@@ -40,6 +45,7 @@ abstract class NetworkCase {
   Lab lab;
   LabAgent agent;
   Nft nft;
+  private @Nullable PlainTableGuard guard;
   private final Map<String, Netns> sandboxes = new ConcurrentSkipListMap<>();
 
   @BeforeEach
@@ -51,15 +57,26 @@ abstract class NetworkCase {
 
   @AfterEach
   final void end() {
-    agent.close();
+    stop();
     sandboxes.values().forEach(Netns::close);
     lab.close();
   }
 
   /** The end of an agent, and a new one that takes over. */
   void restart() {
-    agent.close();
+    stop();
     start();
+  }
+
+  /** The end of an agent. */
+  void stop() {
+    if (guard != null) {
+      long repaired = guard.repairs().count();
+      guard.close();
+      guard = null;
+      assertThat(repaired).as("changes that were undone as somebody else's").isZero();
+    }
+    agent.close();
   }
 
   /** An agent that takes over what there is. */
@@ -67,8 +84,16 @@ abstract class NetworkCase {
     agent = started();
   }
 
+  /** Whether the table has an owner, or is a plain one that is watched. */
+  Ownership ownership() {
+    return Ownership.AUTO;
+  }
+
   private LabAgent started() {
-    LabAgent one = LabAgent.start(lab.host(), Ownership.AUTO);
+    LabAgent one = LabAgent.start(lab.host(), ownership());
+    if (!one.table().isOwned()) {
+      guard = one.table().guard(Monitor.open(one.namespace()));
+    }
     one.inside(() -> one.publisher().resume());
     one.follow();
     return one;

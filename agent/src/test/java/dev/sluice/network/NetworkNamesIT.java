@@ -8,6 +8,7 @@ import dev.sluice.model.Owner;
 import dev.sluice.model.SandboxName;
 import dev.sluice.model.SandboxRequest.Attachment;
 import dev.sluice.net.IpAddress;
+import dev.sluice.network.names.ResponderStatistics;
 import dev.sluice.publish.LabAgent;
 import dev.sluice.testing.Background;
 import dev.sluice.testing.Lab;
@@ -86,6 +87,14 @@ class NetworkNamesIT extends NetworkCase {
         .orElseThrow();
   }
 
+  /** Asks for "db" with a source address of choice. */
+  private void claim(String sandbox, String source, String server) {
+    String packet =
+        "IP(src='%s',dst='%s')/UDP(sport=4711,dport=53)/DNS(rd=1,qd=DNSQR(qname='db'))"
+            .formatted(source, server);
+    namespace(sandbox).traffic().inject("eth0", lab.host().mac("sl-green"), 1, packet);
+  }
+
   private static String reverse(String address) {
     String[] parts = address.split("\\.", 4);
     return parts[3] + "." + parts[2] + "." + parts[1] + "." + parts[0] + ".in-addr.arpa";
@@ -137,6 +146,11 @@ class NetworkNamesIT extends NetworkCase {
             .exec("/usr/bin/python3", "-c", ASK, gateway("blue"), "A", "db", "udp")
             .orFail();
     assertThat(outside.stdout()).startsWith("NONE");
+    // Nor who claims the address of somebody on another network, which the host believes.
+    ResponderStatistics before = agent.names().statistics();
+    claim("stranger", address("web", "blue"), gateway("green"));
+    await("the question is dropped", () -> agent.names().statistics().dropped() > before.dropped());
+    assertThat(agent.names().statistics().answered()).isEqualTo(before.answered());
     // It moves, and so does its name.
     connect("db", "green");
     assertThat(ask("stranger", gateway("green"), "A", "db", "udp"))

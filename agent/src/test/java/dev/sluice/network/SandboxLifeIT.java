@@ -1,6 +1,7 @@
 package dev.sluice.network;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sluice.model.Owner;
 import dev.sluice.model.SandboxName;
@@ -54,7 +55,7 @@ class SandboxLifeIT extends NetworkCase {
     network("blue", "10.96.0.0/24");
     join("web", List.of("blue"), "8080:80");
     join("stays", List.of("blue"), "8081:80");
-    agent.close();
+    stop();
     endNamespace("web");
     lab.host()
         .ip(
@@ -108,6 +109,30 @@ class SandboxLifeIT extends NetworkCase {
 
   private static String serverOf(Traffic.Answer answer) {
     return answer.outcome() == Traffic.Outcome.ANSWERED ? answer.server() : "";
+  }
+
+  /** Fails if a sandbox is known by the path of its namespace, or by the number of its file. */
+  @Test
+  void anotherNamespaceAtTheSamePathIsLeftAlone() {
+    network("blue", "10.94.0.0/24");
+    Netns first = namespace("web");
+    join("web", List.of("blue"));
+    disconnect("web", "blue"); // without a link, nothing tells of its end at once
+    endNamespace("web");
+    Ran.run("ip", "netns", "add", first.name()).orFail();
+    try {
+      assertThatThrownBy(() -> connect("web", "blue"))
+          .hasMessageStartingWith("\"" + first.path() + "\" is another network namespace");
+      assertThat(links(first.name())).doesNotContain("eth0");
+      agent.inside(
+          () -> {
+            agent.networking().sweep();
+            return true;
+          });
+      assertThat(sandbox("web")).as("swept").isEmpty();
+    } finally {
+      Ran.run("ip", "netns", "delete", first.name()).orFail();
+    }
   }
 
   /**

@@ -136,6 +136,10 @@ public final class LabAgent implements AutoCloseable {
     return networking;
   }
 
+  public NetworkNames names() {
+    return names;
+  }
+
   HostNetworks networks() {
     return networks;
   }

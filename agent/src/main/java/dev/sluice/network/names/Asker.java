@@ -7,6 +7,9 @@ interface Asker {
 
   IpAddress address();
 
+  /** Where they have asked. */
+  IpAddress gateway();
+
   /** Whether answers may be as long as they like: over TCP. */
   boolean overTcp();
 

@@ -34,6 +34,7 @@ final class Conversation implements Asker, Ready {
   }
 
   private final IpAddress address;
+  private final IpAddress gateway;
   private final SocketChannel channel;
   private final SelectionKey key;
   private final Host host;
@@ -56,8 +57,14 @@ final class Conversation implements Asker, Ready {
    * @param key the channel's, to be ready for reading
    */
   Conversation(
-      IpAddress address, SocketChannel channel, SelectionKey key, Host host, QuietLog log) {
+      IpAddress address,
+      IpAddress gateway,
+      SocketChannel channel,
+      SelectionKey key,
+      Host host,
+      QuietLog log) {
     this.address = address;
+    this.gateway = gateway;
     this.channel = channel;
     this.key = key;
     this.host = host;
@@ -67,6 +74,11 @@ final class Conversation implements Asker, Ready {
   @Override
   public IpAddress address() {
     return address;
+  }
+
+  @Override
+  public IpAddress gateway() {
+    return gateway;
   }
 
   @Override

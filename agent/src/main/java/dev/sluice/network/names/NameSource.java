@@ -13,8 +13,10 @@ import java.util.Optional;
 public interface NameSource {
 
   /**
-   * What whoever asks from this address sees. Empty: it is no container of ours, and its queries
-   * are dropped without an answer.
+   * What whoever asks from this address sees. Empty: it is no container of ours, or cannot ask
+   * there, and its queries are dropped without an answer.
+   *
+   * @param gateway where it asks: an address of another network's container is not its own
    */
-  Optional<View> viewOf(IpAddress source);
+  Optional<View> viewOf(IpAddress source, IpAddress gateway);
 }

@@ -299,7 +299,7 @@ public final class Responder implements AutoCloseable {
   private boolean handle(byte[] wire, Asker asker) {
     counters.queries.increment();
     try {
-      Optional<View> view = names.viewOf(asker.address());
+      Optional<View> view = names.viewOf(asker.address(), asker.gateway());
       if (view.isPresent()) {
         Query.Received received = Query.read(wire);
         if (received instanceof Query.Understood understood) {
@@ -343,13 +343,15 @@ public final class Responder implements AutoCloseable {
 
   /** The two sockets of one gateway. */
   private final class Listener {
+    private final IpAddress gateway;
     private final int port;
     private final DatagramChannel datagrams;
     private final ServerSocketChannel connections;
 
-    Listener(InetAddress gateway, int wantedPort) throws IOException {
+    Listener(InetAddress address, int wantedPort) throws IOException {
+      gateway = IpAddress.fromBytes(address.getAddress());
       ProtocolFamily family =
-          gateway instanceof Inet4Address
+          address instanceof Inet4Address
               ? StandardProtocolFamily.INET
               : StandardProtocolFamily.INET6;
       connections = ServerSocketChannel.open(family);
@@ -361,10 +363,10 @@ public final class Responder implements AutoCloseable {
       }
       try {
         connections.configureBlocking(false);
-        connections.bind(new InetSocketAddress(gateway, wantedPort));
+        connections.bind(new InetSocketAddress(address, wantedPort));
         port = ((InetSocketAddress) connections.getLocalAddress()).getPort();
         datagrams.configureBlocking(false);
-        datagrams.bind(new InetSocketAddress(gateway, port));
+        datagrams.bind(new InetSocketAddress(address, port));
       } catch (IOException | RuntimeException e) {
         connections.close();
         datagrams.close();
@@ -374,7 +376,7 @@ public final class Responder implements AutoCloseable {
 
     void register() {
       try {
-        datagrams.register(selector, SelectionKey.OP_READ, new Datagrams(datagrams));
+        datagrams.register(selector, SelectionKey.OP_READ, new Datagrams(datagrams, gateway));
         Acceptor acceptor = new Acceptor(this);
         acceptor.key = connections.register(selector, SelectionKey.OP_ACCEPT, acceptor);
       } catch (IOException e) {
@@ -399,9 +401,11 @@ public final class Responder implements AutoCloseable {
   /** Queries that come over UDP. */
   private final class Datagrams implements Ready {
     private final DatagramChannel channel;
+    private final IpAddress gateway;
 
-    Datagrams(DatagramChannel channel) {
+    Datagrams(DatagramChannel channel, IpAddress gateway) {
       this.channel = channel;
+      this.gateway = gateway;
     }
 
     @Override
@@ -414,7 +418,7 @@ public final class Responder implements AutoCloseable {
         }
         byte[] wire = new byte[datagram.flip().remaining()];
         datagram.get(wire);
-        handle(wire, new DatagramAsker(channel, from, address(from)));
+        handle(wire, new DatagramAsker(channel, from, address(from), gateway));
       }
     }
 
@@ -428,16 +432,24 @@ public final class Responder implements AutoCloseable {
     private final DatagramChannel channel;
     private final InetSocketAddress from;
     private final IpAddress address;
+    private final IpAddress gateway;
 
-    DatagramAsker(DatagramChannel channel, InetSocketAddress from, IpAddress address) {
+    DatagramAsker(
+        DatagramChannel channel, InetSocketAddress from, IpAddress address, IpAddress gateway) {
       this.channel = channel;
       this.from = from;
       this.address = address;
+      this.gateway = gateway;
     }
 
     @Override
     public IpAddress address() {
       return address;
+    }
+
+    @Override
+    public IpAddress gateway() {
+      return gateway;
     }
 
     @Override
@@ -511,22 +523,23 @@ public final class Responder implements AutoCloseable {
       IpAddress source = address((InetSocketAddress) channel.getRemoteAddress());
       if (all.size() >= MAX_CONVERSATIONS
           || perSource.getOrDefault(source, 0) >= MAX_CONVERSATIONS_PER_SOURCE
-          || !isKnown(source)) {
+          || !isKnown(source, through.gateway)) {
         channel.close();
         return;
       }
       channel.configureBlocking(false);
       SelectionKey key = channel.register(selector, SelectionKey.OP_READ);
-      Conversation conversation = new Conversation(source, channel, key, this, log);
+      Conversation conversation =
+          new Conversation(source, through.gateway, channel, key, this, log);
       key.attach(conversation);
       perSource.merge(source, 1, Integer::sum);
       all.put(conversation, through);
       conversation.deadlineNanos = System.nanoTime() + idleNanos;
     }
 
-    private boolean isKnown(IpAddress source) {
+    private boolean isKnown(IpAddress source, IpAddress gateway) {
       try {
-        return names.viewOf(source).isPresent();
+        return names.viewOf(source, gateway).isPresent();
       } catch (RuntimeException e) {
         log.tell(Trouble.DEFECT, e);
         return false;

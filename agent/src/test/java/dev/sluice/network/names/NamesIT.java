@@ -41,7 +41,7 @@ class NamesIT {
         namespace.call(
             () -> {
               Responder started =
-                  new Responder(source -> Optional.of(Neighbours.ALL), () -> List.of());
+                  new Responder((source, gateway) -> Optional.of(Neighbours.ALL), () -> List.of());
               for (String gateway : List.of(GATEWAY4, GATEWAY6)) {
                 InetAddress address = InetAddress.getByAddress(IpAddress.parse(gateway).toBytes());
                 assertThat(started.listen(address, OptionalInt.of(53))).isEqualTo(53);

@@ -47,7 +47,7 @@ class ResponderTest {
 
   private final List<AutoCloseable> open = new ArrayList<>();
   private final List<InetSocketAddress> resolvers = new ArrayList<>();
-  private volatile NameSource names = source -> Optional.of(Neighbours.ALL);
+  private volatile NameSource names = (source, gateway) -> Optional.of(Neighbours.ALL);
   private Responder responder;
   private int port;
 
@@ -67,7 +67,7 @@ class ResponderTest {
   private void start(long tryMillis) throws IOException {
     responder =
         new Responder(
-            source -> names.viewOf(source),
+            (source, gateway) -> names.viewOf(source, gateway),
             () -> List.copyOf(resolvers),
             new Responder.Patience(tryMillis, 1_000));
     port = responder.listen(GATEWAY, OptionalInt.empty());
@@ -164,7 +164,7 @@ class ResponderTest {
   @Test
   void whoIsUnknownHearsNothing() throws Exception {
     DatagramSocket asker = asker();
-    names = source -> Optional.empty();
+    names = (source, gateway) -> Optional.empty();
     send(asker, question(1, "web"), port);
     assertSilence(asker, 200);
     try (Socket socket = new Socket(GATEWAY, port)) {
@@ -174,7 +174,7 @@ class ResponderTest {
     assertThat(responder.statistics()).isEqualTo(new ResponderStatistics(1, 0, 0, 1, 0));
 
     names =
-        source ->
+        (source, gateway) ->
             source.equals(IpAddress.parse("127.0.0.1"))
                 ? Optional.of(Neighbours.ALL)
                 : Optional.empty();
@@ -187,16 +187,16 @@ class ResponderTest {
   void aDefectInTheSourceIsServfailAndNoMore() throws Exception {
     DatagramSocket asker = asker();
     names =
-        source -> {
+        (source, gateway) -> {
           throw new IllegalStateException("a defect, made by the test");
         };
     assertThat(rcode(ask(asker, question(1, "web")))).isEqualTo(SERVFAIL);
     names =
-        source -> {
+        (source, gateway) -> {
           throw new StackOverflowError("an error, made by the test");
         };
     send(asker, question(2, "web"), port);
-    names = source -> Optional.of(Neighbours.ALL);
+    names = (source, gateway) -> Optional.of(Neighbours.ALL);
     await(() -> responder.statistics().queries() == 2);
     assertThat(rcode(ask(asker, question(3, "web")))).isZero();
   }
