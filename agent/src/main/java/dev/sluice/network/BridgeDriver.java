@@ -255,9 +255,8 @@ final class BridgeDriver implements AutoCloseable {
     }
     try {
       configure(within, near.linkedIndex().orElseThrow(), name, plug);
-      // Last, when the other end is up: the port then forwards from its first moment on. Otherwise
-      // it
-      // begins once the kernel has noticed the carrier, up to a second later.
+      // Last, when the other end is up: the port then forwards from its first moment on, and not
+      // only once the kernel has noticed the carrier, up to a second later.
       host.setPort(
           near.index(),
           PortOptions.DEFAULT
@@ -359,15 +358,17 @@ final class BridgeDriver implements AutoCloseable {
   void unplug(EndpointId id) {
     onOwnSocket(
         host -> {
-          Optional<Link> named =
-              host.link(id.hostInterface().text()).filter(link -> isOf(link, id));
-          Optional<Link> found =
-              named.isPresent()
-                  ? named
-                  : host.links().stream().filter(link -> isOf(link, id)).findFirst();
+          Optional<Link> found = find(host, id);
           found.ifPresent(link -> delete(host, link.index()));
           return found;
         });
+  }
+
+  /** The host's end of a wire, also if it was renamed. */
+  private static Optional<Link> find(Rtnetlink host, EndpointId id) {
+    return host.link(id.hostInterface().text())
+        .filter(link -> isOf(link, id))
+        .or(() -> host.links().stream().filter(link -> isOf(link, id)).findFirst());
   }
 
   private static boolean isOf(Link link, EndpointId id) {
@@ -385,8 +386,7 @@ final class BridgeDriver implements AutoCloseable {
 
   /** Whether the host's end of an endpoint's wire is there. */
   boolean isPlugged(EndpointId id) {
-    return routes.link(id.hostInterface().text()).filter(link -> isOf(link, id)).isPresent()
-        || routes.links().stream().anyMatch(link -> isOf(link, id));
+    return find(routes, id).isPresent();
   }
 
   /** Whether an agent made the link and was killed before it said what for. */

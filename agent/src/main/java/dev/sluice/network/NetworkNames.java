@@ -145,10 +145,9 @@ public final class NetworkNames implements NameSource, AutoCloseable {
   @Override
   public Optional<View> viewOf(IpAddress source, IpAddress gateway) {
     // Who claims an address of another network is not who has it.
-    if (!topology
-        .containing(source)
-        .filter(network -> network.settings().gateways().contains(gateway))
-        .isPresent()) {
+    Optional<Network> network =
+        topology.containing(source).filter(one -> one.settings().gateways().contains(gateway));
+    if (network.isEmpty()) {
       return Optional.empty();
     }
     Optional<Sandbox> sandbox = topology.sandboxAt(source);
@@ -157,10 +156,9 @@ public final class NetworkNames implements NameSource, AutoCloseable {
       return Optional.of(new Seen(networks, sandbox));
     }
     // The host itself asks with the gateway's address.
-    return topology.networks().stream()
-        .filter(network -> network.settings().gateways().contains(source))
-        .findFirst()
-        .map(network -> new Seen(List.of(network.name()), Optional.empty()));
+    return network
+        .filter(one -> one.settings().gateways().contains(source))
+        .map(one -> new Seen(List.of(one.name()), Optional.empty()));
   }
 
   /** What is seen from some networks. */

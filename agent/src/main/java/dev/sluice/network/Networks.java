@@ -56,6 +56,7 @@ import java.util.OptionalInt;
 import java.util.Set;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
+import java.util.function.Predicate;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -121,10 +122,6 @@ public final class Networks implements NetworkService, AutoCloseable {
     }
   }
 
-  BridgeDriver driver() {
-    return driver;
-  }
-
   @Override
   public Topology topology() {
     return topology;
@@ -141,12 +138,11 @@ public final class Networks implements NetworkService, AutoCloseable {
       try {
         table.attach(network, names.begin(network, Set.of()));
       } catch (RuntimeException e) {
-        if (isUncertain(e)) {
-          uncertain = true;
-          throw e;
+        if (!mayBeInForce(e)) {
+          names.end(network);
+          attempt(
+              "the bridge of the network " + network.name(), () -> driver.removeBridge(network));
         }
-        names.end(network);
-        attempt("the bridge of the network " + network.name(), () -> driver.removeBridge(network));
         throw e;
       }
       return network;
@@ -268,8 +264,8 @@ public final class Networks implements NetworkService, AutoCloseable {
       }
       try {
         table.detach(network, names.of(network));
-      } catch (NetworkException e) {
-        uncertain |= isUncertain(e);
+      } catch (RuntimeException e) {
+        mayBeInForce(e);
         throw e;
       }
       attempt("the names of the network " + name, () -> names.end(network));
@@ -563,11 +559,9 @@ public final class Networks implements NetworkService, AutoCloseable {
     try {
       return step.run(undo);
     } catch (RuntimeException e) {
-      if (isUncertain(e)) {
-        uncertain = true; // perhaps it is in force: nothing is undone before the table was read
-        throw e;
+      if (!mayBeInForce(e)) {
+        undo.forEach(back -> attempt("a part of the request to " + what, back));
       }
-      undo.forEach(back -> attempt("a part of the request to " + what, back));
       throw explain(what, e);
     } finally {
       networksLock.readLock().unlock();
@@ -829,7 +823,10 @@ public final class Networks implements NetworkService, AutoCloseable {
     for (Sandbox sandbox : topology.sandboxes()) {
       for (Endpoint endpoint : sandbox.endpoints()) {
         if (!there.contains(endpoint.id())) {
-          done &= attempt("the end of the sandbox " + sandbox.name(), () -> ended(endpoint.id()));
+          done &=
+              attempt(
+                  "the end of the sandbox " + sandbox.name(),
+                  () -> takeBack(endpoint.id(), driver::isPlugged));
         }
       }
     }
@@ -990,6 +987,15 @@ public final class Networks implements NetworkService, AutoCloseable {
    * @throws RuntimeException if that cannot be done now
    */
   void ended(EndpointId id) {
+    takeBack(id, told -> false);
+  }
+
+  /**
+   * As {@link #ended}.
+   *
+   * @param isPlugged whether it is there all the same: who has only looked a while ago asks again
+   */
+  private void takeBack(EndpointId id, Predicate<EndpointId> isPlugged) {
     Optional<SandboxName> name = topology.sandboxOf(id).map(Sandbox::name);
     if (name.isEmpty()) {
       return; // by a request, which has done so itself
@@ -1002,7 +1008,7 @@ public final class Networks implements NetworkService, AutoCloseable {
           Optional<Endpoint> endpoint =
               known.flatMap(
                   one -> one.endpoints().stream().filter(e -> e.id().equals(id)).findFirst());
-          if (known.isEmpty() || endpoint.isEmpty() || driver.isPlugged(id)) {
+          if (known.isEmpty() || endpoint.isEmpty() || isPlugged.test(id)) {
             return false; // somebody else was faster, or it came meanwhile
           }
           Sandbox after = known.get().without(endpoint.get().network());
@@ -1047,8 +1053,11 @@ public final class Networks implements NetworkService, AutoCloseable {
         });
   }
 
-  private static boolean isUncertain(RuntimeException e) {
-    return e instanceof NetworkException refused && refused.kind() == Kind.UNCERTAIN;
+  /** Whether nobody knows; then nothing may be undone before the table has been read. */
+  private boolean mayBeInForce(RuntimeException e) {
+    boolean unknown = e instanceof NetworkException refused && refused.kind() == Kind.UNCERTAIN;
+    uncertain |= unknown;
+    return unknown;
   }
 
   /** Whether the table has to be read before it is known what there is. */
