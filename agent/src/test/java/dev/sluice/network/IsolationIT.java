@@ -74,26 +74,6 @@ class IsolationIT extends NetworkCase {
     assertThat(from("a", address("c", "blue"), 80)).isEqualTo(ANSWERED);
   }
 
-  /**
-   * Row 24. Fails if a neighbour that routes to a container reaches a port that is not published.
-   */
-  @Test
-  void unpublishedPortsAreNotReachedByARoute() {
-    network("blue", "10.91.0.0/24");
-    join("web", List.of("blue"), "8080:80");
-    serve("web", "80,81", "");
-    lab.client().ip("route add 10.91.0.0/24 via " + Lab.HOST);
-    Traffic client = lab.client().traffic();
-    assertThat(client.tcp("10.91.0.2", 80, SOON_SECONDS).outcome()).isEqualTo(TIMEOUT);
-    assertThat(client.tcp("10.91.0.2", 81, SOON_SECONDS).outcome()).isEqualTo(TIMEOUT);
-    assertThat(client.tcp(Lab.HOST, 8080).server()).isEqualTo("web:80");
-    stop();
-    // The control: the same packets without the table.
-    nft.apply("delete table inet sluice");
-    assertThat(client.tcp("10.91.0.2", 81).outcome()).isEqualTo(ANSWERED);
-    start();
-  }
-
   /** Fails if a routed network opens more than what is published, or closes it too early. */
   @Test
   void aRoutedNetworkIsOpenWhereItIsPublished() {
@@ -217,32 +197,6 @@ class IsolationIT extends NetworkCase {
     try (Probe probe = Probe.in(namespace(to), "ip saddr " + source + " udp dport 9")) {
       namespace(from).traffic().inject("eth0", namespace(to).mac("eth0"), 100, packet);
       return probe.settledPackets();
-    }
-  }
-
-  /** Row 26. Fails if a container does not reach a published port by some address of the host. */
-  @ParameterizedTest
-  @ValueSource(ints = {0, 1})
-  void everybodyReachesAPublishedPort(int bridgeNetfilter) {
-    bridgeNetfilter(bridgeNetfilter);
-    dualStack("blue", false, false);
-    dualStack("green", false, false);
-    join("web", List.of("blue"), "8080:80");
-    join("sibling", List.of("blue"));
-    join("other", List.of("green"));
-    serve("web", "80", "");
-    for (String host : List.of(Lab.HOST, Lab.HOST6)) {
-      for (String who : List.of("web", "sibling", "other")) {
-        assertThat(namespace(who).traffic().tcp(host, 8080).server())
-            .as("%s by %s", who, host)
-            .isEqualTo("web:80");
-      }
-    }
-    for (String own : List.of(Lab.HOST, "127.0.0.1", Lab.HOST6)) {
-      assertThat(lab.host().traffic().tcp(own, 8080).server()).as(own).isEqualTo("web:80");
-    }
-    if (bridgeNetfilter == 0) {
-      assertThat(lab.host().traffic().tcp("::1", 8080).server()).isEqualTo("web:80");
     }
   }
 

@@ -181,17 +181,48 @@ class ReferenceIT {
         answer("exact beats any and range v4", "c3:80 .*", () -> tcp(client, Lab.HOST_2, 7005)),
         answer("exact beats any and range v6", "c3:80 .*", () -> tcp(client, Lab.HOST6_2, 7005)),
         answer(
-            "forwarded to same port elsewhere: not captured v4",
-            "attacker:8080 .*",
-            () -> tcp(client, Lab.ATTACKER, 8080)),
-        answer(
-            "forwarded to same port elsewhere: not captured v6",
-            "attacker:8080 .*",
-            () -> tcp(client, Lab.ATTACKER6, 8080)),
-        answer(
             "ICMP error through DNAT (udp refused)",
             "REFUSED .*",
             () -> udp(client, Lab.HOST, 8099)));
+  }
+
+  /** Row 25. Fails if what is for somebody else is taken for the host's, since the port is. */
+  @TestFactory
+  Stream<DynamicTest> trafficThroughTheHost() {
+    return Stream.of(
+            List.of("ip", "IP", Lab.CLIENT, Lab.ATTACKER, "peer=198.18.0.2"),
+            List.of("ip6", "IPv6", Lab.CLIENT6, Lab.ATTACKER6, "peer=2001:db8:18::2"))
+        .map(
+            of ->
+                test(
+                    of.get(1) + " to a published number elsewhere: 1000 of 1000 go on",
+                    () -> {
+                      String packet =
+                          of.get(1)
+                              + "(src='"
+                              + of.get(2)
+                              + "',dst='"
+                              + of.get(3)
+                              + "')/UDP(sport=20000+i,dport=8053)";
+                      try (Probe there = Probe.in(attacker, of.get(0) + " saddr " + of.get(2));
+                          Probe captured = Probe.in(lab.c1(), "udp dport 53")) {
+                        client.traffic().flood("eth0", host.mac("out0"), FRAMES, packet);
+                        there.awaitPackets(FRAMES);
+                        assertThat(captured.packets()).isZero();
+                        // The control: the same packets to the host.
+                        client
+                            .traffic()
+                            .flood(
+                                "eth0",
+                                host.mac("out0"),
+                                FRAMES,
+                                packet
+                                    .replace(Lab.ATTACKER, Lab.HOST)
+                                    .replace(Lab.ATTACKER6, Lab.HOST6));
+                        captured.awaitPackets(FRAMES);
+                      }
+                      assertAnswer("attacker:8080 " + of.get(4), tcp(client, of.get(3), 8080));
+                    }));
   }
 
   /**
