@@ -9,6 +9,8 @@ import dev.sluice.bench.events.EventsSoak;
 import dev.sluice.bench.ffi.CallCost;
 import dev.sluice.bench.ffi.StartupCost;
 import dev.sluice.bench.peers.PeersCost;
+import dev.sluice.bench.reach.ProxyCost;
+import dev.sluice.bench.reach.ReachCost;
 import dev.sluice.bench.sandboxes.SandboxesCost;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -42,7 +44,9 @@ public final class Main {
           new AgentCost(),
           new PeersCost(),
           new EventsCost(),
-          new SandboxesCost());
+          new SandboxesCost(),
+          new ReachCost(),
+          new ProxyCost());
 
   private Main() {}
 

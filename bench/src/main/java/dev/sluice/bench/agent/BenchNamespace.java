@@ -18,18 +18,19 @@ public final class BenchNamespace implements AutoCloseable {
   /** Printed on standard error when the namespace is set up and the program is about to start. */
   static final String STARTING = "starting";
 
-  private static final String SETUP =
+  private static final String LOOPBACK = "ip link set lo up";
+
+  /** A bridge with a wire to nowhere. */
+  private static final String BRIDGE =
       String.join(
           " && ",
-          "ip link set lo up",
+          LOOPBACK,
           "ip link add br0 type bridge",
           "ip addr add 172.30.0.1/24 dev br0",
           "ip link add port0 type veth peer name far0",
           "ip link set far0 up",
           "ip link set port0 master br0 up",
-          "ip link set br0 up",
-          "echo " + STARTING + " >&2",
-          "exec \"$@\"");
+          "ip link set br0 up");
 
   private final Process holder;
 
@@ -39,8 +40,17 @@ public final class BenchNamespace implements AutoCloseable {
 
   /** Makes one that outlives the programs in it, and ends with this JVM at the latest. */
   public static BenchNamespace open() throws IOException {
+    return open(BRIDGE);
+  }
+
+  /** As {@link #open()}, but with nothing in it than loopback. */
+  public static BenchNamespace openBare() throws IOException {
+    return open(LOOPBACK);
+  }
+
+  private static BenchNamespace open(String setup) throws IOException {
     // It reads a pipe of ours, to which nobody writes.
-    Process holder = start(List.of("cat"));
+    Process holder = start(setup, List.of("cat"));
     BufferedReader messages = holder.errorReader(UTF_8);
     List<String> seen = new ArrayList<>();
     for (String line = messages.readLine(); line != null; line = messages.readLine()) {
@@ -65,6 +75,11 @@ public final class BenchNamespace implements AutoCloseable {
     return "/proc/" + holder.pid() + "/ns/net";
   }
 
+  /** A process that is in it from its beginning to its end, for programs that want a number. */
+  public long pid() {
+    return holder.pid();
+  }
+
   /** As {@link #start(List)}, but in this namespace. */
   public Process startInside(List<String> command) throws IOException {
     List<String> whole = new ArrayList<>();
@@ -81,8 +96,13 @@ public final class BenchNamespace implements AutoCloseable {
 
   /** The process is the program itself: every step before it ends in exec. */
   static Process start(List<String> command) throws IOException {
+    return start(BRIDGE, command);
+  }
+
+  private static Process start(String setup, List<String> command) throws IOException {
+    String script = setup + " && echo " + STARTING + " >&2 && exec \"$@\"";
     List<String> whole = new ArrayList<>();
-    whole.addAll(List.of("unshare", "--net", "--", "sh", "-c", SETUP, "sh"));
+    whole.addAll(List.of("unshare", "--net", "--", "sh", "-c", script, "sh"));
     whole.addAll(command);
     return new ProcessBuilder(whole).start();
   }

@@ -1,0 +1,56 @@
+package dev.sluice.bench.reach;
+
+import dev.sluice.bench.JavaRuntime;
+import dev.sluice.bench.Workbench;
+import java.io.IOException;
+import java.util.ArrayDeque;
+import java.util.Deque;
+
+/** Everybody of a round, there at the same time and taken away together. */
+final class Hosts implements AutoCloseable {
+  private interface Closing {
+    void close() throws IOException;
+  }
+
+  private final Deque<Closing> closings = new ArrayDeque<>();
+
+  /** A client, a host and a server more. */
+  Topology topology() throws IOException, InterruptedException {
+    Topology topology = Topology.open();
+    closings.push(topology::close);
+    return topology;
+  }
+
+  SluiceHost sluice(Topology topology, Workbench workbench, JavaRuntime runtime)
+      throws IOException {
+    SluiceHost sluice = SluiceHost.start(topology, workbench, runtime);
+    closings.push(sluice::close);
+    return sluice;
+  }
+
+  DockerProxies dockerProxies(Topology topology) {
+    DockerProxies proxies = new DockerProxies(topology);
+    closings.push(proxies::close);
+    return proxies;
+  }
+
+  /** Closes everything, the last first, whatever fails to. */
+  @Override
+  public void close() throws IOException {
+    IOException failure = null;
+    for (Closing closing : closings) {
+      try {
+        closing.close();
+      } catch (IOException e) {
+        if (failure == null) {
+          failure = e;
+        } else {
+          failure.addSuppressed(e);
+        }
+      }
+    }
+    if (failure != null) {
+      throw failure;
+    }
+  }
+}
