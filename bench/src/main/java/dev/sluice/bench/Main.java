@@ -67,6 +67,7 @@ public final class Main {
     int maximum = DEFAULT_MAXIMUM;
     int soakSeconds = 0;
     int soakRate = DEFAULT_SOAK_RATE;
+    boolean drawing = false;
     List<NamedBenchmark> chosen = new ArrayList<>();
     for (int i = 0; i < arguments.size(); i++) {
       String argument = arguments.get(i);
@@ -76,6 +77,7 @@ public final class Main {
         case "--soak" -> soakSeconds = number(argument, next(arguments, ++i), MAX_SOAK_SECONDS);
         case "--rate" -> soakRate = number(argument, next(arguments, ++i), MAX_SOAK_RATE);
         case "all" -> chosen.addAll(BENCHMARKS);
+        case "plots" -> drawing = true;
         default -> chosen.add(named(argument));
       }
     }
@@ -83,15 +85,20 @@ public final class Main {
       EventsSoak soak = new EventsSoak(soakSeconds, soakRate);
       chosen.replaceAll(benchmark -> benchmark instanceof EventsCost ? soak : benchmark);
     }
-    if (chosen.isEmpty()) {
+    if (chosen.isEmpty() && !drawing) {
       throw new IllegalArgumentException(
-          "name at least one benchmark: all, " + String.join(", ", names()));
+          "name at least one benchmark: all, "
+              + String.join(", ", names())
+              + "; or plots, to draw the last results again");
     }
 
     Workbench workbench =
         new Workbench(
             Path.of(System.getProperty("sluice.bench.home")), runtimes(), rounds, maximum);
     ResultStore results = new ResultStore(workbench.home().resolve("results"));
+    if (drawing) {
+      results.writeSummary();
+    }
     for (NamedBenchmark benchmark : chosen) {
       Environment before = Environment.here(workbench);
       System.out.printf(

@@ -1,5 +1,6 @@
 package dev.sluice.bench;
 
+import dev.sluice.bench.plot.Plots;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -7,6 +8,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Stream;
@@ -34,13 +36,14 @@ final class ResultStore {
         directory.resolve(result.name() + ".json"), json.writeValueAsString(result) + "\n");
   }
 
+  /** Writes README.md, and draws what it shows. */
   void writeSummary() throws IOException {
     StringBuilder page = new StringBuilder();
     page.append("# Last results\n\n");
     page.append("Written by `bench/run` from the JSON files beside it; do not edit. Each cell is");
     page.append(" the median of the\nruns, with the smallest and largest in brackets.\n");
     for (Result result : load()) {
-      append(page, result);
+      append(page, result, Plots.draw(result, directory));
     }
     Files.writeString(directory.resolve("README.md"), page.toString());
   }
@@ -55,7 +58,7 @@ final class ResultStore {
     }
   }
 
-  private static void append(StringBuilder page, Result result) {
+  private static void append(StringBuilder page, Result result, Map<String, String> plots) {
     Environment where = result.environment();
     page.append("\n## ").append(result.name()).append("\n\n").append(result.title()).append("\n\n");
     page.append("`").append(result.command()).append("`, ").append(result.takenAt());
@@ -65,6 +68,7 @@ final class ResultStore {
     page.append(where.nft()).append("; ");
     result.tools().forEach(tool -> page.append(tool).append("; "));
     page.append("load before: ").append(where.loadBefore()).append(".\n\n");
+    plots.forEach((name, title) -> page.append("![%s](%s.svg)\n\n".formatted(title, name)));
 
     Set<String> runtimes = new LinkedHashSet<>();
     Set<List<String>> rows = new LinkedHashSet<>();
@@ -95,11 +99,20 @@ final class ResultStore {
         .map(
             f ->
                 "**%s** (%s–%s)"
-                    .formatted(number(f.median()), number(f.minimum()), number(f.maximum())))
+                    .formatted(
+                        number(f.median(), f.unit()),
+                        number(f.minimum(), f.unit()),
+                        number(f.maximum(), f.unit())))
         .orElse("");
   }
 
-  private static String number(double value) {
-    return String.format(Locale.ROOT, value < 100 ? "%.1f" : "%,.0f", value);
+  private static String number(double value, String unit) {
+    String format = value >= 100 ? "%,.0f" : isRatio(value, unit) ? "%.2f" : "%.1f";
+    return String.format(Locale.ROOT, format, value);
+  }
+
+  /** Of which a hundredth matters. */
+  private static boolean isRatio(double value, String unit) {
+    return unit.equals("×") && value < 10;
   }
 }

@@ -22,6 +22,12 @@ public final class ProxyCost implements NamedBenchmark {
 
   public static final String DOCKER = "docker-proxy";
   public static final String TRANSLATED = "nftables";
+  public static final List<String> COLUMNS = List.of(SLUICE, DOCKER, TRANSLATED);
+
+  /** The rows of rates, and of memory. */
+  public static final String RATE = "rate";
+
+  public static final String MEMORY = "PSS";
 
   private static final int CARRIED_PORT = 8080;
   private static final int TRANSLATED_PORT = 8081;
@@ -152,16 +158,16 @@ public final class ProxyCost implements NamedBenchmark {
   private static void addFigures(Traffic traffic, Visits visits, Figures figures) {
     String subject = traffic.subject();
     Way docker = way(visits, DOCKER);
-    for (String label : List.of(SLUICE, DOCKER, TRANSLATED)) {
+    for (String label : COLUMNS) {
       Way way = way(visits, label);
       double rate = visits.median(way, Visits.Slot::perSecond);
       if (traffic.isBulk()) {
-        figures.add(subject, "rate", label, "Gbit/s", rate / BITS_PER_GIGABIT);
+        figures.add(subject, RATE, label, "Gbit/s", rate / BITS_PER_GIGABIT);
       } else {
-        figures.add(subject, "rate", label, "1/s", rate);
+        figures.add(subject, RATE, label, "1/s", rate);
       }
       if (!label.equals(DOCKER)) {
-        figures.add(subject, "rate ÷ docker-proxy's", label, "×", visits.ratio(way, docker));
+        figures.add(subject, RATE + " ÷ docker-proxy's", label, "×", visits.ratio(way, docker));
       }
       if (way.pid() == 0) {
         continue;
@@ -218,7 +224,7 @@ public final class ProxyCost implements NamedBenchmark {
   }
 
   private static void addMemory(Figures figures, String subject, String label, Memory memory) {
-    figures.add(subject, "PSS", label, "MB", memory.proportionalMegabytes());
+    figures.add(subject, MEMORY, label, "MB", memory.proportionalMegabytes());
     figures.add(subject, "RSS", label, "MB", memory.residentMegabytes());
   }
 }

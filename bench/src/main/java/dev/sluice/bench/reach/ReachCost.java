@@ -27,7 +27,9 @@ public final class ReachCost implements NamedBenchmark {
   /** The row of rates. */
   public static final String RATE = "connections";
 
-  static final String SLUICE = "Sluice";
+  /** The column of the agent as it is. */
+  public static final String SLUICE = "Sluice";
+
   private static final String WITHOUT_AGENT = "Sluice, agent killed";
   private static final int PLAIN_PORT = 80;
 

@@ -1,0 +1,5 @@
+/** What the pictures show. */
+@NullMarked
+package dev.sluice.bench.plot;
+
+import org.jspecify.annotations.NullMarked;
