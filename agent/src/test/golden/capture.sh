@@ -590,6 +590,33 @@ watch table-delete 'delete table inet other'
 watch set-add 'add set inet sluice more { type ipv4_addr; }; add element inet sluice more { 192.0.2.1 }'
 watch flush-ruleset 'flush ruleset'
 
+# What a traced packet meets: a rule that goes on, a jump, the return from it, a policy, a drop; with its connection.
+monitor_trace() {
+	wanted nftables/trace || return 0
+	nft_load <<<'table inet traced {
+	chain sent {
+		type filter hook output priority 0
+		ct state new udp dport 9 meta nftrace set 1
+		jump others
+		tcp dport 9 drop
+	}
+	chain others {
+		udp dport 9 return
+	}
+	chain got {
+		type filter hook input priority 0
+		udp dport 9 meta mark set 7 drop comment "nobody serves it"
+	}
+}'
+	monitor nftables/trace nft monitor trace
+	in_ns /usr/bin/python3 -c 'import socket
+socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"x", ("127.0.0.1", 9))
+socket.socket(socket.AF_INET6, socket.SOCK_DGRAM).sendto(b"x", ("::1", 9))'
+	monitored 'a datagram from 127.0.0.1 to port 9 of 127.0.0.1, and one from ::1 to port 9 of ::1'
+	nft_load <<<'flush ruleset'
+}
+monitor_trace
+
 # ============================================================================================== conntrack
 ip -n "$ns" link add eth0 type veth peer name eth0 netns "$peer"
 for line in "$ns 172.30.0.1/24 fd30::1/64" "$peer 172.30.0.2/24 fd30::2/64"; do

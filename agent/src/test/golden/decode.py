@@ -48,6 +48,8 @@ def enums():
 ENUMS = enums()
 # Of a newer kernel than the headers of Debian 12, and needed.
 ENUMS["nft_set_attributes"].setdefault(20, "NFTA_SET_COUNT")
+for number, what in enumerate(("ID", "DIRECTION", "STATUS", "STATE"), 18):
+    ENUMS["nft_trace_attributes"].setdefault(number, "NFTA_TRACE_CT_" + what)
 
 # ---------------------------------------------------------------------- which attribute holds what
 
@@ -73,6 +75,7 @@ NESTED = {
     "NFTA_DYNSET_EXPR": "nft_expr_attributes",
     "NFTA_DYNSET_EXPRESSIONS": EXPRESSIONS,
     "NFTA_DATA_VERDICT": "nft_verdict_attributes",
+    "NFTA_TRACE_VERDICT": "nft_verdict_attributes",
     "NFTA_IMMEDIATE_DATA": DATA,
     "NFTA_CMP_DATA": DATA,
     "NFTA_BITWISE_MASK": DATA,
@@ -119,6 +122,7 @@ NFT = {
     "GEN": "nft_gen_attributes",
     "OBJ": "nft_object_attributes",
     "FLOWTABLE": "nft_flowtable_attributes",
+    "NFT_MSG_TRACE": "nft_trace_attributes",
 }
 FLAGS = ((1, "REQUEST"), (2, "MULTI"), (4, "ACK"), (8, "ECHO"), (16, "DUMP_INTR"))
 

@@ -57,6 +57,9 @@ class ArchitectureTest {
           entry(
               "ruleset",
               "nftables nftables.expr nftables.text nftables.uapi netlink model net ffi"),
+          entry(
+              "ruleset.trace",
+              "nftables nftables.expr nftables.text nftables.uapi route netlink model net ffi"),
           // what is meant
           entry("flow", "conntrack model net"),
           entry("flow.export", "model net"),
@@ -67,8 +70,8 @@ class ArchitectureTest {
           entry("api", "publish network flow flow.export model net ffi"),
           entry(
               "daemon",
-              "api publish network network.names flow flow.export ruleset nftables nftables.uapi conntrack route"
-                  + " netlink sysctl config model net ffi"),
+              "api publish network network.names flow flow.export ruleset ruleset.trace nftables nftables.uapi"
+                  + " conntrack route netlink sysctl config model net ffi"),
           entry("cli", "cli.demo cli.run daemon api flow flow.export config model net"),
           entry("cli.demo", "api flow flow.export route netlink model net"),
           entry("cli.run", "api netlink net ffi"));

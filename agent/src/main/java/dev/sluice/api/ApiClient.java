@@ -17,6 +17,7 @@ import dev.sluice.model.Sandbox;
 import dev.sluice.model.SandboxName;
 import dev.sluice.model.SandboxRequest;
 import dev.sluice.model.SandboxRequest.Attachment;
+import dev.sluice.model.TraceQuestion;
 import dev.sluice.model.UpdateRequest;
 import java.io.BufferedReader;
 import java.io.IOException;
@@ -318,6 +319,24 @@ public final class ApiClient implements AutoCloseable {
    */
   public void events(FlowFilter filter, OptionalLong from, Predicate<String> onLine) {
     lines("/v1/events" + query(filter, from, Optional.empty()), onLine);
+  }
+
+  /**
+   * Follows packets, as lines of JSON, until the trace ends or {@code onLine} has enough.
+   *
+   * @param unpublished whether also to follow packets to a port that is not published
+   * @param onLine gets each line without its newline; false ends the trace
+   */
+  public void trace(TraceQuestion question, boolean unpublished, Predicate<String> onLine) {
+    StringJoiner query = new StringJoiner("&", "?", "");
+    query.add("port=" + question.port()).add("protocol=" + question.protocol());
+    question.from().ifPresent(from -> query.add("from=" + encode(from.toString())));
+    query
+        .add("rate=" + question.packetsPerSecond())
+        .add("count=" + question.packets())
+        .add("seconds=" + question.seconds())
+        .add("any=" + unpublished);
+    lines("/v1/trace" + query, onLine);
   }
 
   /**

@@ -110,6 +110,7 @@ final class ApiHandler implements HttpServerRequestHandler {
           .add("/v1/version", Map.of("GET", this::version))
           .add("/v1/doctor", Map.of("GET", this::doctor));
       new NetworkResources(services.networks(), services.publisher()).addTo(router);
+      new TraceResource(services.traces(), options, limits).addTo(router);
     }
   }
 

@@ -22,4 +22,5 @@ public record ApiServices(
     Supplier<Map<MappingId, Activity>> activity,
     Supplier<HostStatistics> statistics,
     Declarations declarations,
-    MetricsPage metrics) {}
+    MetricsPage metrics,
+    Traces traces) {}

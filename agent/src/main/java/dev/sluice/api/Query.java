@@ -13,6 +13,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.Set;
 import java.util.stream.Collectors;
@@ -85,6 +86,20 @@ final class Query {
           "parameter " + quote(name) + " must be a sequence number, not " + quote(value));
     }
     return OptionalLong.of(Long.parseLong(value));
+  }
+
+  /** A whole number up to nine digits long. */
+  OptionalInt number(String name) {
+    String value = parameters.get(name);
+    if (value == null) {
+      return OptionalInt.empty();
+    }
+    if (value.isEmpty()
+        || value.length() > 9
+        || !value.chars().allMatch(c -> c >= '0' && c <= '9')) {
+      throw malformed("parameter " + quote(name) + " must be a number, not " + quote(value));
+    }
+    return OptionalInt.of(Integer.parseInt(value));
   }
 
   /** A time, or "forever". */

@@ -123,6 +123,7 @@ public final class Main implements Runnable {
     commands.put("run", () -> RunCommand.commandLine(this));
     commands.put("flows", () -> new FlowsCommand(this));
     commands.put("events", () -> new EventsCommand(this));
+    commands.put("trace", () -> new TraceCommand(this));
     commands.put("top", () -> new TopCommand(this));
     commands.put("ruleset", () -> new RulesetCommand(this));
     commands.put("doctor", () -> new DoctorCommand(this));

@@ -45,6 +45,7 @@ import dev.sluice.ruleset.Ownership;
 import dev.sluice.ruleset.Repairs;
 import dev.sluice.ruleset.SluiceTable;
 import dev.sluice.ruleset.TableTakenException;
+import dev.sluice.ruleset.trace.Tracer;
 import dev.sluice.sysctl.ReservedLocalPorts;
 import dev.sluice.sysctl.Sysctl;
 import java.io.UncheckedIOException;
@@ -234,7 +235,8 @@ public final class Agent implements AutoCloseable {
                 index::ended,
                 events::statistics,
                 pressure::statistics,
-                () -> table.repairs().map(Repairs::count).orElse(0L)));
+                () -> table.repairs().map(Repairs::count).orElse(0L)),
+            new AgentTraces(keep(Tracer.ofThisNamespace()), publisher::published));
     keep(ApiServer.start(config.socket(), services, ApiOptions.DEFAULTS));
     config
         .eventsSocket()

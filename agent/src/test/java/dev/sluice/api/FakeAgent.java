@@ -120,6 +120,10 @@ public final class FakeAgent
   private @Nullable UpdateRequest lastUpdate;
   private @Nullable DrainTime lastDrain;
   private @Nullable Declaration lastDeclaration;
+  private volatile Traces traces =
+      (question, unpublished) -> {
+        throw new UnsupportedOperationException("no packets are followed here");
+      };
 
   public ApiServices services() {
     return new ApiServices(
@@ -133,7 +137,8 @@ public final class FakeAgent
         () -> activity,
         () -> statistics,
         this,
-        new FakeMetrics());
+        new FakeMetrics(),
+        traces);
   }
 
   /** Its networks and sandboxes. */

@@ -36,7 +36,12 @@ public record Verdict(int code, @Nullable String chain) {
     out.endNest();
   }
 
-  static Verdict read(AttributeCursor inside) {
+  /**
+   * Reads the content of NFTA_DATA_VERDICT, or of NFTA_TRACE_VERDICT.
+   *
+   * @throws dev.sluice.netlink.MalformedMessageException if it has no code
+   */
+  public static Verdict read(AttributeCursor inside) {
     Integer code = null;
     String chain = null;
     while (inside.next()) {

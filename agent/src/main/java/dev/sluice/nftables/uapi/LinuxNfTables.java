@@ -9,6 +9,12 @@ public final class LinuxNfTables {
   // linux/netfilter.h
   public static final int NF_DROP = 0;
   public static final int NF_ACCEPT = 1;
+  public static final int NF_STOLEN = 2;
+  public static final int NF_QUEUE = 3;
+
+  /** The part of a verdict that says what happens; above it stands the number of a queue. */
+  public static final int NF_VERDICT_MASK = 0xff;
+
   public static final int NFPROTO_UNSPEC = 0;
   public static final int NFPROTO_INET = 1;
   public static final int NFPROTO_IPV4 = 2;
@@ -638,6 +644,11 @@ public final class LinuxNfTables {
   public static final int NFTA_TRACE_NFPROTO = 15;
   public static final int NFTA_TRACE_POLICY = 16;
   public static final int NFTA_TRACE_PAD = 17;
+  // Since Linux 6.16. Not in Debian 12's headers.
+  public static final int NFTA_TRACE_CT_ID = 18;
+  public static final int NFTA_TRACE_CT_DIRECTION = 19;
+  public static final int NFTA_TRACE_CT_STATUS = 20;
+  public static final int NFTA_TRACE_CT_STATE = 21;
 
   // enum nft_trace_types
   public static final int NFT_TRACETYPE_POLICY = 1;

@@ -212,6 +212,10 @@ import static dev.sluice.nftables.uapi.LinuxNfTables.NFTA_TPROXY_FAMILY;
 import static dev.sluice.nftables.uapi.LinuxNfTables.NFTA_TPROXY_REG_ADDR;
 import static dev.sluice.nftables.uapi.LinuxNfTables.NFTA_TPROXY_REG_PORT;
 import static dev.sluice.nftables.uapi.LinuxNfTables.NFTA_TRACE_CHAIN;
+import static dev.sluice.nftables.uapi.LinuxNfTables.NFTA_TRACE_CT_DIRECTION;
+import static dev.sluice.nftables.uapi.LinuxNfTables.NFTA_TRACE_CT_ID;
+import static dev.sluice.nftables.uapi.LinuxNfTables.NFTA_TRACE_CT_STATE;
+import static dev.sluice.nftables.uapi.LinuxNfTables.NFTA_TRACE_CT_STATUS;
 import static dev.sluice.nftables.uapi.LinuxNfTables.NFTA_TRACE_ID;
 import static dev.sluice.nftables.uapi.LinuxNfTables.NFTA_TRACE_IIF;
 import static dev.sluice.nftables.uapi.LinuxNfTables.NFTA_TRACE_IIFTYPE;
@@ -416,6 +420,10 @@ public final class NftSchema implements MessageSchema {
           .u32be(NFTA_TRACE_MARK, "NFTA_TRACE_MARK")
           .u32be(NFTA_TRACE_NFPROTO, "NFTA_TRACE_NFPROTO")
           .u32be(NFTA_TRACE_POLICY, "NFTA_TRACE_POLICY")
+          .u32be(NFTA_TRACE_CT_ID, "NFTA_TRACE_CT_ID")
+          .add(NFTA_TRACE_CT_DIRECTION, "NFTA_TRACE_CT_DIRECTION", Shape.U8)
+          .u32be(NFTA_TRACE_CT_STATUS, "NFTA_TRACE_CT_STATUS")
+          .u32be(NFTA_TRACE_CT_STATE, "NFTA_TRACE_CT_STATE")
           .build();
 
   private static final AttributeSchema OBJECT =
