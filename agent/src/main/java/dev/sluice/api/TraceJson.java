@@ -89,9 +89,7 @@ public final class TraceJson {
     packet.tcpFlags().ifPresent(flags -> json.writeStringProperty("tcpFlags", flags));
     packet.in().ifPresent(in -> json.writeStringProperty("in", in));
     packet.connection().ifPresent(id -> json.writeNumberProperty("connection", id));
-    packet
-        .connectionState()
-        .ifPresent(state -> json.writeStringProperty("connectionState", state));
+    packet.connectionState().ifPresent(state -> json.writeStringProperty("connectionState", state));
     json.writeArrayPropertyStart("steps");
     packet.steps().forEach(step -> write(json, step));
     json.writeEndArray();
@@ -213,9 +211,7 @@ public final class TraceJson {
         header(line.object("header"), protocol),
         line.optional("tcpFlags"),
         line.optional("in"),
-        line.has("connection")
-            ? OptionalLong.of(line.number("connection"))
-            : OptionalLong.empty(),
+        line.has("connection") ? OptionalLong.of(line.number("connection")) : OptionalLong.empty(),
         line.optional("connectionState"),
         line.objects("steps").stream().map(step -> step(step, protocol)).toList(),
         end(line.object("end"), protocol));
@@ -231,14 +227,11 @@ public final class TraceJson {
     }
     return new AtChain(
         step.text("hook"),
-        step.has("priority")
-            ? OptionalInt.of((int) step.number("priority"))
-            : OptionalInt.empty(),
+        step.has("priority") ? OptionalInt.of((int) step.number("priority")) : OptionalInt.empty(),
         step.text("table"),
         step.text("chain"),
         step.objects("rules").stream()
-            .map(
-                rule -> new AtRule(rule.text("chain"), rule.text("rule"), rule.text("verdict")))
+            .map(rule -> new AtRule(rule.text("chain"), rule.text("rule"), rule.text("verdict")))
             .toList(),
         step.text("verdict"),
         step.flag("byPolicy"));
@@ -271,10 +264,7 @@ public final class TraceJson {
               (int) header.number("type"), (int) header.number("code"), (int) header.number("id"));
     }
     return new FlowTuple(
-        protocol,
-        IpAddress.parse(header.text("src")),
-        IpAddress.parse(header.text("dst")),
-        detail);
+        protocol, IpAddress.parse(header.text("src")), IpAddress.parse(header.text("dst")), detail);
   }
 
   private static int protocol(String name) {

@@ -40,10 +40,7 @@ final class TraceCommand implements Callable<Integer> {
       description = "The port of the host, and tcp (if not said), udp or sctp.")
   private String port = "";
 
-  @Option(
-      names = "--from",
-      paramLabel = "ADDRESS",
-      description = "Only packets from this address.")
+  @Option(names = "--from", paramLabel = "ADDRESS", description = "Only packets from this address.")
   private @Nullable String from;
 
   @Option(
@@ -58,10 +55,7 @@ final class TraceCommand implements Callable<Integer> {
       description = "So many packets each way a second at most (default: 10); others are counted.")
   private int rate = TraceQuestion.DEFAULT_PACKETS_PER_SECOND;
 
-  @Option(
-      names = "--for",
-      paramLabel = "SECONDS",
-      description = "End after so long (default: 60).")
+  @Option(names = "--for", paramLabel = "SECONDS", description = "End after so long (default: 60).")
   private int seconds = TraceQuestion.DEFAULT_SECONDS;
 
   @Option(names = "--any", description = "Even if the port is not published.")

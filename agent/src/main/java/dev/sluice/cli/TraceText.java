@@ -93,9 +93,7 @@ final class TraceText {
     String place =
         "%-11s %6s  %s"
             .formatted(
-                at.hook(),
-                at.priority().isPresent() ? at.priority().getAsInt() : "",
-                at.table());
+                at.hook(), at.priority().isPresent() ? at.priority().getAsInt() : "", at.table());
     for (AtRule rule : at.rules()) {
       lines.add(place + " " + rule.chain() + ": " + rule.rule() + said(rule));
     }

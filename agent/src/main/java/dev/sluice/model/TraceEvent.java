@@ -45,8 +45,7 @@ public sealed interface TraceEvent {
    * @param untold packets that had been followed, and were not told because the reader of this did
    *     not keep up
    */
-  record Ended(
-      Reason reason, String detail, long followed, long skipped, long lost, long untold)
+  record Ended(Reason reason, String detail, long followed, long skipped, long lost, long untold)
       implements TraceEvent {}
 
   /** Why it ended. */

@@ -45,7 +45,9 @@ public record TraceQuestion(
     Port.check(port);
     if (!protocol.hasPorts()) {
       throw new InvalidMappingException(
-          "packets are followed by their port, and " + protocol + " has none; give tcp, udp or sctp");
+          "packets are followed by their port, and "
+              + protocol
+              + " has none; give tcp, udp or sctp");
     }
     check("rate", packetsPerSecond, MOST_PACKETS_PER_SECOND);
     check("count", packets, MOST_PACKETS);

@@ -108,8 +108,8 @@ public record TracedPacket(
    * @param asItsConnection whether it is changed because the first packet of its connection was; no
    *     rule is asked for it then
    */
-  public record Translated(
-      String hook, FlowTuple before, FlowTuple after, boolean asItsConnection) implements Step {}
+  public record Translated(String hook, FlowTuple before, FlowTuple after, boolean asItsConnection)
+      implements Step {}
 
   /**
    * What became of it.
@@ -133,7 +133,8 @@ public record TracedPacket(
         case SENT -> "left by " + device.orElse("an unknown device") + " as " + header;
         case DELIVERED -> "was delivered to this host itself as " + header;
         case DROPPED -> "was dropped by " + culprit.map(Culprit::toString).orElse("a rule");
-        case TAKEN -> "was taken out and handled by " + culprit.map(Culprit::toString).orElse("a rule");
+        case TAKEN ->
+            "was taken out and handled by " + culprit.map(Culprit::toString).orElse("a rule");
         case VANISHED ->
             "was not seen again behind "
                 + hook

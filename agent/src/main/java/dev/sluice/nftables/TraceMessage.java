@@ -20,8 +20,9 @@ import java.util.OptionalLong;
  *
  * @param table where it happened
  * @param chain the chain the rule stands in, or the base chain whose policy it is
- * @param type NFT_TRACETYPE_RULE: a rule matched to its end; NFT_TRACETYPE_RETURN: a chain was left
- *     without a decision; NFT_TRACETYPE_POLICY: the base chain came to its end
+ * @param type NFT_TRACETYPE_RULE: a rule matched to its end, or the base chain did without one;
+ *     NFT_TRACETYPE_RETURN: the same on older kernels, where nothing was decided;
+ *     NFT_TRACETYPE_POLICY: the base chain's policy decided
  * @param ruleHandle the rule; empty for a policy, and for the end of a chain no rule of which
  *     decided
  * @param verdict what is done with the packet; of a policy its NF_ACCEPT or NF_DROP
@@ -89,8 +90,7 @@ public record TraceMessage(
         || message.subtype() != NFT_MSG_TRACE) {
       return Optional.empty();
     }
-    return Optional.of(
-        new Decoder().decode(message.headerU8(0), message.attributes(HEADER_BYTES)));
+    return Optional.of(new Decoder().decode(message.headerU8(0), message.attributes(HEADER_BYTES)));
   }
 
   private static final class Decoder {
@@ -134,8 +134,7 @@ public record TraceMessage(
           network.length() == 0
               ? Optional.empty()
               : Optional.of(
-                  new Packet(
-                      family, inIndex, inType, outIndex, outType, link, network, transport)),
+                  new Packet(family, inIndex, inType, outIndex, outType, link, network, transport)),
           tracked
               ? Optional.of(new Connection(connection, direction, status, state))
               : Optional.empty());

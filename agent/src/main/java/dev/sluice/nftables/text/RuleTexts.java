@@ -24,13 +24,15 @@ public final class RuleTexts {
   private RuleTexts(List<Rule> all, List<ElementSet> sets, Map<String, List<SetElement>> elements) {
     all.forEach(rule -> rules.put(rule.handle(), rule));
     anonymous = elements;
-    for (ElementSet set : sets) {
-      try {
-        this.sets.put(set.name(), SetText.of(set));
-      } catch (InexpressibleException e) {
-        // A rule that uses it says so, in its own text.
-        continue;
-      }
+    sets.forEach(set -> text(set).ifPresent(text -> this.sets.put(set.name(), text)));
+  }
+
+  /** Empty if it has no words: a rule that uses it says so, in its own text. */
+  private static Optional<SetText> text(ElementSet set) {
+    try {
+      return Optional.of(SetText.of(set));
+    } catch (InexpressibleException e) {
+      return Optional.empty();
     }
   }
 

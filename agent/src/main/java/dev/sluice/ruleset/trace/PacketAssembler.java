@@ -119,7 +119,9 @@ final class PacketAssembler {
     open.put(message.id(), new Open(asks ? Way.QUESTION : Way.ANSWER, clock.instant()));
   }
 
-  /** In the marking chain itself, or on the way to it where the bit is set already, as behind lo. */
+  /**
+   * In the marking chain itself, or on the way to it where the bit is set already, as behind lo.
+   */
   private static boolean isMark(TraceMessage message) {
     String target = message.verdict().chain();
     return message.chain().equals(TraceTable.QUESTION)

@@ -59,8 +59,7 @@ final class PacketTeller {
    * @param deviceName the name of the device with an index
    * @return empty if it is no IP packet
    */
-  static Optional<TracedPacket> tell(
-      Trail trail, RuleBook book, IntFunction<String> deviceName) {
+  static Optional<TracedPacket> tell(Trail trail, RuleBook book, IntFunction<String> deviceName) {
     return new PacketTeller(trail, book, deviceName).tell();
   }
 
@@ -112,8 +111,7 @@ final class PacketTeller {
     Optional<FlowTuple> now = Headers.tuple(packet);
     if (now.isPresent()) {
       if (header != null && !header.equals(now.get())) {
-        steps.add(
-            new Translated(translates ? before : hook, header, now.get(), !translates));
+        steps.add(new Translated(translates ? before : hook, header, now.get(), !translates));
       }
       header = now.get();
     }
@@ -194,8 +192,7 @@ final class PacketTeller {
     }
     if (culprit.isPresent()) {
       boolean taken = last.verdict().code() == NF_STOLEN;
-      return new End(
-          taken ? Outcome.TAKEN : Outcome.DROPPED, hook, as, Optional.empty(), culprit);
+      return new End(taken ? Outcome.TAKEN : Outcome.DROPPED, hook, as, Optional.empty(), culprit);
     }
     return last.chain().equals(TraceTable.POSTROUTING_LAST)
         ? new End(Outcome.SENT, hook, as, out, Optional.empty())

@@ -58,7 +58,11 @@ public final class RunningTrace implements AutoCloseable {
   private long untold;
 
   private RunningTrace(
-      TraceQuestion question, Nftables nftables, TraceMonitor monitor, Rtnetlink links, Clock clock) {
+      TraceQuestion question,
+      Nftables nftables,
+      TraceMonitor monitor,
+      Rtnetlink links,
+      Clock clock) {
     this.question = question;
     this.nftables = nftables;
     this.monitor = monitor;

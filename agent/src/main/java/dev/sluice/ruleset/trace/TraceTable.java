@@ -37,9 +37,9 @@ import java.util.List;
  * The table that picks out the packets to follow. Its owner is a socket, and it does not persist:
  * however the agent ends, the table ends with it.
  *
- * <p>Questions are found before everybody else looks at them, answers behind connection tracking, by
- * the connection's first source, which the questions put into a set. At the end of each hook stands
- * an empty chain, for the kernel to tell there what a packet looks like by then.
+ * <p>Questions are found before everybody else looks at them, answers behind connection tracking,
+ * by the connection's first source, which the questions put into a set. At the end of each hook
+ * stands an empty chain, for the kernel to tell there what a packet looks like by then.
  */
 final class TraceTable {
   static final TableId ID = TableId.inet("sluice-trace");
@@ -74,8 +74,7 @@ final class TraceTable {
           NFPROTO_UNSPEC,
           register -> Payload.load(NFT_PAYLOAD_TRANSPORT_HEADER, 0, 2, register));
   private static final Field CT_DIRECTION =
-      new Field(
-          "ct direction", 1, NFPROTO_UNSPEC, register -> Ct.load(NFT_CT_DIRECTION, register));
+      new Field("ct direction", 1, NFPROTO_UNSPEC, register -> Ct.load(NFT_CT_DIRECTION, register));
   private static final Field CT_PROTOCOL =
       new Field("ct protocol", 1, NFPROTO_UNSPEC, register -> Ct.load(NFT_CT_PROTOCOL, register));
   private static final Field CT_ASKED_PORT =
@@ -86,27 +85,25 @@ final class TraceTable {
           register -> Ct.original(NFT_CT_PROTO_DST, register));
 
   /** What differs between the families. */
-  private enum PerFamily {
-    V4(NFPROTO_IPV4, "asked4", SetType.of(IPV4_ADDR, INET_SERVICE), 4, NFT_CT_SRC_IP),
-    V6(NFPROTO_IPV6, "asked6", SetType.of(IPV6_ADDR, INET_SERVICE), 16, NFT_CT_SRC_IP6);
-
-    private final int nfproto;
-    private final String asked;
-    private final SetType source;
-    private final int addressBytes;
-    private final int askerKey;
-
-    PerFamily(int nfproto, String asked, SetType source, int addressBytes, int askerKey) {
-      this.nfproto = nfproto;
-      this.asked = asked;
-      this.source = source;
-      this.addressBytes = addressBytes;
-      this.askerKey = askerKey;
-    }
-
-    Field saddr() {
-      return this == V4 ? Field.IP_SADDR : Field.IP6_SADDR;
-    }
+  private record PerFamily(
+      int nfproto, Field saddr, int addressBytes, int askerKey, String asked, SetType source) {
+    private static final PerFamily V4 =
+        new PerFamily(
+            NFPROTO_IPV4,
+            Field.IP_SADDR,
+            4,
+            NFT_CT_SRC_IP,
+            "asked4",
+            SetType.of(IPV4_ADDR, INET_SERVICE));
+    private static final PerFamily V6 =
+        new PerFamily(
+            NFPROTO_IPV6,
+            Field.IP6_SADDR,
+            16,
+            NFT_CT_SRC_IP6,
+            "asked6",
+            SetType.of(IPV6_ADDR, INET_SERVICE));
+    private static final List<PerFamily> BOTH = List.of(V4, V6);
   }
 
   private TraceTable() {}
@@ -114,11 +111,9 @@ final class TraceTable {
   /** The transaction that makes it; EEXIST if it is there. */
   static Batch creation(TraceQuestion question) {
     Batch batch = new Batch().create(Table.of(ID).withFlags(NFT_TABLE_F_OWNER));
-    for (PerFamily of : PerFamily.values()) {
+    for (PerFamily of : PerFamily.BOTH) {
       batch.add(
-          ElementSet.set(ID, of.asked, of.source)
-              .asDynamic(MOST_ASKED)
-              .withTimeout(ASKED_MILLIS));
+          ElementSet.set(ID, of.asked, of.source).asDynamic(MOST_ASKED).withTimeout(ASKED_MILLIS));
     }
     List<Chain> chains = new ArrayList<>();
     chains.add(Chain.regular(ID, QUESTION));
@@ -135,12 +130,12 @@ final class TraceTable {
     chains.forEach(batch::add);
     for (String hook : List.of("prerouting", "output")) {
       batch.add(asks(rule(hook + "_first"), question).goTo(QUESTION));
-      for (PerFamily of : PerFamily.values()) {
+      for (PerFamily of : PerFamily.BOTH) {
         batch.add(answers(rule(hook + "_answers"), question, of).goTo(ANSWER));
       }
     }
     mark(batch, QUESTION, question.packetsPerSecond());
-    for (PerFamily of : PerFamily.values()) {
+    for (PerFamily of : PerFamily.BOTH) {
       batch.add(
           rule(QUESTION)
               .match(Field.NFPROTO, of.nfproto)

@@ -4,8 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sluice.model.FlowTuple;
-import dev.sluice.model.MappingOptions;
 import dev.sluice.model.MappingName;
+import dev.sluice.model.MappingOptions;
 import dev.sluice.model.Owner;
 import dev.sluice.model.PortSpec;
 import dev.sluice.model.PublishRequest;
@@ -124,17 +124,13 @@ class TraceIT {
     return packet -> packet.way() == way && packet.tcpFlags().equals(Optional.of(flags));
   }
 
-  private static Predicate<TracedPacket> lastAnswer() {
-    return packet -> packet.way() == Way.ANSWER && packet.tcpFlags().orElse("").contains("fin");
+  private static boolean isLastAnswer(TracedPacket packet) {
+    return packet.way() == Way.ANSWER && packet.tcpFlags().orElse("").contains("fin");
   }
 
   private static FlowTuple tcp(String source, int sourcePort, String destination, int port) {
     return FlowTuple.of(
-        Protocol.TCP,
-        IpAddress.parse(source),
-        sourcePort,
-        IpAddress.parse(destination),
-        port);
+        Protocol.TCP, IpAddress.parse(source), sourcePort, IpAddress.parse(destination), port);
   }
 
   private static List<AtChain> chains(TracedPacket packet, String hook) {
@@ -165,8 +161,9 @@ class TraceIT {
     List<TraceEvent> told =
         follow(
             question(Protocol.TCP, 8080),
-            () -> assertThat(lab.client().traffic().tcp(Lab.HOST, 8080).server()).isEqualTo("c1:80"),
-            packet(lastAnswer()));
+            () ->
+                assertThat(lab.client().traffic().tcp(Lab.HOST, 8080).server()).isEqualTo("c1:80"),
+            packet(TraceIT::isLastAnswer));
 
     assertThat(told.get(0)).isInstanceOf(TraceEvent.Started.class);
     TracedPacket syn = first(told, flags(Way.QUESTION, "syn"));
@@ -226,7 +223,7 @@ class TraceIT {
             question(Protocol.TCP, 8080),
             () ->
                 assertThat(lab.client().traffic().tcp(Lab.HOST6, 8080).server()).isEqualTo("c1:80"),
-            packet(lastAnswer()));
+            packet(TraceIT::isLastAnswer));
     TracedPacket syn = first(told, flags(Way.QUESTION, "syn"));
     int port = syn.header().sourcePort().orElseThrow();
     assertThat(syn.end().header()).isEqualTo(tcp(Lab.CLIENT6, port, Lab.C1_6, 80));
@@ -240,8 +237,9 @@ class TraceIT {
     List<TraceEvent> told =
         follow(
             question(Protocol.TCP, 8080),
-            () -> assertThat(lab.host().traffic().tcp("127.0.0.1", 8080).server()).isEqualTo("c1:80"),
-            packet(lastAnswer()));
+            () ->
+                assertThat(lab.host().traffic().tcp("127.0.0.1", 8080).server()).isEqualTo("c1:80"),
+            packet(TraceIT::isLastAnswer));
     TracedPacket syn = first(told, flags(Way.QUESTION, "syn"));
     assertThat(syn.in()).isEmpty();
     assertThat(translations(syn)).hasSize(2);
@@ -263,8 +261,9 @@ class TraceIT {
             () ->
                 assertThat(lab.client().traffic().tcp(Lab.HOST, 5000).server())
                     .isEqualTo("hostsvc:5000"),
-            packet(lastAnswer()));
-    assertThat(first(told, flags(Way.QUESTION, "syn")).end().outcome()).isEqualTo(Outcome.DELIVERED);
+            packet(TraceIT::isLastAnswer));
+    assertThat(first(told, flags(Way.QUESTION, "syn")).end().outcome())
+        .isEqualTo(Outcome.DELIVERED);
   }
 
   /** Fails if a drop is blamed on another chain, or the text of a foreign rule is not read. */
@@ -299,7 +298,8 @@ class TraceIT {
   /** Fails if a policy is told as a rule. */
   @Test
   void aPolicyThatDropsIsNamed() {
-    nft.apply("table ip foreign { chain input { type filter hook input priority 0; policy drop; }; }");
+    nft.apply(
+        "table ip foreign { chain input { type filter hook input priority 0; policy drop; }; }");
     try {
       List<TraceEvent> told =
           follow(
@@ -370,35 +370,32 @@ class TraceIT {
               lab.client().traffic().tcpFrom(Lab.CLIENT, Lab.HOST, 8080);
               lab.client().traffic().tcpFrom(Lab.CLIENT_2, Lab.HOST, 8080);
             },
-            packet(lastAnswer()));
+            packet(TraceIT::isLastAnswer));
     assertThat(packets(told))
         .isNotEmpty()
         .allSatisfy(
             packet ->
-                assertThat(packet.toString()).contains(Lab.CLIENT_2).doesNotContain(Lab.CLIENT + ":"));
+                assertThat(packet.toString())
+                    .contains(Lab.CLIENT_2)
+                    .doesNotContain(Lab.CLIENT + ":"));
   }
 
   /** Fails if the rate does not bind, or what is beyond it is not said. */
   @Test
   void packetsBeyondTheRateAreCountedAndNotFollowed() {
     String datagram =
-        "IP(src='%s',dst='%s')/UDP(sport=4001,dport=5353)"
-            .formatted(Lab.CLIENT, Lab.HOST);
+        "IP(src='%s',dst='%s')/UDP(sport=4001,dport=5353)".formatted(Lab.CLIENT, Lab.HOST);
     TraceQuestion slow = new TraceQuestion(Protocol.UDP, 5353, Optional.empty(), 10, 1_000, 3);
     long startNanos = System.nanoTime();
     List<TraceEvent> told =
         follow(
             slow,
-            () ->
-                lab.client()
-                    .traffic()
-                    .inject("eth0", lab.host().mac("out0"), 1_000, datagram),
+            () -> lab.client().traffic().inject("eth0", lab.host().mac("out0"), 1_000, datagram),
             event -> event instanceof TraceEvent.Ended);
     double seconds = (System.nanoTime() - startNanos) / 1e9;
     TraceEvent.Ended end = (TraceEvent.Ended) told.get(told.size() - 1);
     assertThat(end.reason()).isEqualTo(TraceEvent.Reason.TIME);
-    long questions =
-        packets(told).stream().filter(packet -> packet.way() == Way.QUESTION).count();
+    long questions = packets(told).stream().filter(packet -> packet.way() == Way.QUESTION).count();
     // A bucket of ten to begin with, and ten a second.
     assertThat(questions).isBetween(10L, 10 + (long) Math.ceil(10 * seconds));
     long said =
@@ -477,7 +474,7 @@ class TraceIT {
               monitorIsListening();
               lab.client().traffic().tcp(Lab.HOST, 8080);
             },
-            packet(lastAnswer()));
+            packet(TraceIT::isLastAnswer));
     TracedPacket syn = first(told, flags(Way.QUESTION, "syn"));
     monitor.awaitLine("sluice-trace postrouting_last policy accept", Duration.ofSeconds(10));
     monitor.stop();
