@@ -402,6 +402,16 @@ $(cat reference.nft)"
 number=0
 chain=""
 declare -A seen=()
+# nft 1.0.6 does not recognise the type of the slots' maps once they have been to the kernel and back.
+slots_in_scratch() {
+	if [[ $line =~ @(slots_[a-z]*[46]) ]]; then
+		table=scratch
+		setup="add table inet scratch
+add $(grep -o "map ${BASH_REMATCH[1]} .*" reference.nft | sed "s/map /map inet scratch /")
+add chain inet scratch $chain { type nat hook prerouting priority dstnat; }
+"
+	fi
+}
 while IFS= read -r line; do
 	line=${line%%#*}
 	line=$(sed -E 's/^[ \t]+//; s/[ \t]+$//; s/[ \t]+/ /g' <<<"$line")
@@ -409,7 +419,11 @@ while IFS= read -r line; do
 	'chain '*'{ }') ;;
 	'chain '*';'*'}')
 		chain=$(cut -d' ' -f2 <<<"$line")
-		batch "reference-rule-$chain-1" "add rule inet sluice $chain $(sed 's/.*{ *//; s/; *}.*//' <<<"$line")"
+		setup=""
+		table=sluice
+		slots_in_scratch
+		batch "reference-rule-$chain-1" "${setup}add rule inet $table $chain $(sed 's/.*{ *//; s/; *}.*//' <<<"$line")"
+		[ -z "$setup" ] || in_ns nft "add table inet scratch; delete table inet scratch"
 		chain=""
 		;;
 	'chain '*) chain=$(cut -d' ' -f2 <<<"$line") number=0 ;;
@@ -427,14 +441,7 @@ while IFS= read -r line; do
 		seen[$line]=1
 		setup=""
 		table=sluice
-		if [[ $line =~ numgen.*@(spread.) ]]; then
-			# nft 1.0.6 does not recognise this map's type once it has been to the kernel and back.
-			table=scratch
-			setup="add table inet scratch
-add $(grep -o "map ${BASH_REMATCH[1]} .*" reference.nft | sed "s/map /map inet scratch /")
-add chain inet scratch $chain { type nat hook prerouting priority dstnat; }
-"
-		fi
+		slots_in_scratch
 		batch "reference-rule-$chain-$number" "${setup}add rule inet $table $chain $line"
 		[ -z "$setup" ] || in_ns nft "add table inet scratch; delete table inet scratch"
 		;;
@@ -459,7 +466,8 @@ add element inet sluice guarded_any4 { tcp . 8100 : jump guard_any4 }
 add element inet sluice restricted_any4 { tcp . 8100 }
 add element inet sluice allow_any4 { tcp . 8100 . 198.18.0.2/31, tcp . 8100 . 172.16.0.0/12 }
 add element inet sluice limited_any4 { tcp . 8101 ct count over 3 }
-add element inet sluice spread4 { tcp . 9000 . 0 : 172.30.0.2 . 80 }
+add element inet sluice steered_any4 { tcp . 9000 : goto spread_turn_4_0_any4 }
+add element inet sluice slots_any4 { tcp . 9000 . 0 : 172.30.0.2 . 80 }
 END
 dump() { input='' capture "nftables/dump-$1" "exchange:$2" nft "${@:3}"; }
 dump generation NFT_MSG_GETGEN list tables
@@ -470,7 +478,7 @@ dump sets NFT_MSG_GETSET list sets
 for set in bridges intra home4 restricted_any4 allow_any4 limited_any4; do
 	dump "elements-$set" NFT_MSG_GETSETELEM list set inet sluice $set
 done
-for map in any4 any6 exact4 range4_tcp inbound egress4 source4 guarded_any4 spread4; do
+for map in any4 any6 exact4 range4_tcp inbound egress4 source4 guarded_any4 steered_any4 slots_any4; do
 	dump "elements-$map" NFT_MSG_GETSETELEM list map inet sluice $map
 done
 input='' capture nftables/get-element exchange:NFT_MSG_GETSETELEM nft 'get element inet sluice any4 { tcp . 8080 }'

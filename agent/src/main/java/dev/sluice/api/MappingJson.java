@@ -1,5 +1,8 @@
 package dev.sluice.api;
 
+import dev.sluice.model.Backend;
+import dev.sluice.model.Backends;
+import dev.sluice.model.Balance;
 import dev.sluice.model.FlowCounters;
 import dev.sluice.model.Mapping;
 import dev.sluice.model.MappingCounters;
@@ -64,6 +67,13 @@ final class MappingJson {
     json.writeStringProperty("targetAddress", mapping.targetAddress().toString());
     json.writeStringProperty("targetPorts", mapping.targetPorts().toString());
     mapping.sandbox().ifPresent(name -> json.writeStringProperty("sandbox", name.text()));
+    if (!mapping.backends().isSingle()) {
+      json.writeStringProperty("balance", mapping.backends().balance().toString());
+      writeBackends(json, mapping.backends(), counters);
+    }
+    if (mapping.isRelayed()) {
+      json.writeBooleanProperty("relayed", true);
+    }
     json.writeStringProperty("createdAt", mapping.createdAt().toString());
     OptionsJson.write(json, mapping.options());
     counters.ifPresent(
@@ -75,6 +85,23 @@ final class MappingJson {
         });
     json.writeStringProperty("text", mapping.hostText());
     json.writeEndObject();
+  }
+
+  private static void writeBackends(
+      JsonGenerator json, Backends backends, Optional<MappingCounters> counters) {
+    json.writeArrayPropertyStart("backends");
+    for (Backend backend : backends.all()) {
+      json.writeStartObject();
+      json.writeStringProperty("address", backend.address().toString());
+      backend.sandbox().ifPresent(name -> json.writeStringProperty("sandbox", name.text()));
+      json.writeNumberProperty("weight", backend.weight());
+      counters.ifPresent(
+          counted ->
+              json.writeNumberProperty(
+                  "connections", counted.byBackend().getOrDefault(backend.address(), 0L)));
+      json.writeEndObject();
+    }
+    json.writeEndArray();
   }
 
   private static void write(JsonGenerator json, Traffic traffic) {
@@ -119,12 +146,18 @@ final class MappingJson {
   private static PublishedMapping readOne(JsonParser json) {
     Map<String, String> members = new HashMap<>();
     List<Prefix> sources = new ArrayList<>();
+    List<Backend> backends = new ArrayList<>();
+    Map<IpAddress, Long> byBackend = new HashMap<>();
     for (String name = json.nextName(); name != null; name = json.nextName()) {
       if (json.nextToken().isScalarValue()) {
         members.put(name, json.getString());
       } else if (name.equals("allowedSources")) {
         while (json.nextToken() == JsonToken.VALUE_STRING) {
           sources.add(Prefix.parse(json.getString()));
+        }
+      } else if (name.equals("backends")) {
+        while (json.nextToken() == JsonToken.START_OBJECT) {
+          readBackend(json, backends, byBackend);
         }
       } else {
         json.skipChildren();
@@ -136,20 +169,33 @@ final class MappingJson {
             sources,
             limit == null ? OptionalInt.empty() : OptionalInt.of(Integer.parseInt(limit)),
             Optional.ofNullable(members.get("sourceRate")).map(SourceRate::parse),
-            "true".equals(members.get("synProxy")));
+            "true".equals(members.get("synProxy")),
+            members.containsKey("proxyProtocolPort")
+                ? OptionalInt.of(Integer.parseInt(member(members, "proxyProtocolPort")))
+                : OptionalInt.empty());
+    if (backends.isEmpty()) {
+      backends.add(
+          new Backend(
+              IpAddress.parse(member(members, "targetAddress")),
+              Optional.ofNullable(members.get("sandbox")).map(SandboxName::new),
+              1));
+    }
+    IpAddress hostAddress = IpAddress.parse(member(members, "hostAddress"));
     Mapping mapping =
         new Mapping(
             MappingId.parse(member(members, "id")),
             Optional.ofNullable(members.get("name")).map(MappingName::new),
             Owner.parse(member(members, "owner")),
             Protocol.parse(member(members, "protocol")),
-            Optional.of(IpAddress.parse(member(members, "hostAddress"))),
+            hostAddress.family(),
+            Optional.of(hostAddress),
             PortRange.parse(member(members, "hostPorts")),
-            IpAddress.parse(member(members, "targetAddress")),
+            new Backends(
+                backends,
+                Balance.parse(members.getOrDefault("balance", Balance.ROUND_ROBIN.toString()))),
             PortRange.parse(member(members, "targetPorts")),
             Instant.parse(member(members, "createdAt")),
-            options,
-            Optional.ofNullable(members.get("sandbox")).map(SandboxName::new));
+            options);
     return new PublishedMapping(
         mapping,
         new MappingCounters(
@@ -158,7 +204,29 @@ final class MappingJson {
             members.containsKey("open")
                 ? OptionalLong.of(number(members, "open"))
                 : OptionalLong.empty(),
-            Optional.ofNullable(members.get("lastSeen")).map(Instant::parse)));
+            Optional.ofNullable(members.get("lastSeen")).map(Instant::parse),
+            byBackend));
+  }
+
+  private static void readBackend(
+      JsonParser json, List<Backend> backends, Map<IpAddress, Long> connections) {
+    Map<String, String> members = new HashMap<>();
+    for (String name = json.nextName(); name != null; name = json.nextName()) {
+      if (json.nextToken().isScalarValue()) {
+        members.put(name, json.getString());
+      } else {
+        json.skipChildren();
+      }
+    }
+    IpAddress address = IpAddress.parse(member(members, "address"));
+    backends.add(
+        new Backend(
+            address,
+            Optional.ofNullable(members.get("sandbox")).map(SandboxName::new),
+            Integer.parseInt(members.getOrDefault("weight", "1"))));
+    if (members.containsKey("connections")) {
+      connections.put(address, number(members, "connections"));
+    }
   }
 
   private static Optional<Traffic> readTraffic(Map<String, String> members) {

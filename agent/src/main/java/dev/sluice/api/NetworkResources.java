@@ -121,7 +121,7 @@ final class NetworkResources {
     List<Mapping> published =
         publisher.published().stream()
             .map(PublishedMapping::mapping)
-            .filter(one -> one.sandbox().equals(Optional.of(name)))
+            .filter(one -> one.backends().has(name))
             .toList();
     exchange.answer(200, json -> SandboxJson.write(json, found, Optional.of(published)));
   }

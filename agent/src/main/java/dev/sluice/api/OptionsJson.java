@@ -23,6 +23,9 @@ final class OptionsJson {
     if (options.synProxy()) {
       json.writeBooleanProperty("synProxy", true);
     }
+    options
+        .proxyProtocolPort()
+        .ifPresent(port -> json.writeNumberProperty("proxyProtocolPort", port));
   }
 
   static void writeSources(JsonGenerator json, List<Prefix> sources) {
@@ -49,11 +52,18 @@ final class OptionsJson {
               rate.ifPresentOrElse(r -> json.writeString(r.toString()), json::writeNull);
             });
     change.synProxy().ifPresent(wanted -> json.writeBooleanProperty("synProxy", wanted));
+    change
+        .proxyProtocolPort()
+        .ifPresent(
+            port -> {
+              json.writeName("proxyProtocolPort");
+              port.ifPresentOrElse(json::writeNumber, json::writeNull);
+            });
   }
 
   /**
    * Reads one of {@code allowedSources}, {@code maxConnections}, {@code sourceRate}, {@code
-   * synProxy}; null: none.
+   * synProxy}, {@code proxyProtocolPort}; null: none.
    */
   static OptionsChange read(JsonBody json, String member, OptionsChange change) {
     return switch (member) {
@@ -72,6 +82,9 @@ final class OptionsJson {
                   ? Optional.empty()
                   : Optional.of(SourceRate.parse(json.string(member))));
       case "synProxy" -> change.withSynProxy(!json.isNull() && json.bool(member));
+      case "proxyProtocolPort" ->
+          change.withProxyProtocolPort(
+              json.isNull() ? OptionalInt.empty() : OptionalInt.of(json.integer(member)));
       default -> throw new IllegalArgumentException("member=" + member);
     };
   }

@@ -31,7 +31,7 @@ final class PublishBody {
     write(
         json,
         request.ports().stream().map(PortSpec::text).toList(),
-        () -> TargetJson.write(json, request.targets(), request.sandbox()),
+        () -> TargetJson.write(json, request.to()),
         request.name().map(MappingName::text),
         request.options());
   }
@@ -79,15 +79,16 @@ final class PublishBody {
     for (String member = json.nextMember(); member != null; member = json.nextMember()) {
       switch (member) {
         case "ports" -> ports = json.array(member, "[\"8080:80\"]", MAX_PORTS, PortSpec::parse);
-        case "target", "targets" -> target.read(json, member);
+        case "target", "targets", "balance" -> target.read(json, member);
         case "name" -> name = Optional.of(new MappingName(json.string(member)));
-        case "allowedSources", "maxConnections", "sourceRate", "synProxy" ->
+        case "allowedSources", "maxConnections", "sourceRate", "synProxy", "proxyProtocolPort" ->
             options = OptionsJson.read(json, member, options);
         default ->
             throw json.unknown(
                 member,
-                "\"ports\", \"target\", \"targets\", \"name\", \"allowedSources\","
-                    + " \"maxConnections\", \"sourceRate\" and \"synProxy\"");
+                "\"ports\", \"target\", \"targets\", \"balance\", \"name\", \"allowedSources\","
+                    + " \"maxConnections\", \"sourceRate\", \"synProxy\" and"
+                    + " \"proxyProtocolPort\"");
       }
     }
     if (ports.isEmpty()) {
@@ -100,11 +101,6 @@ final class PublishBody {
           "\"target\" is missing; give the address of the container, or the name of a sandbox");
     }
     return new PublishRequest(
-        ports,
-        destination.addresses(),
-        destination.sandbox(),
-        name,
-        owner,
-        options.applyTo(MappingOptions.NONE));
+        ports, destination, name, owner, options.applyTo(MappingOptions.NONE));
   }
 }

@@ -23,7 +23,9 @@ final class UpdateBody {
         json -> {
           json.writeStartObject();
           request.name().ifPresent(name -> json.writeStringProperty("name", name.text()));
-          TargetJson.write(json, request.targets(), request.sandbox());
+          TargetJson.write(json, request.to());
+          writeBackends(json, "addTargets", request.backends().add());
+          writeBackends(json, "removeTargets", request.backends().remove());
           OptionsJson.write(json, request.options());
           writePorts(json, "add", request.add());
           writePorts(json, "remove", request.remove());
@@ -32,6 +34,13 @@ final class UpdateBody {
           }
           json.writeEndObject();
         });
+  }
+
+  private static void writeBackends(JsonGenerator json, String member, Destination backends) {
+    if (!backends.isNone()) {
+      SandboxJson.writeTexts(
+          json, member, backends.all().stream().map(Destination.Aim::text).toList());
+    }
   }
 
   private static void writePorts(JsonGenerator json, String member, List<PortSpec> ports) {
@@ -54,6 +63,8 @@ final class UpdateBody {
   private static UpdateRequest readObject(JsonBody json, String nameOrId) {
     Optional<MappingName> name = Optional.empty();
     TargetJson target = new TargetJson();
+    Destination addTargets = Destination.NONE;
+    Destination removeTargets = Destination.NONE;
     OptionsChange options = OptionsChange.NONE;
     List<PortSpec> add = List.of();
     List<PortSpec> remove = List.of();
@@ -61,17 +72,21 @@ final class UpdateBody {
     for (String member = json.nextMember(); member != null; member = json.nextMember()) {
       switch (member) {
         case "name" -> name = Optional.of(new MappingName(json.string(member)));
-        case "target", "targets" -> target.read(json, member);
+        case "target", "targets", "balance" -> target.read(json, member);
+        case "addTargets" -> addTargets = TargetJson.array(json, member);
+        case "removeTargets" -> removeTargets = TargetJson.array(json, member);
         case "add" -> add = ports(json, member);
         case "remove" -> remove = ports(json, member);
         case "cut" -> cut = json.bool(member);
-        case "allowedSources", "maxConnections", "sourceRate", "synProxy" ->
+        case "allowedSources", "maxConnections", "sourceRate", "synProxy", "proxyProtocolPort" ->
             options = OptionsJson.read(json, member, options);
         default ->
             throw json.unknown(
                 member,
-                "\"name\", \"target\", \"targets\", \"allowedSources\", \"maxConnections\","
-                    + " \"sourceRate\", \"synProxy\", \"add\", \"remove\" and \"cut\"");
+                "\"name\", \"target\", \"targets\", \"balance\", \"addTargets\","
+                    + " \"removeTargets\", \"allowedSources\", \"maxConnections\","
+                    + " \"sourceRate\", \"synProxy\", \"proxyProtocolPort\", \"add\", \"remove\""
+                    + " and \"cut\"");
       }
     }
     Destination destination = target.destination();
@@ -79,8 +94,8 @@ final class UpdateBody {
         new UpdateRequest(
             nameOrId,
             name,
-            destination.addresses(),
-            destination.sandbox(),
+            destination,
+            new UpdateRequest.BackendsChange(addTargets, removeTargets),
             options,
             add,
             remove,

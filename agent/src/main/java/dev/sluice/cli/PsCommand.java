@@ -1,21 +1,21 @@
 package dev.sluice.cli;
 
 import dev.sluice.api.ApiClient;
+import dev.sluice.model.Backend;
+import dev.sluice.model.Backends;
 import dev.sluice.model.FlowCounters;
 import dev.sluice.model.Mapping;
 import dev.sluice.model.PortsColumn;
 import dev.sluice.model.PublishedMapping;
-import dev.sluice.model.SandboxName;
 import dev.sluice.model.Traffic;
-import dev.sluice.net.IpAddress;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
@@ -31,12 +31,24 @@ import picocli.CommandLine.Option;
 final class PsCommand implements Callable<Integer> {
   private final Main main;
 
-  /** What is one line: mappings of one name lead to one container. */
-  private record Row(String label, IpAddress target, Optional<SandboxName> sandbox, String owner) {
+  /** What is one line: mappings of one name lead to the same containers. */
+  private record Row(String label, Backends backends, String owner) {
+    private static final int MOST_SHOWN = 3;
 
-    /** {@code 172.30.0.2}, or {@code 172.30.0.2 (web)} where that sandbox is meant. */
+    /**
+     * {@code 172.30.0.2}, or {@code 172.30.0.2 (web)} where that sandbox is meant; {@code
+     * 172.30.0.2 and 7 more}.
+     */
     String targetText() {
-      return target + sandbox.map(name -> " (" + name + ")").orElse("");
+      List<Backend> all = backends.all();
+      if (all.size() > MOST_SHOWN) {
+        return textOf(all.get(0)) + " and " + (all.size() - 1) + " more";
+      }
+      return all.stream().map(Row::textOf).collect(Collectors.joining(", "));
+    }
+
+    private static String textOf(Backend one) {
+      return one.toString() + one.sandbox().map(name -> " (" + name + ")").orElse("");
     }
   }
 
@@ -67,12 +79,7 @@ final class PsCommand implements Callable<Integer> {
     Map<Row, List<PublishedMapping>> rows = new LinkedHashMap<>();
     for (PublishedMapping one : published) {
       Mapping mapping = one.mapping();
-      Row row =
-          new Row(
-              mapping.label(),
-              mapping.targetAddress(),
-              mapping.sandbox(),
-              mapping.owner().toString());
+      Row row = new Row(mapping.label(), mapping.backends(), mapping.owner().toString());
       rows.computeIfAbsent(row, key -> new ArrayList<>()).add(one);
     }
     Instant now = main.terminal().clock().instant();

@@ -3,6 +3,7 @@ package dev.sluice.cli;
 import dev.sluice.api.ApiClient;
 import dev.sluice.api.Problem;
 import dev.sluice.api.ProblemException;
+import dev.sluice.model.Balance;
 import dev.sluice.model.Destination;
 import dev.sluice.model.ExposeSpec;
 import dev.sluice.model.Mapping;
@@ -12,7 +13,6 @@ import dev.sluice.model.Owner;
 import dev.sluice.model.PortSpec;
 import dev.sluice.model.PublishRequest;
 import dev.sluice.model.PublishedMapping;
-import dev.sluice.model.Target;
 import dev.sluice.net.PortRange;
 import java.util.ArrayList;
 import java.util.List;
@@ -43,7 +43,8 @@ import picocli.CommandLine.Option;
       "  sluice publish -p [::1]:8080:80 --to fd00::2",
       "  sluice publish -p 8080:80 --to 172.30.0.2 --to fd00::2 --allow 10.0.0.0/8 --allow fd00::/8",
       "  sluice publish -P --expose 80 --expose 443 --to 172.30.0.2",
-      "  sluice publish -p 8080:80 --to web"
+      "  sluice publish -p 8080:80 --to web",
+      "  sluice publish -p 8080:80 --to web1 --to web2 --to web3=2 --balance source"
     })
 final class PublishCommand implements Callable<Integer> {
   static final String NOTHING_EXPOSED =
@@ -70,12 +71,21 @@ final class PublishCommand implements Callable<Integer> {
 
   @Option(
       names = "--to",
-      paramLabel = "ADDRESS|NAME",
+      paramLabel = "ADDRESS|NAME[=WEIGHT]",
       required = true,
       description =
           "The address of the container, one of each family if it has both; or the name of a"
-              + " sandbox, which the ports then follow.")
+              + " sandbox, which the ports then follow. Several share the connections, each as"
+              + " often as the number behind a = says: --to web1=3 --to web2.")
   private List<String> targets = new ArrayList<>();
+
+  @Option(
+      names = "--balance",
+      paramLabel = "HOW",
+      description =
+          "How several containers share new connections: round-robin (the default), random, or"
+              + " source, by which the same client comes to the same container.")
+  private @Nullable String balance;
 
   @Option(names = "--name", paramLabel = "NAME", description = "What to call it.")
   private @Nullable String name;
@@ -90,12 +100,12 @@ final class PublishCommand implements Callable<Integer> {
   public Integer call() {
     // Bad input is bad whether or not the agent runs; the agent checks it again.
     List<PortSpec> specs = specs();
-    Destination destination = Destination.parse(targets);
+    Destination destination =
+        Destination.parse(targets).with(Optional.ofNullable(balance).map(Balance::parse));
     PublishRequest request =
         new PublishRequest(
             specs,
-            destination.addresses(),
-            destination.sandbox(),
+            destination,
             Optional.ofNullable(name).map(MappingName::new),
             Owner.CLI,
             restrictions.change().applyTo(MappingOptions.NONE));
@@ -146,13 +156,12 @@ final class PublishCommand implements Callable<Integer> {
   /** {@code published web 0.0.0.0:8080->172.30.0.2:80/tcp (id a1b2c3d400000001)}. */
   static String line(String done, Mapping mapping) {
     String from = mapping.key().toString();
-    String to = new Target(mapping.targetAddress(), mapping.targetPorts()).toString();
     return done
         + mapping.name().map(text -> " " + text).orElse("")
         + "  "
         + from.substring(0, from.lastIndexOf('/'))
         + "->"
-        + to
+        + mapping.targetText()
         + "/"
         + mapping.protocol()
         + "  (id "

@@ -6,6 +6,7 @@ import dev.sluice.model.MappingOptions;
 import dev.sluice.model.OptionsChange;
 import dev.sluice.model.SourceRate;
 import dev.sluice.net.MalformedValueException;
+import dev.sluice.net.Port;
 import dev.sluice.net.Prefix;
 import java.util.ArrayList;
 import java.util.List;
@@ -48,6 +49,15 @@ final class RestrictionOptions {
               + " opens no connection; tcp only. --no-syn-proxy: without.")
   private @Nullable Boolean synProxy;
 
+  @Option(
+      names = "--proxy-protocol",
+      paramLabel = "PORT",
+      description =
+          "Where the userland proxy has to carry a connection, it connects to this port of the"
+              + " container instead, and tells the client's address in a PROXY protocol header"
+              + " (version 2); one tcp port only. none: without.")
+  private @Nullable String proxyProtocol;
+
   OptionsChange change() {
     OptionsChange change = OptionsChange.NONE;
     if (!allow.isEmpty()) {
@@ -69,6 +79,13 @@ final class RestrictionOptions {
     }
     if (synProxy != null) {
       change = change.withSynProxy(synProxy);
+    }
+    if (proxyProtocol != null) {
+      change =
+          change.withProxyProtocolPort(
+              proxyProtocol.equals(NONE)
+                  ? OptionalInt.empty()
+                  : OptionalInt.of(Port.parse(proxyProtocol)));
     }
     return change;
   }

@@ -114,7 +114,7 @@ final class TopText {
       table.row(
           mapping.label(),
           mapping.hostText(),
-          mapping.targetAddress().toString(),
+          target(mapping),
           rate(row.connectionsPerSecond()),
           Long.toString(row.open().orElse(0)),
           FlowText.size(Math.round(row.bytesInPerSecond())),
@@ -138,5 +138,11 @@ final class TopText {
 
   private static String cut(String line, int width) {
     return line.length() <= width ? line : line.substring(0, width).stripTrailing();
+  }
+
+  /** The container; how many more there are, where there are several. */
+  private static String target(Mapping mapping) {
+    int more = mapping.backends().all().size() - 1;
+    return mapping.targetAddress() + (more == 0 ? "" : " +" + more);
   }
 }

@@ -3,6 +3,7 @@ package dev.sluice.cli;
 import dev.sluice.api.ApiClient;
 import dev.sluice.api.Problem;
 import dev.sluice.api.ProblemException;
+import dev.sluice.model.Balance;
 import dev.sluice.model.Destination;
 import dev.sluice.model.MappingName;
 import dev.sluice.model.PortSpec;
@@ -33,7 +34,8 @@ import picocli.CommandLine.Parameters;
       "  sluice update web --to 172.30.0.3",
       "  sluice update web --allow 10.0.0.0/8 --max-connections 100",
       "  sluice update web --add 8443:443 --remove 8080:80 --name web2",
-      "  sluice update web --source-rate none"
+      "  sluice update web --source-rate none",
+      "  sluice update web --add-to web3=2 --remove-to web1"
     })
 final class UpdateCommand implements Callable<Integer> {
   private final Main main;
@@ -43,11 +45,33 @@ final class UpdateCommand implements Callable<Integer> {
 
   @Option(
       names = "--to",
-      paramLabel = "ADDRESS|NAME",
+      paramLabel = "ADDRESS|NAME[=WEIGHT]",
       description =
           "Lead to this address, one of each family where ports of both are published; or to this"
-              + " sandbox.")
+              + " sandbox. Several share the connections.")
   private List<String> targets = new ArrayList<>();
+
+  @Option(
+      names = "--add-to",
+      paramLabel = "ADDRESS|NAME[=WEIGHT]",
+      description =
+          "Let this container share the connections as well; one that does already gets the new"
+              + " weight. May be repeated.")
+  private List<String> addTo = new ArrayList<>();
+
+  @Option(
+      names = "--remove-to",
+      paramLabel = "ADDRESS|NAME",
+      description =
+          "Make no new connections to this container; those it has live on, unless --cut ends"
+              + " them. May be repeated.")
+  private List<String> removeTo = new ArrayList<>();
+
+  @Option(
+      names = "--balance",
+      paramLabel = "HOW",
+      description = "Share connections out by round-robin, random or source.")
+  private @Nullable String balance;
 
   @Option(names = "--name", paramLabel = "NAME", description = "Call it this.")
   private @Nullable String name;
@@ -79,13 +103,14 @@ final class UpdateCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    Destination destination = Destination.parse(targets);
+    Destination destination =
+        Destination.parse(targets).with(Optional.ofNullable(balance).map(Balance::parse));
     UpdateRequest request =
         new UpdateRequest(
             nameOrId,
             Optional.ofNullable(name).map(MappingName::new),
-            destination.addresses(),
-            destination.sandbox(),
+            destination,
+            new UpdateRequest.BackendsChange(Destination.parse(addTo), Destination.parse(removeTo)),
             restrictions.change(),
             add.stream().map(PortSpec::parse).toList(),
             remove.stream().map(PortSpec::parse).toList(),
@@ -94,8 +119,9 @@ final class UpdateCommand implements Callable<Integer> {
       throw new ProblemException(
           Problem.of(
               Problem.Kind.MALFORMED_REQUEST,
-              "nothing to change: give --to, --name, --add, --remove, --allow, --max-connections,"
-                  + " --source-rate or --syn-proxy"));
+              "nothing to change: give --to, --add-to, --remove-to, --balance, --name, --add,"
+                  + " --remove, --allow, --max-connections, --source-rate, --syn-proxy or"
+                  + " --proxy-protocol"));
     }
     try (ApiClient client = main.client()) {
       var updated = client.update(request);

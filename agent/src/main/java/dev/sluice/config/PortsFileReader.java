@@ -2,6 +2,8 @@ package dev.sluice.config;
 
 import static dev.sluice.net.MalformedValueException.quote;
 
+import dev.sluice.model.Backends;
+import dev.sluice.model.Balance;
 import dev.sluice.model.Declaration;
 import dev.sluice.model.Destination;
 import dev.sluice.model.Egress;
@@ -24,6 +26,7 @@ import dev.sluice.model.SourceRate;
 import dev.sluice.model.Subnet;
 import dev.sluice.net.IpAddress;
 import dev.sluice.net.MalformedValueException;
+import dev.sluice.net.Port;
 import dev.sluice.net.Prefix;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -221,12 +224,12 @@ final class PortsFileReader {
   /** One entry of {@code ports}. */
   private final class Entry {
     private static final String KNOWN =
-        "\"name\", \"target\", \"targets\", \"publish\", \"allow\", \"max-connections\","
-            + " \"source-rate\" and \"syn-proxy\"";
+        "\"name\", \"target\", \"targets\", \"balance\", \"publish\", \"allow\","
+            + " \"max-connections\", \"source-rate\", \"syn-proxy\" and \"proxy-protocol\"";
 
     private List<PortSpec> publish = List.of();
-    private Destination target = Destination.NONE;
-    private List<IpAddress> targets = List.of();
+    private List<Destination.Aim> to = List.of();
+    private Optional<Balance> balance = Optional.empty();
     private Optional<MappingName> name = Optional.empty();
     private MappingOptions options = MappingOptions.NONE;
 
@@ -240,7 +243,7 @@ final class PortsFileReader {
       if (keys.contains(TARGET) && keys.contains(TARGETS)) {
         throw at(start, "the entry has both \"target\" and \"targets\": leave one out");
       }
-      if (target.isNone() && targets.isEmpty()) {
+      if (to.isEmpty()) {
         throw at(
             start,
             "the entry has no \"target\": write the address of the container, such as"
@@ -255,20 +258,17 @@ final class PortsFileReader {
       return made(
           start,
           () ->
-              new PublishRequest(
-                  publish,
-                  target.isNone() ? targets : target.addresses(),
-                  target.sandbox(),
-                  name,
-                  Owner.FILE,
-                  options));
+              new PublishRequest(publish, new Destination(to, balance), name, Owner.FILE, options));
     }
 
     private @Nullable ValueReader reader(String key) {
       return switch (key) {
         case NAME -> k -> name = Optional.of(value(scalar(k), MappingName::new));
-        case TARGET -> k -> target = value(scalar(k), text -> Destination.parse(List.of(text)));
-        case TARGETS -> k -> targets = list(k, "[172.30.0.2, \"fd00::2\"]", 2, IpAddress::parse);
+        case TARGET -> k -> to = List.of(value(scalar(k), Destination.Aim::parse));
+        case TARGETS ->
+            k ->
+                to = list(k, "[172.30.0.2, \"fd00::2\"]", 2 * Backends.MAX, Destination.Aim::parse);
+        case "balance" -> k -> balance = Optional.of(value(scalar(k), Balance::parse));
         case PUBLISH ->
             k -> publish = list(k, "[\"8080:80\"]", Declaration.MAX_PORTS, PortSpec::parse);
         case "allow" ->
@@ -285,6 +285,11 @@ final class PortsFileReader {
             k -> options = options.withSourceRate(Optional.of(value(scalar(k), SourceRate::parse)));
         case "syn-proxy" ->
             k -> options = options.withSynProxy(value(scalar(k), PortsFileReader::yesOrNo));
+        case "proxy-protocol" ->
+            k ->
+                options =
+                    options.withProxyProtocolPort(
+                        OptionalInt.of(value(scalar(k), text -> Port.parse(text))));
         default -> null;
       };
     }

@@ -11,6 +11,7 @@ import dev.sluice.config.PortsFileException;
 import dev.sluice.model.Declaration;
 import dev.sluice.model.DeclaredChange;
 import dev.sluice.model.DeclaredChange.Action;
+import dev.sluice.model.Destination;
 import dev.sluice.model.InterfaceName;
 import dev.sluice.model.Mapping;
 import dev.sluice.model.MappingId;
@@ -21,6 +22,7 @@ import dev.sluice.model.PortSpec;
 import dev.sluice.model.PublishRequest;
 import dev.sluice.model.PublishedMapping;
 import dev.sluice.model.SandboxRequest;
+import dev.sluice.model.UpdateRequest;
 import dev.sluice.net.IpAddress;
 import dev.sluice.network.NetworkException;
 import dev.sluice.network.NetworkPlan;
@@ -39,12 +41,14 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Function;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -255,7 +259,7 @@ final class DeclaredPorts implements Declarations, AutoCloseable {
     return request.name().map(MappingName::text).map(name -> name + " ").orElse("")
         + request.ports().get(0).text()
         + " to "
-        + request.targetText();
+        + request.to();
   }
 
   /** Remembers where things stand, and looks again later if something waits. */
@@ -372,8 +376,8 @@ final class DeclaredPorts implements Declarations, AutoCloseable {
 
   /** Whether nobody knows yet what addresses the ports are to lead to, or how. */
   private static boolean waitsFor(NetworkPlan plan, PublishRequest request) {
-    return request.sandbox().filter(plan.coming()::contains).isPresent()
-        || request.targets().stream()
+    return request.to().sandboxes().stream().anyMatch(plan.coming()::contains)
+        || request.to().addresses().stream()
             .anyMatch(
                 target -> plan.comingSubnets().stream().anyMatch(block -> block.contains(target)));
   }
@@ -409,7 +413,7 @@ final class DeclaredPorts implements Declarations, AutoCloseable {
     return mapping.name().map(MappingName::text).map(name -> name + " ").orElse("")
         + from.substring(0, from.lastIndexOf('/'))
         + "->"
-        + mapping.target()
+        + mapping.targetText()
         + "/"
         + mapping.protocol();
   }
@@ -423,17 +427,25 @@ final class DeclaredPorts implements Declarations, AutoCloseable {
             .filter(one -> one.owner() == Owner.FILE)
             .map(DeclaredPorts::again)
             .toList());
-    Set<MappingId> there =
-        publisher.published().stream().map(one -> one.mapping().id()).collect(Collectors.toSet());
+    Map<MappingId, Mapping> there =
+        publisher.published().stream()
+            .map(PublishedMapping::mapping)
+            .collect(Collectors.toMap(Mapping::id, Function.identity()));
     mappings.stream()
-        .filter(one -> one.owner() != Owner.FILE && one.sandbox().isPresent())
-        .filter(one -> !there.contains(one.id()))
+        .filter(one -> one.owner() != Owner.FILE)
+        .filter(one -> one.backends().all().stream().anyMatch(b -> b.sandbox().isPresent()))
         .forEach(
             one -> {
               try {
-                publisher.publish(again(one));
+                Mapping now = there.get(one.id());
+                if (now == null) {
+                  publisher.publish(again(one));
+                } else if (!now.backends().equals(one.backends())) {
+                  publisher.update(
+                      UpdateRequest.of(one.id().toString()).to(Destination.of(one.backends())));
+                }
               } catch (PublishException e) {
-                LOG.warn("{} is not published any more: {}", describe(one), e.getMessage());
+                LOG.warn("{} is not published as it was: {}", describe(one), e.getMessage());
               }
             });
   }
@@ -448,8 +460,7 @@ final class DeclaredPorts implements Declarations, AutoCloseable {
             mapping.protocol());
     return new PublishRequest(
         List.of(spec),
-        mapping.sandbox().isPresent() ? List.of() : List.of(mapping.targetAddress()),
-        mapping.sandbox(),
+        Destination.of(mapping.backends()),
         mapping.name(),
         mapping.owner(),
         mapping.options());

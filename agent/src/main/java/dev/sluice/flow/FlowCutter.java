@@ -325,7 +325,7 @@ public final class FlowCutter {
       return false;
     }
     int offset = asked.destination() - mapping.hostPorts().first();
-    return entry.reply().source().equals(mapping.targetAddress())
+    return mapping.backends().has(entry.reply().source())
         && answered.source() == mapping.targetPorts().first() + offset;
   }
 }

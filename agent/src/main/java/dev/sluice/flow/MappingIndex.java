@@ -1,6 +1,7 @@
 package dev.sluice.flow;
 
 import dev.sluice.model.Activity;
+import dev.sluice.model.Backend;
 import dev.sluice.model.Flow;
 import dev.sluice.model.FlowCounters;
 import dev.sluice.model.FlowStatus;
@@ -34,9 +35,9 @@ import org.jspecify.annotations.Nullable;
  * asks it for every event, without a lock and without allocation.
  *
  * <p>A flow belongs to a mapping if it was sent to a host port of the mapping and really went to
- * the target of that port, which its reply direction tells. So a flow that began before a port was
- * published anew with another target is not taken for a flow of the new mapping. Where the target
- * is the same too, the time the flow began decides, if it is known.
+ * the target of that port, or to one of them, which its reply direction tells. So a flow that began
+ * before a port was published anew with another target is not taken for a flow of the new mapping.
+ * Where the target is the same too, the time the flow began decides, if it is known.
  *
  * <p>A mapping that was removed stays resolvable, because the ends of its flows are reported after
  * it is gone: the last {@value #REMEMBERED} removed mappings are remembered, of one port the last
@@ -291,10 +292,12 @@ public final class MappingIndex {
         mapping,
         (order, block) -> {
           int slot = order * BLOCK_SIZES + sizeOf(block);
-          if (blocksBySize[slot]++ == 0) {
-            sizesInUse |= 1L << slot;
+          for (Backend backend : mapping.backends().all()) {
+            if (blocksBySize[slot]++ == 0) {
+              sizesInUse |= 1L << slot;
+            }
+            insert(nodeOf(publication, backend.address(), block));
           }
-          insert(nodeOf(publication, block));
         });
   }
 
@@ -515,15 +518,15 @@ public final class MappingIndex {
     }
   }
 
-  private static Node nodeOf(Publication publication, int block) {
+  private static Node nodeOf(Publication publication, IpAddress target, int block) {
     Mapping mapping = publication.mapping;
     IpAddress address = mapping.hostAddress().orElse(IpAddress.any(mapping.family()));
     return new Node(
         high(address),
         low(address),
         block,
-        high(mapping.targetAddress()),
-        low(mapping.targetAddress()),
+        high(target),
+        low(target),
         mapping.targetPorts().first() - mapping.hostPorts().first(),
         publication);
   }
@@ -583,11 +586,18 @@ public final class MappingIndex {
   /** Publishing one port again and again must not make its chain long. */
   private void dropOldest(int bucket, Node newest) {
     int older = 0;
+    // A mapping to several containers has a node for each of them, one behind the other.
+    Publication last = newest.publication;
     Node before = newest;
     for (Node node = newest.next; node != null; node = node.next) {
-      if (node.hasKey(newest.addressHigh, newest.addressLow, newest.block)
-          && node.publication.removedNanos != NOT_REMOVED
-          && ++older > REMEMBERED_PER_KEY) {
+      boolean removedBefore =
+          node.hasKey(newest.addressHigh, newest.addressLow, newest.block)
+              && node.publication.removedNanos != NOT_REMOVED;
+      if (removedBefore && node.publication != last) {
+        last = node.publication;
+        older++;
+      }
+      if (removedBefore && older > REMEMBERED_PER_KEY) {
         unlink(bucket, before, node);
       } else {
         before = node;
@@ -611,15 +621,15 @@ public final class MappingIndex {
     forEachBlock(
         publication.mapping,
         (order, block) -> {
-          Node key = nodeOf(publication, block);
+          Node key = nodeOf(publication, publication.mapping.targetAddress(), block);
           int bucket = bucketOf(key.addressHigh, key.addressLow, block, table.length);
           Node before = null;
           for (Node node = head(table, bucket); node != null; node = node.next) {
             if (node.publication == publication && node.block == block) {
               unlink(bucket, before, node);
-              break;
+            } else {
+              before = node;
             }
-            before = node;
           }
         });
   }

@@ -7,47 +7,52 @@ import dev.sluice.net.PortRange;
 import dev.sluice.net.Prefix;
 import dev.sluice.net.Protocol;
 import java.time.Instant;
+import java.util.List;
 import java.util.Optional;
+import java.util.stream.Collectors;
 
 /**
  * One published port, or range of ports: connections to the host ports end at the target ports,
  * first at first and so on.
  *
- * <p>A mapping belongs to one family, that of its target. Every local address has one form here:
- * {@code 0.0.0.0} and {@code ::} as host address become the empty one, and IPv4-mapped IPv6
- * addresses become the IPv4 addresses they carry.
+ * <p>A mapping belongs to one family, that of the connections it takes. Mostly its containers are
+ * of the same; where they are not, the mapping is {@linkplain #isRelayed() relayed}. Every local
+ * address has one form here: {@code 0.0.0.0} and {@code ::} as host address become the empty one,
+ * and IPv4-mapped IPv6 addresses become the IPv4 addresses they carry.
  *
  * @param id identifies the mapping
  * @param name what somebody called it, empty if nobody did
  * @param owner who asked for it
  * @param protocol tcp, udp or sctp
- * @param hostAddress one local address; empty for every local address of the target's family
+ * @param family the family of the connections it takes
+ * @param hostAddress one local address; empty for every local address of the family
  * @param hostPorts the ports of the host
- * @param targetAddress the address of the container
- * @param targetPorts the ports of the container, as many as host ports
+ * @param backends the containers
+ * @param targetPorts the ports of the containers, as many as host ports
  * @param createdAt when it was published
  * @param options who may use it, and how much; allowed sources are of the mapping's family
- * @param sandbox whose port it is, if it was published by name: the target is that sandbox's
- *     address, and moves with it
  */
 public record Mapping(
     MappingId id,
     Optional<MappingName> name,
     Owner owner,
     Protocol protocol,
+    Family family,
     Optional<IpAddress> hostAddress,
     PortRange hostPorts,
-    IpAddress targetAddress,
+    Backends backends,
     PortRange targetPorts,
     Instant createdAt,
-    MappingOptions options,
-    Optional<SandboxName> sandbox) {
+    MappingOptions options) {
 
   /** Each allowed source is kept once for each host port. */
   public static final int MAX_PORTS_TIMES_SOURCES = 65_536;
 
   /** Each host port of a mapping with options costs elements of its own. */
   public static final int MAX_PORTS_WITH_OPTIONS = 1_024;
+
+  /** Each host port of a relayed mapping costs a socket of its own. */
+  public static final int MAX_RELAYED_PORTS = 64;
 
   /**
    * Checks that the parts fit each other.
@@ -57,7 +62,6 @@ public record Mapping(
    *     for the protocol
    */
   public Mapping {
-    targetAddress = unmapped(targetAddress);
     hostAddress = hostAddress.map(Mapping::unmapped);
     if (hostPorts.size() != targetPorts.size()) {
       throw new InvalidMappingException(
@@ -71,21 +75,100 @@ public record Mapping(
               + targetPorts.size()
               + "; they must be as many");
     }
-    if (hostAddress.isPresent() && hostAddress.get().family() != targetAddress.family()) {
+    hostAddress = hostAddress.filter(address -> !address.isAny());
+    HostBinding.check(protocol, family, hostAddress);
+    if (family != backends.family()) {
+      checkRelayed(family, protocol, hostAddress, hostPorts, backends);
+    }
+    if (!backends.isSingle() && hostPorts.size() > MAX_PORTS_WITH_OPTIONS) {
       throw new InvalidMappingException(
-          hostAddress.get().family().title()
+          "host ports "
+              + hostPorts
+              + " are "
+              + hostPorts.size()
+              + ", and a mapping to several containers can have at most "
+              + MAX_PORTS_WITH_OPTIONS);
+    }
+    checkOptions(options, protocol, family, hostPorts);
+    if (options.synProxy() && family != backends.family()) {
+      throw new InvalidMappingException(
+          "a SYN proxy is for connections that the kernel translates, and "
+              + family.title()
+              + " to an "
+              + backends.family().title()
+              + " container goes through the userland proxy: leave one of them out");
+    }
+  }
+
+  private static void checkRelayed(
+      Family family,
+      Protocol protocol,
+      Optional<IpAddress> hostAddress,
+      PortRange hostPorts,
+      Backends backends) {
+    String host =
+        family.title() + " host address " + hostAddress.orElse(IpAddress.any(family)) + " ";
+    String target = backends.family().title() + " target " + backends.first().address();
+    if (family == Family.IPV4) {
+      throw new InvalidMappingException(
+          host + "cannot lead to " + target + ": both must be of one family");
+    }
+    if (protocol == Protocol.SCTP) {
+      throw new InvalidMappingException(
+          host + "leads to " + target + " through the userland proxy, which has no sctp");
+    }
+    if (hostPorts.size() > MAX_RELAYED_PORTS) {
+      throw new InvalidMappingException(
+          host
+              + "leads to "
+              + target
+              + " through the userland proxy, with at most "
+              + MAX_RELAYED_PORTS
+              + " ports a mapping, not "
+              + hostPorts.size());
+    }
+  }
+
+  /** A mapping to one container of its own family, which has been named or not. */
+  public Mapping(
+      MappingId id,
+      Optional<MappingName> name,
+      Owner owner,
+      Protocol protocol,
+      Optional<IpAddress> hostAddress,
+      PortRange hostPorts,
+      IpAddress targetAddress,
+      PortRange targetPorts,
+      Instant createdAt,
+      MappingOptions options,
+      Optional<SandboxName> sandbox) {
+    this(
+        id,
+        name,
+        owner,
+        protocol,
+        unmapped(targetAddress).family(),
+        hostAddress.map(host -> checkFamily(unmapped(host), unmapped(targetAddress))),
+        hostPorts,
+        Backends.of(targetAddress, sandbox),
+        targetPorts,
+        createdAt,
+        options);
+  }
+
+  private static IpAddress checkFamily(IpAddress host, IpAddress target) {
+    if (host.family() != target.family()) {
+      throw new InvalidMappingException(
+          host.family().title()
               + " host address "
-              + hostAddress.get()
+              + host
               + " cannot lead to "
-              + targetAddress.family().title()
+              + target.family().title()
               + " target "
-              + targetAddress
+              + target
               + ": both must be of one family");
     }
-    hostAddress = hostAddress.filter(address -> !address.isAny());
-    HostBinding.check(protocol, targetAddress.family(), hostAddress);
-    Target.check(targetAddress);
-    checkOptions(options, protocol, targetAddress.family(), hostPorts);
+    return host;
   }
 
   /** A mapping that was published by address. */
@@ -150,7 +233,7 @@ public record Mapping(
               + MAX_PORTS_TIMES_SOURCES
               + " combinations: give fewer ports, or wider blocks of sources");
     }
-    if (!options.isNone() && hostPorts.size() > MAX_PORTS_WITH_OPTIONS) {
+    if (!options.isUnrestricted() && hostPorts.size() > MAX_PORTS_WITH_OPTIONS) {
       throw new InvalidMappingException(
           "host ports "
               + hostPorts
@@ -162,6 +245,15 @@ public record Mapping(
     if (options.synProxy() && protocol != Protocol.TCP) {
       throw new InvalidMappingException(
           "a SYN proxy is for tcp only: publish "
+              + hostPorts
+              + "/"
+              + protocol
+              + " in a request without it");
+    }
+    if (options.proxyProtocolPort().isPresent()
+        && (protocol != Protocol.TCP || !hostPorts.isSingle())) {
+      throw new InvalidMappingException(
+          "the PROXY protocol is for single tcp ports: publish "
               + hostPorts
               + "/"
               + protocol
@@ -190,59 +282,85 @@ public record Mapping(
         hostPorts.size() > 1
             && hostPorts.equals(targetPorts)
             && (protocol == Protocol.TCP || protocol == Protocol.UDP);
-    // Options are kept port by port.
-    return keepsItsPorts && options.isNone() ? Precedence.RANGE : Precedence.ANY;
+    // Options and shares are kept port by port.
+    boolean wholly = options.isUnrestricted() && backends.isSingle() && !isRelayed();
+    return keepsItsPorts && wholly ? Precedence.RANGE : Precedence.ANY;
   }
 
   public Mapping withName(Optional<MappingName> newName) {
-    return with(newName, targetAddress, options, sandbox);
+    return with(newName, backends, options);
   }
 
+  /** The same to other containers. */
+  public Mapping withBackends(Backends newBackends) {
+    return with(name, newBackends, options);
+  }
+
+  /** The same to one container alone, of the same name if there was one. */
   public Mapping withTarget(IpAddress newTarget) {
-    return with(name, newTarget, options, sandbox);
+    return withBackends(Backends.of(newTarget, sandbox()));
   }
 
   public Mapping withOptions(MappingOptions newOptions) {
-    return with(name, targetAddress, newOptions, sandbox);
-  }
-
-  /** The same as a port of that sandbox, or of nobody's but its address. */
-  public Mapping of(Optional<SandboxName> newSandbox) {
-    return with(name, targetAddress, options, newSandbox);
+    return with(name, backends, newOptions);
   }
 
   private Mapping with(
-      Optional<MappingName> newName,
-      IpAddress newTarget,
-      MappingOptions newOptions,
-      Optional<SandboxName> newSandbox) {
+      Optional<MappingName> newName, Backends newBackends, MappingOptions newOptions) {
     return new Mapping(
         id,
         newName,
         owner,
         protocol,
+        family,
         hostAddress,
         hostPorts,
-        newTarget,
+        newBackends,
         targetPorts,
         createdAt,
-        newOptions,
-        newSandbox);
+        newOptions);
   }
 
-  /** The family of the connections, which is that of the target. */
-  public Family family() {
-    return targetAddress.family();
+  /**
+   * Whether its containers are of the other family, so that the kernel cannot translate its
+   * connections: the userland proxy accepts them and makes others.
+   */
+  public boolean isRelayed() {
+    return family != backends.family();
+  }
+
+  /** The address of its container, of the first if there are several. */
+  public IpAddress targetAddress() {
+    return backends.first().address();
+  }
+
+  /** Whose port it is, if it was published by the name of one sandbox alone. */
+  public Optional<SandboxName> sandbox() {
+    return backends.isSingle() ? backends.first().sandbox() : Optional.empty();
+  }
+
+  /** For each of its containers the same mapping, to that one alone. */
+  public List<Mapping> parts() {
+    return backends.isSingle()
+        ? List.of(this)
+        : backends.all().stream()
+            .map(one -> withBackends(new Backends(List.of(one), backends.balance())))
+            .toList();
   }
 
   /** What may exist only once: two mappings whose keys overlap cannot both be published. */
   public HostBinding key() {
-    return new HostBinding(protocol, family(), hostAddress, hostPorts, precedence());
+    return new HostBinding(protocol, family, hostAddress, hostPorts, precedence());
   }
 
-  /** Where the connections end. */
-  public Target target() {
-    return new Target(targetAddress, targetPorts);
+  /** Where the connections end, as people write it: {@code 172.30.0.2:80}. */
+  public String targetText() {
+    return backends.all().stream()
+        .map(
+            one ->
+                new Target(one.address(), targetPorts)
+                    + (one.weight() == 1 ? "" : "=" + one.weight()))
+        .collect(Collectors.joining(" and "));
   }
 
   /** What people call it: the name, or the id where there is none. */

@@ -19,12 +19,15 @@ import java.util.TreeSet;
  *     for as often as it likes
  * @param synProxy whether a connection counts as begun only once the client has answered a SYN
  *     cookie; tcp only
+ * @param proxyProtocolPort where the userland proxy, which hides the client's address, connects to
+ *     instead, with a PROXY protocol version 2 header in front that tells it; tcp and one port only
  */
 public record MappingOptions(
     List<Prefix> allowedSources,
     OptionalInt maxConnections,
     Optional<SourceRate> sourceRate,
-    boolean synProxy) {
+    boolean synProxy,
+    OptionalInt proxyProtocolPort) {
   /** The most blocks of addresses of one mapping. */
   public static final int MAX_SOURCES = 1_024;
 
@@ -57,6 +60,21 @@ public record MappingOptions(
               + ", not "
               + maxConnections.getAsInt());
     }
+    if (proxyProtocolPort.isPresent()
+        && (proxyProtocolPort.getAsInt() < 1 || proxyProtocolPort.getAsInt() > 0xffff)) {
+      throw new InvalidMappingException(
+          "the port for the PROXY protocol must be 1 to 65535, not "
+              + proxyProtocolPort.getAsInt());
+    }
+  }
+
+  /** Without the PROXY protocol. */
+  public MappingOptions(
+      List<Prefix> allowedSources,
+      OptionalInt maxConnections,
+      Optional<SourceRate> sourceRate,
+      boolean synProxy) {
+    this(allowedSources, maxConnections, sourceRate, synProxy, OptionalInt.empty());
   }
 
   /** Without a SYN proxy. */
@@ -76,9 +94,14 @@ public record MappingOptions(
     return List.copyOf(kept);
   }
 
-  /** Whether nothing is restricted. */
+  /** Whether everything is as it is by default. */
   public boolean isNone() {
     return equals(NONE);
+  }
+
+  /** Whether everybody may connect, any number of times, and without being asked. */
+  public boolean isUnrestricted() {
+    return withProxyProtocolPort(OptionalInt.empty()).isNone();
   }
 
   /** Whether an address may connect, as far as addresses go. */
@@ -88,18 +111,23 @@ public record MappingOptions(
   }
 
   public MappingOptions withAllowedSources(List<Prefix> blocks) {
-    return new MappingOptions(blocks, maxConnections, sourceRate, synProxy);
+    return new MappingOptions(blocks, maxConnections, sourceRate, synProxy, proxyProtocolPort);
   }
 
   public MappingOptions withMaxConnections(OptionalInt limit) {
-    return new MappingOptions(allowedSources, limit, sourceRate, synProxy);
+    return new MappingOptions(allowedSources, limit, sourceRate, synProxy, proxyProtocolPort);
   }
 
   public MappingOptions withSourceRate(Optional<SourceRate> rate) {
-    return new MappingOptions(allowedSources, maxConnections, rate, synProxy);
+    return new MappingOptions(allowedSources, maxConnections, rate, synProxy, proxyProtocolPort);
   }
 
   public MappingOptions withSynProxy(boolean wanted) {
-    return new MappingOptions(allowedSources, maxConnections, sourceRate, wanted);
+    return new MappingOptions(
+        allowedSources, maxConnections, sourceRate, wanted, proxyProtocolPort);
+  }
+
+  public MappingOptions withProxyProtocolPort(OptionalInt port) {
+    return new MappingOptions(allowedSources, maxConnections, sourceRate, synProxy, port);
   }
 }

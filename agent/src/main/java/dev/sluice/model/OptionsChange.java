@@ -12,30 +12,42 @@ import java.util.OptionalInt;
  * @param maxConnections the new limit; the empty one allows any number
  * @param sourceRate the new rate; the empty one allows any
  * @param synProxy whether there is to be a SYN proxy
+ * @param proxyProtocolPort the new port for the PROXY protocol; the empty one for none
  */
 public record OptionsChange(
     Optional<List<Prefix>> allowedSources,
     Optional<OptionalInt> maxConnections,
     Optional<Optional<SourceRate>> sourceRate,
-    Optional<Boolean> synProxy) {
+    Optional<Boolean> synProxy,
+    Optional<OptionalInt> proxyProtocolPort) {
   /** Leaves everything as it is. */
   public static final OptionsChange NONE =
-      new OptionsChange(Optional.empty(), Optional.empty(), Optional.empty(), Optional.empty());
+      new OptionsChange(
+          Optional.empty(), Optional.empty(), Optional.empty(), Optional.empty(), Optional.empty());
 
   public OptionsChange withAllowedSources(List<Prefix> blocks) {
-    return new OptionsChange(Optional.of(blocks), maxConnections, sourceRate, synProxy);
+    return new OptionsChange(
+        Optional.of(blocks), maxConnections, sourceRate, synProxy, proxyProtocolPort);
   }
 
   public OptionsChange withMaxConnections(OptionalInt limit) {
-    return new OptionsChange(allowedSources, Optional.of(limit), sourceRate, synProxy);
+    return new OptionsChange(
+        allowedSources, Optional.of(limit), sourceRate, synProxy, proxyProtocolPort);
   }
 
   public OptionsChange withSourceRate(Optional<SourceRate> rate) {
-    return new OptionsChange(allowedSources, maxConnections, Optional.of(rate), synProxy);
+    return new OptionsChange(
+        allowedSources, maxConnections, Optional.of(rate), synProxy, proxyProtocolPort);
   }
 
   public OptionsChange withSynProxy(boolean wanted) {
-    return new OptionsChange(allowedSources, maxConnections, sourceRate, Optional.of(wanted));
+    return new OptionsChange(
+        allowedSources, maxConnections, sourceRate, Optional.of(wanted), proxyProtocolPort);
+  }
+
+  public OptionsChange withProxyProtocolPort(OptionalInt port) {
+    return new OptionsChange(
+        allowedSources, maxConnections, sourceRate, synProxy, Optional.of(port));
   }
 
   /** The options after the change. */
@@ -44,6 +56,7 @@ public record OptionsChange(
         allowedSources.orElse(options.allowedSources()),
         maxConnections.orElse(options.maxConnections()),
         sourceRate.orElse(options.sourceRate()),
-        synProxy.orElse(options.synProxy()));
+        synProxy.orElse(options.synProxy()),
+        proxyProtocolPort.orElse(options.proxyProtocolPort()));
   }
 }

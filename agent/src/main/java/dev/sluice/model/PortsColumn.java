@@ -56,7 +56,7 @@ public final class PortsColumn {
   private record Junction(
       Protocol protocol,
       Optional<IpAddress> hostAddress,
-      IpAddress targetAddress,
+      Backends backends,
       int hostPort,
       int targetPort) {
     static Junction before(Mapping mapping) {
@@ -69,7 +69,7 @@ public final class PortsColumn {
 
     private static Junction at(Mapping mapping, int hostPort, int targetPort) {
       return new Junction(
-          mapping.protocol(), mapping.hostAddress(), mapping.targetAddress(), hostPort, targetPort);
+          mapping.protocol(), mapping.hostAddress(), mapping.backends(), hostPort, targetPort);
     }
   }
 
@@ -79,9 +79,10 @@ public final class PortsColumn {
         entry.name(),
         entry.owner(),
         entry.protocol(),
+        entry.family(),
         entry.hostAddress(),
         new PortRange(entry.hostPorts().first(), next.hostPorts().last()),
-        entry.targetAddress(),
+        entry.backends(),
         new PortRange(entry.targetPorts().first(), next.targetPorts().last()),
         entry.createdAt(),
         MappingOptions.NONE);

@@ -3,16 +3,14 @@ package dev.sluice.model;
 import dev.sluice.net.IpAddress;
 import java.util.List;
 import java.util.Optional;
-import java.util.stream.Collectors;
 
 /**
  * One request: all of its ports are published, or none.
  *
  * @param ports what to publish, at least one
- * @param targets the addresses of the container, one of each family at most: each port leads to all
- *     of them whose family its host address admits; none where a sandbox is named
- * @param sandbox the container by its name: its addresses are looked up, and the ports follow it
- *     from network to network
+ * @param to the container, or several: each port leads to those whose family its host address
+ *     admits. Where one is named, its addresses are looked up, and the ports follow it from network
+ *     to network
  * @param name what to call it; several mappings may share a name
  * @param owner who asks
  * @param options who may use the ports, and how much. Allowed sources count for the target of their
@@ -20,8 +18,7 @@ import java.util.stream.Collectors;
  */
 public record PublishRequest(
     List<PortSpec> ports,
-    List<IpAddress> targets,
-    Optional<SandboxName> sandbox,
+    Destination to,
     Optional<MappingName> name,
     Owner owner,
     MappingOptions options) {
@@ -44,10 +41,8 @@ public record PublishRequest(
               + MAX_ELEMENTS
               + " are possible: split it");
     }
-    targets = Targets.check(targets);
-    if (targets.isEmpty() == sandbox.isEmpty()) {
-      throw new IllegalArgumentException(
-          "a publish request needs a target: either addresses or the name of a sandbox");
+    if (to.isNone()) {
+      throw new IllegalArgumentException("a publish request needs a target");
     }
   }
 
@@ -66,7 +61,7 @@ public record PublishRequest(
       Optional<MappingName> name,
       Owner owner,
       MappingOptions options) {
-    this(ports, targets, Optional.empty(), name, owner, options);
+    this(ports, Destination.of(targets), name, owner, options);
   }
 
   /** A request by name. */
@@ -76,26 +71,22 @@ public record PublishRequest(
       Optional<MappingName> name,
       Owner owner,
       MappingOptions options) {
-    this(ports, List.of(), Optional.of(sandbox), name, owner, options);
+    this(ports, Destination.of(sandbox), name, owner, options);
   }
 
-  /** What the ports lead to, as it was asked for. */
-  public String targetText() {
-    return sandbox
-        .map(SandboxName::text)
-        .orElseGet(
-            () -> targets.stream().map(IpAddress::toString).collect(Collectors.joining(" and ")));
+  /** The same with other ports. */
+  public PublishRequest with(List<PortSpec> otherPorts) {
+    return new PublishRequest(otherPorts, to, name, owner, options);
   }
 
-  /** The same with other ports and addresses, or with other ports of the same sandbox. */
-  public PublishRequest with(List<PortSpec> otherPorts, List<IpAddress> otherTargets) {
-    return new PublishRequest(
-        otherPorts, sandbox.isPresent() ? List.of() : otherTargets, sandbox, name, owner, options);
+  /** The same to other containers. */
+  public PublishRequest with(Destination other) {
+    return new PublishRequest(ports, other, name, owner, options);
   }
 
   /** A request for each of the ports. */
   public List<PublishRequest> oneByOne() {
-    return ports.stream().map(port -> with(List.of(port), targets)).toList();
+    return ports.stream().map(port -> with(List.of(port))).toList();
   }
 
   /** A request with one target and no options. */

@@ -11,8 +11,10 @@ import java.util.Optional;
  *
  * @param nameOrId what to change, as in {@code Publisher}
  * @param name the new name; empty to keep what each mapping has
- * @param targets the new addresses of the container; of a family without one, mappings keep theirs
- * @param sandbox the container by its name, in place of addresses
+ * @param to the new containers, in place of those there are; of a family without one, mappings keep
+ *     theirs
+ * @param backends containers that are to share the connections from now on, and those that are to
+ *     get none any more
  * @param options what is to be different about who may use it, and how much
  * @param add further ports, to the same container
  * @param remove ports to take back, written as they were published, or as container ports
@@ -21,16 +23,28 @@ import java.util.Optional;
 public record UpdateRequest(
     String nameOrId,
     Optional<MappingName> name,
-    List<IpAddress> targets,
-    Optional<SandboxName> sandbox,
+    Destination to,
+    BackendsChange backends,
     OptionsChange options,
     List<PortSpec> add,
     List<PortSpec> remove,
     boolean cut) {
+
+  /**
+   * What becomes of the containers that share the connections of a mapping.
+   *
+   * @param add further ones; one that is there already gets the new weight
+   * @param remove those that are to get no new connections
+   */
+  public record BackendsChange(Destination add, Destination remove) {
+    public static final BackendsChange NONE =
+        new BackendsChange(Destination.NONE, Destination.NONE);
+  }
+
   public UpdateRequest {
-    targets = Targets.check(targets);
-    if (!targets.isEmpty() && sandbox.isPresent()) {
-      throw new IllegalArgumentException("addresses and the name of a sandbox are given");
+    if (!to.isNone() && !backends.equals(BackendsChange.NONE)) {
+      throw new InvalidMappingException(
+          "the containers are either replaced or added and removed one by one: give one of both");
     }
     add = List.copyOf(add);
     remove = List.copyOf(remove);
@@ -45,14 +59,14 @@ public record UpdateRequest(
       List<PortSpec> add,
       List<PortSpec> remove,
       boolean cut) {
-    this(nameOrId, name, targets, Optional.empty(), options, add, remove, cut);
+    this(nameOrId, name, Destination.of(targets), BackendsChange.NONE, options, add, remove, cut);
   }
 
   /** Whether it asks for no change at all. */
   public boolean isEmpty() {
     return name.isEmpty()
-        && targets.isEmpty()
-        && sandbox.isEmpty()
+        && to.equals(Destination.NONE)
+        && backends.equals(BackendsChange.NONE)
         && options.equals(OptionsChange.NONE)
         && add.isEmpty()
         && remove.isEmpty();
@@ -63,52 +77,51 @@ public record UpdateRequest(
     return new UpdateRequest(
         nameOrId,
         Optional.empty(),
-        List.of(),
-        Optional.empty(),
+        Destination.NONE,
+        BackendsChange.NONE,
         OptionsChange.NONE,
         List.of(),
         List.of(),
         false);
   }
 
+  /** Leads to another container, or to several. */
+  public UpdateRequest to(Destination other) {
+    return new UpdateRequest(nameOrId, name, other, backends, options, add, remove, cut);
+  }
+
   /** Leads to another container. */
   public UpdateRequest to(IpAddress... newTargets) {
-    return new UpdateRequest(
-        nameOrId, name, List.of(newTargets), Optional.empty(), options, add, remove, cut);
+    return to(Destination.of(List.of(newTargets)));
   }
 
   /** Leads to the container of that name, wherever it is. */
   public UpdateRequest to(SandboxName other) {
-    return new UpdateRequest(
-        nameOrId, name, List.of(), Optional.of(other), options, add, remove, cut);
+    return to(Destination.of(other));
+  }
+
+  public UpdateRequest with(BackendsChange change) {
+    return new UpdateRequest(nameOrId, name, to, change, options, add, remove, cut);
   }
 
   public UpdateRequest named(String newName) {
     return new UpdateRequest(
-        nameOrId,
-        Optional.of(new MappingName(newName)),
-        targets,
-        sandbox,
-        options,
-        add,
-        remove,
-        cut);
+        nameOrId, Optional.of(new MappingName(newName)), to, backends, options, add, remove, cut);
   }
 
   public UpdateRequest withOptions(OptionsChange change) {
-    return new UpdateRequest(nameOrId, name, targets, sandbox, change, add, remove, cut);
+    return new UpdateRequest(nameOrId, name, to, backends, change, add, remove, cut);
   }
 
   public UpdateRequest adding(PortSpec... ports) {
-    return new UpdateRequest(
-        nameOrId, name, targets, sandbox, options, List.of(ports), remove, cut);
+    return new UpdateRequest(nameOrId, name, to, backends, options, List.of(ports), remove, cut);
   }
 
   public UpdateRequest removing(PortSpec... ports) {
-    return new UpdateRequest(nameOrId, name, targets, sandbox, options, add, List.of(ports), cut);
+    return new UpdateRequest(nameOrId, name, to, backends, options, add, List.of(ports), cut);
   }
 
   public UpdateRequest cutting() {
-    return new UpdateRequest(nameOrId, name, targets, sandbox, options, add, remove, true);
+    return new UpdateRequest(nameOrId, name, to, backends, options, add, remove, true);
   }
 }

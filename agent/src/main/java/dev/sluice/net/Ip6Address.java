@@ -159,6 +159,11 @@ public record Ip6Address(long high, long low) implements IpAddress {
     return high == 0 && low >>> 32 == 0xffff;
   }
 
+  /** The {@linkplain #isIpv4Mapped() mapped} form of an IPv4 address. */
+  public static Ip6Address mapped(Ip4Address address) {
+    return new Ip6Address(0, 0xffffL << 32 | Integer.toUnsignedLong(address.bits()));
+  }
+
   /** The IPv4 address if this {@linkplain #isIpv4Mapped() is a mapped one}, else this address. */
   public IpAddress unmapped() {
     return isIpv4Mapped() ? new Ip4Address((int) low) : this;

@@ -665,7 +665,7 @@ public final class Networks implements NetworkService, AutoCloseable {
         throw new NetworkException(
             Kind.INVALID,
             "the sandbox "
-                + publish.get(0).targetText()
+                + publish.get(0).to()
                 + " is on internal networks only, from which no answer finds its way out: publish"
                 + " its ports on another network");
       }

@@ -11,20 +11,26 @@ import java.util.Map;
 /** An index of what is published, by the address it leads to. Thread-safe. */
 public final class TargetPorts {
   private final Map<IpAddress, Map<MappingId, Mapping>> byTarget = new HashMap<>();
-  private final Map<MappingId, IpAddress> targets = new HashMap<>();
+  private final Map<MappingId, List<IpAddress>> targets = new HashMap<>();
 
   /** Takes note of a mapping, in place of what was known of it. */
   public synchronized void add(Mapping mapping) {
     remove(mapping);
-    targets.put(mapping.id(), mapping.targetAddress());
-    byTarget
-        .computeIfAbsent(mapping.targetAddress(), address -> new LinkedHashMap<>(2))
-        .put(mapping.id(), mapping);
+    List<IpAddress> addresses = mapping.backends().addresses();
+    targets.put(mapping.id(), addresses);
+    for (IpAddress target : addresses) {
+      byTarget
+          .computeIfAbsent(target, address -> new LinkedHashMap<>(2))
+          .put(mapping.id(), mapping);
+    }
   }
 
   public synchronized void remove(Mapping mapping) {
-    IpAddress target = targets.remove(mapping.id());
-    if (target != null) {
+    List<IpAddress> addresses = targets.remove(mapping.id());
+    if (addresses == null) {
+      return;
+    }
+    for (IpAddress target : addresses) {
       byTarget.computeIfPresent(
           target,
           (address, mappings) -> {

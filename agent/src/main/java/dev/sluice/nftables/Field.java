@@ -5,10 +5,13 @@ import static dev.sluice.nftables.uapi.LinuxNfTables.*;
 import dev.sluice.nftables.expr.Ct;
 import dev.sluice.nftables.expr.Expression;
 import dev.sluice.nftables.expr.Fib;
+import dev.sluice.nftables.expr.Hash;
 import dev.sluice.nftables.expr.Meta;
 import dev.sluice.nftables.expr.Numgen;
 import dev.sluice.nftables.expr.Payload;
+import java.util.List;
 import java.util.function.IntFunction;
+import java.util.stream.Stream;
 
 /**
  * Something about a packet that a rule can look at.
@@ -17,9 +20,13 @@ import java.util.function.IntFunction;
  * @param lengthBytes of the value
  * @param family NFPROTO_IPV4 or NFPROTO_IPV6 if only packets of that family have it, else
  *     NFPROTO_UNSPEC; {@link RuleBuilder} adds the check
- * @param load makes the expression that loads it into a register
+ * @param load makes the expressions that load it into a register, and may use those behind it
  */
-public record Field(String name, int lengthBytes, int family, IntFunction<Expression> load) {
+public record Field(String name, int lengthBytes, int family, IntFunction<List<Expression>> load) {
+  private static Field of(String name, int lengthBytes, int family, IntFunction<Expression> load) {
+    return new Field(name, lengthBytes, family, register -> List.of(load.apply(register)));
+  }
+
   public static final Field NFPROTO = meta("meta nfproto", 1, NFT_META_NFPROTO);
   public static final Field L4PROTO = meta("meta l4proto", 1, NFT_META_L4PROTO);
   public static final Field IIF = meta("iif", 4, NFT_META_IIF);
@@ -41,7 +48,7 @@ public record Field(String name, int lengthBytes, int family, IntFunction<Expres
 
   /** Destination port of tcp, udp, sctp and others that have it in bytes 2 and 3. */
   public static final Field TH_DPORT =
-      new Field(
+      of(
           "th dport",
           2,
           NFPROTO_UNSPEC,
@@ -49,7 +56,7 @@ public record Field(String name, int lengthBytes, int family, IntFunction<Expres
 
   /** The flags of a tcp header, FIN to CWR. */
   public static final Field TCP_FLAGS =
-      new Field(
+      of(
           "tcp flags",
           1,
           NFPROTO_UNSPEC,
@@ -57,36 +64,60 @@ public record Field(String name, int lengthBytes, int family, IntFunction<Expres
 
   /** First byte of the transport header: the type of an ICMP or ICMPv6 message. */
   public static final Field ICMP_TYPE =
-      new Field(
+      of(
           "icmp type",
           1,
           NFPROTO_UNSPEC,
           register -> Payload.load(NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1, register));
 
   public static final Field CT_STATE =
-      new Field("ct state", 4, NFPROTO_UNSPEC, register -> Ct.load(NFT_CT_STATE, register));
+      of("ct state", 4, NFPROTO_UNSPEC, register -> Ct.load(NFT_CT_STATE, register));
   public static final Field CT_STATUS =
-      new Field("ct status", 4, NFPROTO_UNSPEC, register -> Ct.load(NFT_CT_STATUS, register));
+      of("ct status", 4, NFPROTO_UNSPEC, register -> Ct.load(NFT_CT_STATUS, register));
   public static final Field FIB_DADDR_TYPE =
-      new Field("fib daddr type", 4, NFPROTO_UNSPEC, Fib::destinationType);
+      of("fib daddr type", 4, NFPROTO_UNSPEC, Fib::destinationType);
   public static final Field FIB_SADDR_TYPE =
-      new Field("fib saddr type", 4, NFPROTO_UNSPEC, Fib::sourceType);
+      of("fib saddr type", 4, NFPROTO_UNSPEC, Fib::sourceType);
 
   /** A random number below {@code modulus}. */
   public static Field random(int modulus) {
-    return new Field(
+    return of(
         "numgen random mod " + modulus,
         4,
         NFPROTO_UNSPEC,
         register -> Numgen.random(register, modulus));
   }
 
+  /** The numbers below {@code modulus}, one after the other: a counter of the rule's own. */
+  public static Field turn(int modulus) {
+    return of(
+        "numgen inc mod " + modulus,
+        4,
+        NFPROTO_UNSPEC,
+        register -> Numgen.incremental(register, modulus));
+  }
+
+  /** A number below {@code modulus} that depends on the address alone. */
+  public static Field hashOf(Field address, int modulus, int seed) {
+    return new Field(
+        "jhash " + address.name() + " mod " + modulus,
+        4,
+        address.family(),
+        register ->
+            Stream.concat(
+                    address.load().apply(register).stream(),
+                    Stream.of(
+                        Hash.jenkins(register, address.lengthBytes(), register, modulus)
+                            .withSeed(seed)))
+                .toList());
+  }
+
   private static Field meta(String name, int lengthBytes, int key) {
-    return new Field(name, lengthBytes, NFPROTO_UNSPEC, register -> Meta.load(key, register));
+    return of(name, lengthBytes, NFPROTO_UNSPEC, register -> Meta.load(key, register));
   }
 
   private static Field network(String name, int family, int offset, int lengthBytes) {
-    return new Field(
+    return of(
         name,
         lengthBytes,
         family,

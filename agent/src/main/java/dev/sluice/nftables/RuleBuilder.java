@@ -238,14 +238,14 @@ public final class RuleBuilder {
   private void load(Field... fields) {
     for (Field field : fields) {
       if (field.family() != NFPROTO_UNSPEC && field.family() != familyChecked) {
-        with(Field.NFPROTO.load().apply(Register.R1));
+        Field.NFPROTO.load().apply(Register.R1).forEach(this::with);
         with(Cmp.eq(Register.R1, Bytes.of((byte) field.family())));
         familyChecked = field.family();
       }
     }
     int offset = 0;
     for (Field field : fields) {
-      with(field.load().apply(Register.at(offset)));
+      field.load().apply(Register.at(offset)).forEach(this::with);
       offset += Register.padded(field.lengthBytes());
     }
   }

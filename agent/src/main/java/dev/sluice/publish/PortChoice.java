@@ -1,9 +1,9 @@
 package dev.sluice.publish;
 
+import dev.sluice.model.Backends;
 import dev.sluice.model.HostBinding;
 import dev.sluice.model.Mapping;
 import dev.sluice.model.PortSpec;
-import dev.sluice.model.Targets;
 import dev.sluice.net.Family;
 import dev.sluice.net.IpAddress;
 import dev.sluice.net.PortRange;
@@ -45,13 +45,13 @@ final class PortChoice {
   /**
    * Reserves the host ports for one specification.
    *
-   * @param targets the addresses of the container
-   * @param mapping makes the mapping to a target with the host ports that were found
-   * @return one mapping for each target the specification leads to
+   * @param targets the containers, those of each family
+   * @param mapping makes the mapping to some of them with the host ports that were found
+   * @return one mapping for each family the specification leads to
    */
   List<Mapping> reserve(
-      PortSpec spec, List<IpAddress> targets, BiFunction<IpAddress, PortRange, Mapping> mapping) {
-    List<IpAddress> reachable = reachable(spec, targets);
+      PortSpec spec, List<Backends> targets, BiFunction<Backends, PortRange, Mapping> mapping) {
+    List<Backends> reachable = reachable(spec, targets);
     if (spec.hostPorts() instanceof PortSpec.Exactly exactly) {
       return claim(mappings(reachable, exactly.ports(), mapping));
     }
@@ -61,33 +61,26 @@ final class PortChoice {
     return anyFree(spec, reachable, mapping);
   }
 
-  /** The targets a specification leads to: those of the family of its host address. */
-  static List<IpAddress> reachable(PortSpec spec, List<IpAddress> targets) {
+  /**
+   * The targets a specification leads to: those of the family of its host address. There may be
+   * none of an IPv6 address; then it is those that the userland proxy leads to.
+   */
+  static List<Backends> reachable(PortSpec spec, List<Backends> targets) {
     if (spec.hostAddress().isEmpty()) {
       return targets;
     }
-    IpAddress given = spec.hostAddress().get();
-    Optional<IpAddress> target = Targets.of(targets, given.family());
-    if (target.isEmpty()) {
-      IpAddress other = targets.get(0);
-      throw new PublishException(
-          Kind.INVALID,
-          given.family().title()
-              + " host address "
-              + given
-              + " cannot lead to the "
-              + other.family().title()
-              + " target "
-              + other
-              + ": both must be of one family");
-    }
-    return List.of(target.get());
+    return List.of(Backends.of(targets, spec.hostAddress().get().family()).orElse(targets.get(0)));
+  }
+
+  /** The family of the connections to a specification's ports that lead to these. */
+  static Family family(PortSpec spec, Backends targets) {
+    return spec.hostAddress().map(IpAddress::family).orElse(targets.family());
   }
 
   private static List<Mapping> mappings(
-      List<IpAddress> targets,
+      List<Backends> targets,
       PortRange hostPorts,
-      BiFunction<IpAddress, PortRange, Mapping> mapping) {
+      BiFunction<Backends, PortRange, Mapping> mapping) {
     return targets.stream().map(target -> mapping.apply(target, hostPorts)).toList();
   }
 
@@ -153,8 +146,8 @@ final class PortChoice {
   private List<Mapping> fromPool(
       PortRange pool,
       PortSpec spec,
-      List<IpAddress> targets,
-      BiFunction<IpAddress, PortRange, Mapping> mapping) {
+      List<Backends> targets,
+      BiFunction<Backends, PortRange, Mapping> mapping) {
     for (int port = pool.first(); port <= pool.last(); port++) {
       Optional<List<Mapping>> claimed = tryClaim(mappings(targets, PortRange.of(port), mapping));
       if (claimed.isPresent()) {
@@ -167,9 +160,9 @@ final class PortChoice {
 
   /** Consecutive ports, as many as the container's, beginning where the kernel has one free. */
   private List<Mapping> anyFree(
-      PortSpec spec, List<IpAddress> targets, BiFunction<IpAddress, PortRange, Mapping> mapping) {
+      PortSpec spec, List<Backends> targets, BiFunction<Backends, PortRange, Mapping> mapping) {
     int count = spec.targetPorts().size();
-    Family family = targets.get(0).family();
+    Family family = family(spec, targets.get(0));
     Optional<IpAddress> address = spec.hostAddress().filter(exact -> !exact.isAny());
     for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
       int first = reservations.reserveAny(spec.protocol(), family, address);

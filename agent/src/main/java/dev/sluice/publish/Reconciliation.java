@@ -1,5 +1,6 @@
 package dev.sluice.publish;
 
+import dev.sluice.model.Backends;
 import dev.sluice.model.Mapping;
 import dev.sluice.model.MappingId;
 import dev.sluice.model.MappingName;
@@ -24,45 +25,52 @@ final class Reconciliation {
 
   private final Map<Aim, List<PublishedMapping>> byAim = new HashMap<>();
 
-  private record Place(Protocol protocol, PortRange hostPorts, IpAddress target) {}
+  private record Place(Protocol protocol, PortRange hostPorts) {}
 
   private record Aim(
-      Optional<MappingName> name, Protocol protocol, PortRange targetPorts, IpAddress target) {}
+      Optional<MappingName> name, Protocol protocol, PortRange targetPorts, IpAddress target) {
+    /** A mapping has an aim for each of its containers. */
+    static List<Aim> of(
+        Optional<MappingName> name, Protocol protocol, PortRange targetPorts, Backends backends) {
+      return backends.addresses().stream()
+          .map(target -> new Aim(name, protocol, targetPorts, target))
+          .toList();
+    }
+  }
 
   Reconciliation(List<PublishedMapping> published) {
     for (PublishedMapping one : published) {
       Mapping mapping = one.mapping();
       left.put(mapping.id(), one);
-      byAim
-          .computeIfAbsent(
-              new Aim(
-                  mapping.name(),
-                  mapping.protocol(),
-                  mapping.targetPorts(),
-                  mapping.targetAddress()),
-              aim -> new ArrayList<>(1))
-          .add(one);
+      for (Aim aim :
+          Aim.of(mapping.name(), mapping.protocol(), mapping.targetPorts(), mapping.backends())) {
+        byAim.computeIfAbsent(aim, same -> new ArrayList<>(1)).add(one);
+      }
       byPlace
           .computeIfAbsent(
-              new Place(mapping.protocol(), mapping.hostPorts(), mapping.targetAddress()),
-              place -> new ArrayList<>(1))
+              new Place(mapping.protocol(), mapping.hostPorts()), place -> new ArrayList<>(1))
           .add(one);
     }
   }
 
-  /** Takes one out that the specification would have published under this name. */
-  Optional<PublishedMapping> take(PortSpec spec, IpAddress target, Optional<MappingName> name) {
+  /**
+   * Takes one out that the specification would have published under this name: to the same
+   * container, or to several of which one is the same.
+   */
+  Optional<PublishedMapping> take(PortSpec spec, Backends targets, Optional<MappingName> name) {
     Collection<PublishedMapping> candidates =
         spec.hostPorts() instanceof PortSpec.Exactly exactly
-            ? byPlace.getOrDefault(new Place(spec.protocol(), exactly.ports(), target), List.of())
-            : byAim.getOrDefault(
-                new Aim(name, spec.protocol(), spec.targetPorts(), target), List.of());
+            ? byPlace.getOrDefault(new Place(spec.protocol(), exactly.ports()), List.of())
+            : Aim.of(name, spec.protocol(), spec.targetPorts(), targets).stream()
+                .flatMap(aim -> byAim.getOrDefault(aim, List.of()).stream())
+                .toList();
     Optional<PublishedMapping> found =
         candidates.stream()
             .filter(
                 one ->
                     left.containsKey(one.mapping().id())
-                        && one.mapping().targetAddress().equals(target)
+                        && one.mapping().backends().addresses().stream().anyMatch(targets::has)
+                        && one.mapping().family() == PortChoice.family(spec, targets)
                         && one.mapping().name().equals(name)
                         && Selection.wouldPublish(spec, one.mapping()))
             .findFirst();

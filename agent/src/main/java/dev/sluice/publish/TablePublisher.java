@@ -2,6 +2,10 @@ package dev.sluice.publish;
 
 import dev.sluice.ffi.SystemCallException;
 import dev.sluice.flow.FlowCutter;
+import dev.sluice.model.Backend;
+import dev.sluice.model.Backends;
+import dev.sluice.model.Balance;
+import dev.sluice.model.Destination;
 import dev.sluice.model.DrainTime;
 import dev.sluice.model.Draining;
 import dev.sluice.model.Egress;
@@ -230,7 +234,7 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
     synchronized (oneRequestAtATime) {
       List<String> there =
           table.mappings().stream()
-              .filter(one -> network.contains(one.mapping().targetAddress()))
+              .filter(one -> leadsInto(one.mapping(), network))
               .map(one -> one.mapping().label() + " (" + one.mapping().hostText() + ")")
               .toList();
       if (!there.isEmpty()) {
@@ -251,6 +255,10 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
       }
       topology.remove(network);
     }
+  }
+
+  private static boolean leadsInto(Mapping mapping, Network network) {
+    return mapping.backends().addresses().stream().anyMatch(network::contains);
   }
 
   private static NetworkException uncertain(String what, UncertainChangeException e) {
@@ -311,7 +319,7 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
               work.follow(change);
             }
             for (PublishRequest request : publish) {
-              List<IpAddress> targets = work.targetsOf(request);
+              List<Backends> targets = work.targetsOf(request);
               request.ports().forEach(spec -> work.publish(spec, request, targets));
             }
           });
@@ -327,14 +335,14 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
 
   @Override
   public List<Mapping> publish(PublishRequest request) {
-    String what = "publish to " + request.targetText();
+    String what = "publish to " + request.to();
     boolean chosenByUs =
         request.ports().stream().allMatch(spec -> spec.hostPorts() instanceof PortSpec.Any);
     return change(
         what,
         chosenByUs,
         work -> {
-          List<IpAddress> targets = work.targetsOf(request);
+          List<Backends> targets = work.targetsOf(request);
           for (PortSpec spec : request.ports()) {
             work.publish(spec, request, targets);
           }
@@ -355,67 +363,116 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
                   spec + " of " + request.nameOrId() + " is not published; see sluice ps");
             }
           }
-          checkTargetsExist(request, selected);
+          NewTargets newTargets = newTargets(request, selected);
           for (PublishedMapping one : selected) {
             if (request.remove().stream().anyMatch(s -> Selection.matches(s, one.mapping()))) {
               work.withdraw(one.mapping());
             } else {
-              work.replace(one, changed(one.mapping(), request));
+              work.replace(one, changed(one.mapping(), request, newTargets));
             }
           }
           if (!request.add().isEmpty()) {
-            PublishRequest more = further(request, selected);
-            List<IpAddress> targets = work.targetsOf(more);
+            PublishRequest more = further(request, selected, newTargets);
+            List<Backends> targets = work.targetsOf(more);
             more.ports().forEach(spec -> work.publish(spec, more, targets));
           }
           work.cutOldTargets = request.cut();
         });
   }
 
-  private void checkTargetsExist(UpdateRequest request, List<PublishedMapping> selected) {
-    request.sandbox().ifPresent(topology::targets);
-    for (IpAddress target : request.targets()) {
-      if (selected.stream().noneMatch(one -> one.mapping().family() == target.family())) {
-        throw new PublishException(
-            Kind.INVALID,
-            request.nameOrId()
-                + " has no "
-                + target.family().title()
-                + " ports that could lead to "
-                + target);
+  /** What an update says of containers, by family. */
+  private record NewTargets(
+      List<Backends> instead, List<Backends> more, List<Backends> fewer, UpdateRequest request) {
+
+    Backends applyTo(Mapping mapping) {
+      Family family = mapping.backends().family();
+      Backends now = Backends.of(instead, family).orElse(mapping.backends());
+      now = now.and(Backends.of(more, family).map(Backends::all).orElse(List.of()));
+      Optional<Backends> less = Backends.of(fewer, family);
+      if (less.isPresent()) {
+        now =
+            now.only(one -> !less.get().has(one.address()))
+                .orElseThrow(
+                    () ->
+                        new PublishException(
+                            Kind.INVALID,
+                            mapping.hostText()
+                                + " ("
+                                + mapping.label()
+                                + ") would lead nowhere: unpublish it, or give it another"
+                                + " container first"));
       }
+      return request.to().balance().map(now::with).orElse(now);
     }
   }
 
-  private Mapping changed(Mapping mapping, UpdateRequest request) {
-    MappingOptions options = request.options().applyTo(mapping.options());
-    List<IpAddress> targets = request.sandbox().map(topology::targets).orElseGet(request::targets);
-    Optional<IpAddress> other = Targets.of(targets, mapping.family());
-    if (request.sandbox().isPresent() && other.isEmpty()) {
-      throw new PublishException(
-          Kind.INVALID,
-          "the sandbox "
-              + request.sandbox().get()
-              + " has no "
-              + mapping.family().title()
-              + " address, and "
-              + mapping.hostText()
-              + " needs one");
+  private NewTargets newTargets(UpdateRequest request, List<PublishedMapping> selected) {
+    NewTargets targets =
+        new NewTargets(
+            request.to().resolve(topology::targets),
+            request.backends().add().resolve(topology::targets),
+            request.backends().remove().resolve(topology::targets),
+            request);
+    for (List<Backends> named : List.of(targets.instead(), targets.more())) {
+      for (Backends target : named) {
+        if (selected.stream()
+            .noneMatch(one -> one.mapping().backends().family() == target.family())) {
+          throw new PublishException(
+              Kind.INVALID,
+              request.nameOrId()
+                  + " has no "
+                  + target.family().title()
+                  + " ports that could lead to "
+                  + target);
+        }
+      }
     }
-    IpAddress target = other.orElse(mapping.targetAddress());
+    for (PublishedMapping one : selected) {
+      Family family = one.mapping().backends().family();
+      for (SandboxName name : request.to().sandboxes()) {
+        if (Backends.of(targets.instead(), family).filter(all -> all.has(name)).isEmpty()) {
+          throw new PublishException(
+              Kind.INVALID,
+              "the sandbox "
+                  + name
+                  + " has no "
+                  + family.title()
+                  + " address, and "
+                  + one.mapping().hostText()
+                  + " needs one");
+        }
+      }
+    }
+    for (Backends gone : targets.fewer()) {
+      for (IpAddress address : gone.addresses()) {
+        if (selected.stream().noneMatch(one -> one.mapping().backends().has(address))) {
+          throw new PublishException(
+              Kind.NOT_FOUND, request.nameOrId() + " does not lead to " + address);
+        }
+      }
+    }
+    return targets;
+  }
+
+  private static Mapping changed(Mapping mapping, UpdateRequest request, NewTargets targets) {
+    Backends backends = targets.applyTo(mapping);
     return mapping
         .withName(request.name().or(mapping::name))
-        .withTarget(target)
-        .of(other.isPresent() ? request.sandbox() : mapping.sandbox())
-        .withOptions(optionsFor(options, target));
+        .withBackends(backends)
+        .withOptions(
+            optionsFor(request.options().applyTo(mapping.options()), mapping.family(), backends));
   }
 
   /** The request that would have published the added ports along with the others. */
-  private PublishRequest further(UpdateRequest request, List<PublishedMapping> selected) {
-    Set<IpAddress> targets = new LinkedHashSet<>();
-    Mapping first = changed(selected.get(0).mapping(), request);
+  private static PublishRequest further(
+      UpdateRequest request, List<PublishedMapping> selected, NewTargets newTargets) {
+    Set<Destination.Aim> aims = new LinkedHashSet<>();
+    Optional<Balance> balance = Optional.empty();
+    Mapping first = changed(selected.get(0).mapping(), request, newTargets);
     for (PublishedMapping one : selected) {
-      targets.add(changed(one.mapping(), request).targetAddress());
+      Destination to = Destination.of(changed(one.mapping(), request, newTargets).backends());
+      aims.addAll(to.all());
+      balance = balance.or(to::balance);
     }
     MappingOptions options = request.options().applyTo(selected.get(0).mapping().options());
     if (request.options().allowedSources().isEmpty()) {
@@ -428,8 +485,7 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
     }
     return new PublishRequest(
         request.add(),
-        first.sandbox().isPresent() ? List.of() : List.copyOf(targets),
-        first.sandbox(),
+        new Destination(List.copyOf(aims), balance),
         first.name(),
         first.owner(),
         options);
@@ -507,7 +563,7 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
       for (Wish wish : Wish.mostDefiniteFirst(wishes)) {
         Runnable step =
             () -> {
-              List<IpAddress> without = keep(wish, plan, work, unchanged);
+              List<Backends> without = keep(wish, plan, work, unchanged);
               if (!without.isEmpty()) {
                 missing.add(wish.to(without));
               }
@@ -543,7 +599,7 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
       step.run();
     } catch (RuntimeException e) {
       work.rollBackTo(mark);
-      String what = "publish to " + parts.get(0).targetText();
+      String what = "publish to " + parts.get(0).to();
       RuntimeException reason = Explanations.explain(what, e, work::publishedBefore);
       if (!(reason instanceof PublishException refused)) {
         throw reason;
@@ -557,25 +613,24 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
    *
    * @return the targets nothing leads to yet
    */
-  private static List<IpAddress> keep(
+  private static List<Backends> keep(
       Wish wish, Reconciliation plan, Work work, List<Mapping> unchanged) {
     PublishRequest request = wish.request();
-    List<IpAddress> missing = new ArrayList<>();
+    List<Backends> missing = new ArrayList<>();
     // Wholly or not at all: first what can be refused for any of the targets.
     Map<PublishedMapping, Mapping> kept = new LinkedHashMap<>();
-    for (IpAddress target : PortChoice.reachable(wish.spec(), wish.targets())) {
+    for (Backends target : PortChoice.reachable(wish.spec(), wish.targets())) {
       Optional<PublishedMapping> found = plan.take(wish.spec(), target, request.name());
       if (found.isEmpty()) {
         missing.add(target);
         continue;
       }
+      Mapping mapping = found.get().mapping();
       kept.put(
           found.get(),
-          found
-              .get()
-              .mapping()
-              .withOptions(optionsFor(request.options(), target))
-              .of(request.sandbox()));
+          mapping
+              .withBackends(target)
+              .withOptions(optionsFor(request.options(), mapping.family(), target)));
     }
     kept.entrySet().stream()
         .filter(one -> !one.getValue().equals(one.getKey().mapping()))
@@ -589,22 +644,20 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
     return missing;
   }
 
-  /** What of the options counts for a target. */
-  private static MappingOptions optionsFor(MappingOptions options, IpAddress target) {
+  /** What of the options counts for connections of a family. */
+  private static MappingOptions optionsFor(
+      MappingOptions options, Family family, Backends targets) {
     List<Prefix> sources =
-        options.allowedSources().stream()
-            .filter(block -> block.family() == target.family())
-            .toList();
+        options.allowedSources().stream().filter(block -> block.family() == family).toList();
     if (sources.isEmpty() && !options.allowedSources().isEmpty()) {
       Family other = options.allowedSources().get(0).family();
       throw new PublishException(
           Kind.INVALID,
           "the allowed sources are "
               + other.title()
-              + " only, and the target "
-              + target
-              + " is "
-              + target.family().title()
+              + " only, and "
+              + (family == targets.family() ? "the target " + targets + " is " : "the port is of ")
+              + family.title()
               + ": give sources of both families, or publish to the "
               + other.title()
               + " target alone");
@@ -663,11 +716,11 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
     }
 
     /** Where the ports of a request lead to. */
-    List<IpAddress> targetsOf(PublishRequest request) {
-      if (request.sandbox().isEmpty()) {
-        return request.targets();
-      }
-      SandboxName name = request.sandbox().get();
+    List<Backends> targetsOf(PublishRequest request) {
+      return request.to().resolve(this::addressesOf);
+    }
+
+    private List<IpAddress> addressesOf(SandboxName name) {
       SandboxChange change = sandbox;
       return change != null && change.name().equals(name) && !change.targets().isEmpty()
           ? change.targets()
@@ -678,38 +731,56 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
     void follow(SandboxChange change) {
       for (PublishedMapping one : publishedBefore()) {
         Mapping mapping = one.mapping();
-        if (!mapping.sandbox().equals(Optional.of(change.name()))
-            || change.after().filter(after -> after.has(mapping.targetAddress())).isPresent()) {
+        if (!mapping.backends().has(change.name())) {
           continue;
         }
-        Targets.of(change.targets(), mapping.family())
-            .ifPresentOrElse(
-                target -> replace(one, mapping.withTarget(target)), () -> withdraw(mapping));
+        Optional<IpAddress> other = Targets.of(change.targets(), mapping.backends().family());
+        List<Backend> now = new ArrayList<>();
+        for (Backend backend : mapping.backends().all()) {
+          boolean leaves =
+              backend.sandbox().equals(Optional.of(change.name()))
+                  && change.after().filter(after -> after.has(backend.address())).isEmpty();
+          if (!leaves) {
+            now.add(backend);
+          } else {
+            other.map(backend::at).ifPresent(now::add);
+          }
+        }
+        if (now.isEmpty()) {
+          withdraw(mapping);
+        } else {
+          Backends backends = new Backends(now, mapping.backends().balance());
+          if (!backends.equals(mapping.backends())) {
+            replace(one, mapping.withBackends(backends));
+          }
+        }
       }
       // Nobody is left at the old addresses.
       cutOldTargets = true;
     }
 
-    void publish(PortSpec spec, PublishRequest request, List<IpAddress> targets) {
+    void publish(PortSpec spec, PublishRequest request, List<Backends> targets) {
       needSynProxyIf(request.options().synProxy());
-      targets.forEach(this::needNetworkOf);
+      targets.forEach(each -> each.addresses().forEach(this::needNetworkOf));
       List<Mapping> mappings =
           choice.reserve(
               spec,
               targets,
-              (target, hostPorts) ->
-                  new Mapping(
-                      MappingId.random(),
-                      request.name(),
-                      request.owner(),
-                      spec.protocol(),
-                      spec.hostAddress(),
-                      hostPorts,
-                      target,
-                      spec.targetPorts(),
-                      now,
-                      optionsFor(request.options(), target),
-                      request.sandbox()));
+              (to, hostPorts) -> {
+                Family family = PortChoice.family(spec, to);
+                return new Mapping(
+                    MappingId.random(),
+                    request.name(),
+                    request.owner(),
+                    spec.protocol(),
+                    family,
+                    spec.hostAddress(),
+                    hostPorts,
+                    to,
+                    spec.targetPorts(),
+                    now,
+                    optionsFor(request.options(), family, to));
+              });
       added.addAll(mappings);
       results.addAll(mappings);
     }
@@ -728,9 +799,9 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
         return;
       }
       needSynProxyIf(changed.options().synProxy() && !old.options().synProxy());
-      if (!changed.targetAddress().equals(old.targetAddress())) {
-        needNetworkOf(changed.targetAddress());
-      }
+      changed.backends().addresses().stream()
+          .filter(target -> !old.backends().has(target))
+          .forEach(this::needNetworkOf);
       if (!changed.key().equals(old.key())) {
         // A range that gets options, or loses them, changes its precedence.
         reservations.reserve(changed.key());
@@ -809,8 +880,8 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
         unheld.computeIfPresent(one.mapping().id(), (id, old) -> stillUnheld(old, one.mapping()));
       }
       Set<IpAddress> targets = new HashSet<>();
-      added.forEach(one -> targets.add(one.targetAddress()));
-      after.forEach(one -> targets.add(one.mapping().targetAddress()));
+      added.forEach(one -> targets.addAll(one.backends().addresses()));
+      after.forEach(one -> targets.addAll(one.mapping().backends().addresses()));
       targets.forEach(TablePublisher.this::allowHairpin);
       endFlows();
     }
@@ -825,13 +896,18 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
       for (int i = 0; i < before.size(); i++) {
         Mapping old = before.get(i).mapping();
         Mapping changed = after.get(i).mapping();
-        if (!changed.target().equals(old.target())) {
-          cut = cutOldTargets ? cut.toTarget(List.of(old)) : cut.toTargetIfUdp(List.of(old));
+        Optional<Mapping> left =
+            old.backends()
+                .only(one -> !changed.backends().has(one.address()))
+                .map(old::withBackends);
+        if (left.isPresent()) {
+          List<Mapping> elsewhere = List.of(left.get());
+          cut = cutOldTargets ? cut.toTarget(elsewhere) : cut.toTargetIfUdp(elsewhere);
         }
         if (!changed.options().equals(old.options())) {
           cut = cut.forbidden(List.of(changed));
-          if (!changed.target().equals(old.target())) {
-            cut = cut.forbidden(List.of(old.withOptions(changed.options())));
+          if (left.isPresent()) {
+            cut = cut.forbidden(List.of(left.get().withOptions(changed.options())));
           }
         }
       }
@@ -840,16 +916,18 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
   }
 
   private void count(Mapping mapping, int more) {
-    mapping
-        .sandbox()
-        .ifPresent(
-            name ->
-                portsOf.compute(
-                    name,
-                    (same, ports) -> {
-                      int now = (ports == null ? 0 : ports) + more;
-                      return now == 0 ? null : now;
-                    }));
+    for (Backend backend : mapping.backends().all()) {
+      backend
+          .sandbox()
+          .ifPresent(
+              name ->
+                  portsOf.compute(
+                      name,
+                      (same, ports) -> {
+                        int now = (ports == null ? 0 : ports) + more;
+                        return now == 0 ? null : now;
+                      }));
+    }
   }
 
   /**
@@ -876,16 +954,19 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
   }
 
   private List<OpenPort> directPorts(Mapping mapping) {
-    boolean routed =
-        topology
-            .containing(mapping.targetAddress())
-            .filter(network -> network.egress() instanceof Egress.Routed)
-            .isPresent();
-    return routed
-        ? IntStream.rangeClosed(mapping.targetPorts().first(), mapping.targetPorts().last())
-            .mapToObj(port -> new OpenPort(mapping.targetAddress(), mapping.protocol(), port))
-            .toList()
-        : List.of();
+    List<OpenPort> ports = new ArrayList<>(0);
+    for (IpAddress target : mapping.backends().addresses()) {
+      boolean routed =
+          topology
+              .containing(target)
+              .filter(network -> network.egress() instanceof Egress.Routed)
+              .isPresent();
+      if (routed) {
+        IntStream.rangeClosed(mapping.targetPorts().first(), mapping.targetPorts().last())
+            .forEach(port -> ports.add(new OpenPort(target, mapping.protocol(), port)));
+      }
+    }
+    return ports;
   }
 
   private List<Mapping> change(String what, boolean retry, Consumer<Work> plan) {
@@ -961,12 +1042,7 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
                     .ifPresent(
                         limit ->
                             all.forEach(
-                                one ->
-                                    draining.add(
-                                        new Draining(
-                                            one.withOptions(MappingOptions.NONE),
-                                            now,
-                                            now.plus(limit)))));
+                                one -> draining.addAll(drainings(one, now, now.plus(limit)))));
                 return Change.withdraw(all, draining);
               });
       // A reader of the table after a restart has to do with what was known before the transaction.
@@ -975,6 +1051,13 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
       draining.forEach(one -> drainer.schedule(new Draining(one.mapping(), gone, one.until())));
       return mappings;
     }
+  }
+
+  /** A note for each container. */
+  private static List<Draining> drainings(Mapping mapping, Instant since, Instant until) {
+    return mapping.withOptions(MappingOptions.NONE).parts().stream()
+        .map(one -> new Draining(one, since, until))
+        .toList();
   }
 
   private List<Mapping> withdraw(String nameOrId, Function<List<Mapping>, Change> change) {
@@ -1014,7 +1097,7 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
     for (Mapping mapping : withdrawn) {
       count(mapping, -1);
       // A target may come back with another bridge port.
-      knownTargets.remove(mapping.targetAddress());
+      mapping.backends().addresses().forEach(knownTargets::remove);
       unheld.remove(mapping.id());
     }
     try {

@@ -1,8 +1,8 @@
 package dev.sluice.publish;
 
+import dev.sluice.model.Backends;
 import dev.sluice.model.PortSpec;
 import dev.sluice.model.PublishRequest;
-import dev.sluice.net.IpAddress;
 import java.util.Comparator;
 import java.util.List;
 
@@ -11,9 +11,9 @@ import java.util.List;
  *
  * @param request which asks for it
  * @param spec one of its ports
- * @param targets those of its targets that are meant
+ * @param targets those of its targets that are meant, by family
  */
-record Wish(PublishRequest request, PortSpec spec, List<IpAddress> targets) {
+record Wish(PublishRequest request, PortSpec spec, List<Backends> targets) {
   private static final Comparator<Wish> MOST_DEFINITE_FIRST =
       Comparator.comparingInt(
           wish -> {
@@ -28,7 +28,7 @@ record Wish(PublishRequest request, PortSpec spec, List<IpAddress> targets) {
   }
 
   /** All that a request asks for. */
-  static List<Wish> of(PublishRequest request, List<IpAddress> targets) {
+  static List<Wish> of(PublishRequest request, List<Backends> targets) {
     return request.ports().stream().map(spec -> new Wish(request, spec, targets)).toList();
   }
 
@@ -37,13 +37,13 @@ record Wish(PublishRequest request, PortSpec spec, List<IpAddress> targets) {
     return wishes.stream().sorted(MOST_DEFINITE_FIRST).toList();
   }
 
-  /** The same to fewer targets. */
-  Wish to(List<IpAddress> some) {
+  /** The same to those of fewer families. */
+  Wish to(List<Backends> some) {
     return new Wish(request, spec, some);
   }
 
   /** A request for just this. */
   PublishRequest alone() {
-    return request.with(List.of(spec), targets);
+    return request.with(List.of(spec));
   }
 }

@@ -16,6 +16,8 @@ import dev.sluice.net.Family;
 import dev.sluice.nftables.Batch;
 import dev.sluice.nftables.SetElement;
 import dev.sluice.nftables.TableId;
+import dev.sluice.nftables.expr.Data;
+import dev.sluice.nftables.expr.Verdict;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -60,15 +62,15 @@ final class ChangeWriter {
   /**
    * Writes the change.
    *
-   * @param elementsOf reads a set's elements; asked only where a mapping with a rate or a SYN proxy
-   *     is withdrawn
+   * @param elementsOf reads a set's elements; asked only where a mapping with a rate, a SYN proxy
+   *     or several containers is withdrawn
    * @param counted the mappings whose traffic is noted already
    */
   void write(Change change, Function<String, List<SetElement>> elementsOf, Set<MappingId> counted) {
     Map<String, List<SetElement>> bySet = new LinkedHashMap<>();
     Map<String, Set<SetElement>> staying = staying(change);
     for (Mapping mapping : change.withdraw()) {
-      merge(bySet, Map.of(SetNames.of(mapping), MappingCodec.keys(mapping)));
+      merge(bySet, MappingCodec.keys(mapping));
       without(staying, OptionsCodec.elements(mapping))
           .forEach(
               (set, elements) ->
@@ -107,6 +109,9 @@ final class ChangeWriter {
     Set<RateChain> unused = RateChain.of(change.withdraw());
     unused.removeAll(wanted);
     dropUnused(unused, change.withdraw(), elementsOf);
+    Set<SpreadChain> unusedSpreads = spreads(change.withdraw());
+    unusedSpreads.removeAll(spreads(published));
+    dropUnusedSpreads(unusedSpreads, change.withdraw(), elementsOf);
     if (published.stream().noneMatch(one -> one.options().synProxy())) {
       dropUnusedSynProxy(change.withdraw(), elementsOf);
     }
@@ -184,6 +189,8 @@ final class ChangeWriter {
     List<PublishedMapping> mappings = contents.mappings();
     RateChain.of(mappings.stream().map(PublishedMapping::mapping).toList())
         .forEach(one -> skeleton.writeRate(batch, one.family(), one.kind(), one.rate()));
+    spreads(mappings.stream().map(PublishedMapping::mapping).toList())
+        .forEach(one -> skeleton.writeSpread(batch, one));
     if (mappings.stream().anyMatch(one -> one.mapping().options().synProxy())) {
       skeleton.writeSynProxy(batch);
     }
@@ -198,10 +205,7 @@ final class ChangeWriter {
     merge(bySet, NamesCodec.elements(contents.names()));
     for (PublishedMapping one : mappings) {
       Mapping mapping = one.mapping();
-      merge(
-          bySet,
-          Map.of(
-              SetNames.of(mapping), MappingCodec.elements(mapping, one.counters().connections())));
+      merge(bySet, MappingCodec.elements(one));
       merge(bySet, without(staying, OptionsCodec.elements(mapping)));
     }
     contents
@@ -244,6 +248,38 @@ final class ChangeWriter {
               .sum();
       if (users == leaving) {
         batch.deleteChain(table, one.name()).deleteSet(table, one.name());
+      }
+    }
+  }
+
+  private static Set<SpreadChain> spreads(List<Mapping> mappings) {
+    Set<SpreadChain> spreads = new LinkedHashSet<>();
+    for (Mapping mapping : mappings) {
+      if (!mapping.isRelayed() && !mapping.backends().isSingle()) {
+        spreads.add(SpreadChain.of(mapping));
+      }
+    }
+    return spreads;
+  }
+
+  /** A way to pick a container that nobody has any more takes its chain along. */
+  private void dropUnusedSpreads(
+      Set<SpreadChain> candidates,
+      List<Mapping> withdrawn,
+      Function<String, List<SetElement>> elementsOf) {
+    for (SpreadChain one : candidates) {
+      Data goesThere = Data.of(Verdict.goTo(one.name()));
+      long users =
+          elementsOf.apply(SetNames.steered(one.family(), one.kind())).stream()
+              .filter(element -> goesThere.equals(element.data()))
+              .count();
+      long leaving =
+          withdrawn.stream()
+              .filter(mapping -> spreads(List.of(mapping)).contains(one))
+              .mapToLong(mapping -> mapping.hostPorts().size())
+              .sum();
+      if (users == leaving) {
+        batch.deleteChain(table, one.name());
       }
     }
   }

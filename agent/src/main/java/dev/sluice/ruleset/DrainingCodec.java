@@ -1,8 +1,13 @@
 package dev.sluice.ruleset;
 
+import dev.sluice.model.Backends;
 import dev.sluice.model.Draining;
 import dev.sluice.model.Mapping;
+import dev.sluice.model.MappingOptions;
 import dev.sluice.net.Bytes;
+import dev.sluice.net.Family;
+import dev.sluice.net.Ip4Address;
+import dev.sluice.net.Ip6Address;
 import dev.sluice.net.IpAddress;
 import dev.sluice.net.PortRange;
 import dev.sluice.net.Protocol;
@@ -13,9 +18,10 @@ import java.time.Instant;
 import java.util.Optional;
 
 /**
- * Mappings whose connections are to be cut later, as elements of a set that no rule looks up: the
- * key is the mapping's id, the user data its {@link MappingMetadata} and this record, big endian,
- * IPv4 addresses in the first 4 of 16 bytes.
+ * Mappings whose connections are to be cut later, as elements of a set that no rule looks up: one
+ * for each container, whose key is the mapping's id and a hash of the container's address, xored,
+ * the user data its {@link MappingMetadata} and this record, big endian, IPv4 addresses in the
+ * first 4 of 16 bytes.
  *
  * <pre>
  *  0         1          2               3            4            6           8             10
@@ -53,15 +59,24 @@ final class DrainingCodec {
         .putLong(draining.since().toEpochMilli())
         .putLong(draining.until().toEpochMilli());
     mapping.hostAddress().ifPresent(one -> record.put(HOST_ADDRESS_OFFSET, one.toBytes()));
-    record.put(TARGET_ADDRESS_OFFSET, mapping.targetAddress().toBytes());
+    IpAddress target = mapping.targetAddress();
+    // What the userland proxy serves is of IPv6 and leads to IPv4.
+    boolean other = mapping.isRelayed() && target instanceof Ip4Address;
+    record.put(
+        TARGET_ADDRESS_OFFSET, (other ? Ip6Address.mapped((Ip4Address) target) : target).toBytes());
     Bytes metadata = MappingMetadata.of(mapping).encode();
     return key(draining)
         .withUserdata(metadata.concat(Userdata.record(RECORD_TYPE, Bytes.of(record.array()))));
   }
 
   static SetElement key(Draining draining) {
-    ByteBuffer id = ByteBuffer.allocate(Long.BYTES).putLong(draining.mapping().id().bits());
-    return SetElement.of(Bytes.of(id.array()));
+    Mapping mapping = draining.mapping();
+    long target = 0;
+    for (byte part : mapping.targetAddress().toBytes()) {
+      target = (target ^ part) * 0x100_0000_01b3L; // FNV-1a
+    }
+    ByteBuffer key = ByteBuffer.allocate(Long.BYTES).putLong(mapping.id().bits() ^ target);
+    return SetElement.of(Bytes.of(key.array()));
   }
 
   /** Reads it back; empty if it is not one of ours. */
@@ -95,13 +110,15 @@ final class DrainingCodec {
             metadata.name(),
             metadata.owner(),
             protocol.get(),
+            addressBytes == ADDRESS_BYTES ? Family.IPV6 : Family.IPV4,
             record.get(3) == 0
                 ? Optional.empty()
                 : Optional.of(address(record, HOST_ADDRESS_OFFSET, addressBytes)),
             hostPorts,
-            address(record, TARGET_ADDRESS_OFFSET, addressBytes),
+            Backends.of(address(record, TARGET_ADDRESS_OFFSET, addressBytes), metadata.sandbox()),
             PortRange.of(targetPort, targetPort + hostPorts.size() - 1),
-            metadata.createdAt());
+            metadata.createdAt(),
+            MappingOptions.NONE);
     return Optional.of(
         new Draining(
             mapping,

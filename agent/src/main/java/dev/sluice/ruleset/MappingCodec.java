@@ -1,5 +1,6 @@
 package dev.sluice.ruleset;
 
+import dev.sluice.model.Backends;
 import dev.sluice.model.Mapping;
 import dev.sluice.model.MappingCounters;
 import dev.sluice.model.MappingOptions;
@@ -15,8 +16,10 @@ import dev.sluice.nftables.SetElement;
 import dev.sluice.nftables.expr.Counter;
 import dev.sluice.nftables.expr.Data;
 import dev.sluice.nftables.expr.Expression;
+import dev.sluice.nftables.expr.Verdict;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -32,27 +35,37 @@ import java.util.function.Function;
  *   <li>a range whose ports stay what they are: {@code range4_tcp { 7000-7009 : 172.30.0.2 }}, one
  *       interval
  *   <li>any other range: one element a port, all with the same id
+ *   <li>several containers: {@code steered_any4 { tcp . 8080 : goto spread_turn_3_17_any4 }}, with
+ *       the containers in {@link SlotCodec slots}
+ *   <li>one that the userland proxy serves: {@code steered_any6 { tcp . 8080 : accept }}
  * </ul>
  */
 final class MappingCodec {
   private MappingCodec() {}
 
-  /** The elements to create, for the map {@link SetNames#of}. */
-  static List<SetElement> elements(Mapping mapping) {
-    return elements(mapping, 0);
+  /** The elements to create, by the name of their map. */
+  static Map<String, List<SetElement>> elements(Mapping mapping) {
+    return elements(new PublishedMapping(mapping, MappingCounters.ZERO));
   }
 
-  /** As {@link #elements(Mapping)}, with a counter that starts at {@code connections}. */
-  static List<SetElement> elements(Mapping mapping, long connections) {
+  /** As {@link #elements(Mapping)}, with counters that go on where others ended. */
+  static Map<String, List<SetElement>> elements(PublishedMapping published) {
+    Mapping mapping = published.mapping();
+    long connections = published.counters().connections();
     Bytes metadata = MappingMetadata.of(mapping).encode();
+    if (isSteered(mapping)) {
+      return steered(published, metadata);
+    }
     if (mapping.precedence() == Precedence.RANGE) {
       Bytes target = Key.of().address(mapping.targetAddress()).bytes();
-      return interval(
-          mapping.hostPorts(),
-          SetElement.of(port(mapping.hostPorts().first()))
-              .to(target)
-              .withUserdata(metadata)
-              .with(counter(connections)));
+      return Map.of(
+          SetNames.of(mapping),
+          interval(
+              mapping.hostPorts(),
+              SetElement.of(port(mapping.hostPorts().first()))
+                  .to(target)
+                  .withUserdata(metadata)
+                  .with(counter(connections))));
     }
     List<SetElement> elements = new ArrayList<>(mapping.hostPorts().size());
     for (int i = 0; i < mapping.hostPorts().size(); i++) {
@@ -65,7 +78,41 @@ final class MappingCodec {
               // Where a range is several elements, the first carries the past of all.
               .with(counter(i == 0 ? connections : 0)));
     }
-    return elements;
+    return Map.of(SetNames.of(mapping), elements);
+  }
+
+  /** Whether what its key leads to is a verdict, and the containers are elsewhere. */
+  static boolean isSteered(Mapping mapping) {
+    return mapping.isRelayed() || !mapping.backends().isSingle();
+  }
+
+  private static Map<String, List<SetElement>> steered(PublishedMapping published, Bytes metadata) {
+    Mapping mapping = published.mapping();
+    MappingCounters counters = published.counters();
+    Data verdict =
+        Data.of(
+            mapping.isRelayed() ? Verdict.ACCEPT : Verdict.goTo(SpreadChain.of(mapping).name()));
+    List<SetElement> heads = new ArrayList<>(mapping.hostPorts().size());
+    List<SetElement> slots = new ArrayList<>();
+    for (int i = 0; i < mapping.hostPorts().size(); i++) {
+      Bytes key = key(mapping, mapping.hostPorts().first() + i);
+      heads.add(
+          SetElement.of(key)
+              .to(verdict)
+              .withUserdata(metadata)
+              .with(counter(i == 0 ? counters.connections() : 0)));
+      slots.addAll(
+          SlotCodec.elements(
+              mapping,
+              key,
+              mapping.targetPorts().first() + i,
+              i == 0 ? counters.byBackend() : Map.of()));
+    }
+    return Map.of(
+        SetNames.of(mapping),
+        heads,
+        SetNames.slots(mapping.family(), SetNames.kind(mapping)),
+        slots);
   }
 
   /** Nothing at zero: the map gives each element a counter of its own. */
@@ -73,11 +120,26 @@ final class MappingCodec {
     return connections == 0 ? new Expression[0] : new Expression[] {new Counter(connections, 0)};
   }
 
-  /** The elements' keys, for deleting them. */
-  static List<SetElement> keys(Mapping mapping) {
+  /** The elements' keys, for deleting them, by the name of their map. */
+  static Map<String, List<SetElement>> keys(Mapping mapping) {
     if (mapping.precedence() == Precedence.RANGE) {
-      return interval(mapping.hostPorts(), SetElement.of(port(mapping.hostPorts().first())));
+      return Map.of(
+          SetNames.of(mapping),
+          interval(mapping.hostPorts(), SetElement.of(port(mapping.hostPorts().first()))));
     }
+    List<SetElement> keys = portKeys(mapping);
+    if (!isSteered(mapping)) {
+      return Map.of(SetNames.of(mapping), keys);
+    }
+    return Map.of(
+        SetNames.of(mapping),
+        keys,
+        SetNames.slots(mapping.family(), SetNames.kind(mapping)),
+        keys.stream().flatMap(key -> SlotCodec.keys(mapping, key.key()).stream()).toList());
+  }
+
+  /** One key for each host port. */
+  static List<SetElement> portKeys(Mapping mapping) {
     List<SetElement> keys = new ArrayList<>(mapping.hostPorts().size());
     for (int i = 0; i < mapping.hostPorts().size(); i++) {
       keys.add(SetElement.of(key(mapping, mapping.hostPorts().first() + i)));
@@ -107,11 +169,13 @@ final class MappingCodec {
   record Published(
       MappingMetadata metadata,
       Protocol protocol,
+      Family family,
       Optional<IpAddress> hostAddress,
       PortRange hostPorts,
-      IpAddress target,
+      Backends backends,
       PortRange targetPorts,
-      long connections) {}
+      long connections,
+      Map<IpAddress, Long> byBackend) {}
 
   /** Reads an element of exact4, exact6, any4 or any6; empty if it is not one of ours. */
   static Optional<Published> read(SetElement element, Family family, boolean exact) {
@@ -120,32 +184,65 @@ final class MappingCodec {
       return Optional.empty();
     }
     int addressBytes = family.bits() / Byte.SIZE;
+    int targetPort = target.bytes().u16be(addressBytes);
+    IpAddress address = IpAddress.fromBytes(target.bytes().slice(0, addressBytes).toArray());
+    return read(
+        element,
+        family,
+        exact,
+        metadata.get(),
+        new SlotCodec.Port(Backends.of(address, metadata.get().sandbox()), targetPort, Map.of()));
+  }
+
+  /**
+   * Reads an element of steered_*.
+   *
+   * @param slots those of its port
+   * @return empty if it is not one of ours, or not whole
+   */
+  static Optional<Published> readSteered(
+      SetElement element, Family family, boolean exact, List<SetElement> slots) {
+    return MappingMetadata.decode(element.userdata())
+        .flatMap(
+            metadata ->
+                SlotCodec.read(slots, family, metadata)
+                    .flatMap(port -> read(element, family, exact, metadata, port)));
+  }
+
+  private static Optional<Published> read(
+      SetElement element,
+      Family family,
+      boolean exact,
+      MappingMetadata metadata,
+      SlotCodec.Port target) {
+    int addressBytes = family.bits() / Byte.SIZE;
     int at = exact ? addressBytes : 0;
     Optional<IpAddress> hostAddress =
         exact
             ? Optional.of(IpAddress.fromBytes(element.key().slice(0, addressBytes).toArray()))
             : Optional.empty();
-    Optional<Protocol> protocol = Protocol.ofNumber(element.key().u8(at));
     int hostPort = element.key().u16be(at + 4);
-    int targetPort = target.bytes().u16be(addressBytes);
-    IpAddress address = IpAddress.fromBytes(target.bytes().slice(0, addressBytes).toArray());
-    return protocol.map(
-        known ->
-            new Published(
-                metadata.get(),
-                known,
-                hostAddress,
-                new PortRange(hostPort, hostPort),
-                address,
-                new PortRange(targetPort, targetPort),
-                connections(element)));
+    return Protocol.ofNumber(element.key().u8(at))
+        .map(
+            known ->
+                new Published(
+                    metadata,
+                    known,
+                    family,
+                    hostAddress,
+                    PortRange.of(hostPort),
+                    target.backends(),
+                    PortRange.of(target.targetPort()),
+                    connections(element),
+                    target.connections()));
   }
 
   /**
    * Reads the elements of one of the range maps: starts with data, and the keys behind the
    * intervals.
    */
-  static List<Published> readIntervals(List<SetElement> elements, Protocol protocol) {
+  static List<Published> readIntervals(
+      List<SetElement> elements, Family family, Protocol protocol) {
     List<SetElement> sorted = new ArrayList<>(elements);
     // Where one interval ends as the next begins, the end sorts first.
     sorted.sort(
@@ -166,11 +263,13 @@ final class MappingCodec {
           new Published(
               metadata.get(),
               protocol,
+              family,
               Optional.empty(),
               ports,
-              IpAddress.fromBytes(target.bytes().toArray()),
+              Backends.of(IpAddress.fromBytes(target.bytes().toArray()), metadata.get().sandbox()),
               ports,
-              connections(start)));
+              connections(start),
+              Map.of()));
     }
     return found;
   }
@@ -193,21 +292,30 @@ final class MappingCodec {
       Published first = parts.get(0);
       Published last = parts.get(parts.size() - 1);
       long connections = parts.stream().mapToLong(Published::connections).sum();
+      Map<IpAddress, Long> byBackend = new HashMap<>();
+      parts.forEach(
+          part -> part.byBackend().forEach((address, n) -> byBackend.merge(address, n, Long::sum)));
       Mapping mapping =
           new Mapping(
               first.metadata().id(),
               first.metadata().name(),
               first.metadata().owner(),
               first.protocol(),
+              first.family(),
               first.hostAddress(),
               new PortRange(first.hostPorts().first(), last.hostPorts().last()),
-              first.target(),
+              first.backends(),
               new PortRange(first.targetPorts().first(), last.targetPorts().last()),
-              first.metadata().createdAt());
+              first.metadata().createdAt(),
+              MappingOptions.NONE);
       mappings.add(
           new PublishedMapping(
-              mapping.withOptions(options.apply(mapping)).of(first.metadata().sandbox()),
-              new MappingCounters(connections)));
+              mapping.withOptions(
+                  options
+                      .apply(mapping)
+                      .withProxyProtocolPort(first.metadata().proxyProtocolPort())),
+              new MappingCounters(
+                  connections, mapping.backends().isSingle() ? Map.of() : byBackend)));
     }
     return mappings;
   }

@@ -1,5 +1,6 @@
 package dev.sluice.ruleset;
 
+import dev.sluice.model.Balance;
 import dev.sluice.model.Mapping;
 import dev.sluice.model.MappingId;
 import dev.sluice.model.MappingName;
@@ -7,11 +8,13 @@ import dev.sluice.model.Owner;
 import dev.sluice.model.SandboxName;
 import dev.sluice.net.Bytes;
 import dev.sluice.net.MalformedValueException;
+import dev.sluice.nftables.Key;
 import dev.sluice.nftables.Userdata;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.util.Optional;
+import java.util.OptionalInt;
 
 /**
  * What an element says about its mapping beside key and data, kept in the element's user data: a
@@ -25,6 +28,8 @@ import java.util.Optional;
  *  | version | owner | named | spare | id         | created, ms    |
  *  +---------+-------+-------+-------+------------+----------------+
  *  record 0x55: the sandbox's name in ASCII, where the mapping was published by it
+ *  record 0x56: the port for the PROXY protocol in 2 bytes, where there is one
+ *  record 0x58: how connections are shared out, where there are several containers, in 1 byte
  * </pre>
  */
 record MappingMetadata(
@@ -32,12 +37,19 @@ record MappingMetadata(
     Optional<MappingName> name,
     Owner owner,
     Instant createdAt,
-    Optional<SandboxName> sandbox) {
+    Optional<SandboxName> sandbox,
+    OptionalInt proxyProtocolPort,
+    Balance balance) {
   /** Behind nft's own record types, which it numbers from 0. */
   static final int RECORD_TYPE = 0x53;
 
   /** Behind the one of {@link DrainingCodec}. */
-  private static final int SANDBOX_RECORD_TYPE = 0x55;
+  static final int SANDBOX_RECORD_TYPE = 0x55;
+
+  private static final int PROXY_PROTOCOL_RECORD_TYPE = 0x56;
+
+  /** Behind the one of {@link SlotCodec}. */
+  private static final int BALANCE_RECORD_TYPE = 0x58;
 
   private static final int VERSION = 1;
   private static final int VERSION_OFFSET = 0;
@@ -49,7 +61,13 @@ record MappingMetadata(
 
   static MappingMetadata of(Mapping mapping) {
     return new MappingMetadata(
-        mapping.id(), mapping.name(), mapping.owner(), mapping.createdAt(), mapping.sandbox());
+        mapping.id(),
+        mapping.name(),
+        mapping.owner(),
+        mapping.createdAt(),
+        mapping.sandbox(),
+        mapping.options().proxyProtocolPort(),
+        mapping.backends().balance());
   }
 
   Bytes encode() {
@@ -63,11 +81,22 @@ record MappingMetadata(
     String label = name.map(MappingName::text).orElseGet(id::toString);
     Bytes userdata =
         Userdata.comment(label).concat(Userdata.record(RECORD_TYPE, Bytes.of(record.array())));
-    return sandbox
-        .map(
-            whose ->
-                userdata.concat(Userdata.record(SANDBOX_RECORD_TYPE, Bytes.ofText(whose.text()))))
-        .orElse(userdata);
+    if (sandbox.isPresent()) {
+      userdata =
+          userdata.concat(Userdata.record(SANDBOX_RECORD_TYPE, Bytes.ofText(sandbox.get().text())));
+    }
+    if (proxyProtocolPort.isPresent()) {
+      userdata =
+          userdata.concat(
+              Userdata.record(
+                  PROXY_PROTOCOL_RECORD_TYPE, Key.of().u16(proxyProtocolPort.getAsInt()).bytes()));
+    }
+    if (balance != Balance.ROUND_ROBIN) {
+      userdata =
+          userdata.concat(
+              Userdata.record(BALANCE_RECORD_TYPE, Bytes.of((byte) balanceNumber(balance))));
+    }
+    return userdata;
   }
 
   /** Reads it back; empty if these are not ours or of a version this agent does not know. */
@@ -89,10 +118,18 @@ record MappingMetadata(
             name,
             owner(record.get(OWNER_OFFSET)),
             Instant.ofEpochMilli(record.getLong(CREATED_OFFSET)),
-            Userdata.find(userdata, SANDBOX_RECORD_TYPE).flatMap(MappingMetadata::sandbox)));
+            Userdata.find(userdata, SANDBOX_RECORD_TYPE).flatMap(MappingMetadata::sandbox),
+            Userdata.find(userdata, PROXY_PROTOCOL_RECORD_TYPE)
+                .filter(port -> port.length() == 2)
+                .map(port -> OptionalInt.of(port.u16be(0)))
+                .orElse(OptionalInt.empty()),
+            Userdata.find(userdata, BALANCE_RECORD_TYPE)
+                .filter(number -> number.length() == 1)
+                .map(number -> balance(number.u8(0)))
+                .orElse(Balance.ROUND_ROBIN)));
   }
 
-  private static Optional<SandboxName> sandbox(Bytes text) {
+  static Optional<SandboxName> sandbox(Bytes text) {
     try {
       return Optional.of(new SandboxName(new String(text.toArray(), StandardCharsets.US_ASCII)));
     } catch (MalformedValueException e) {
@@ -118,6 +155,24 @@ record MappingMetadata(
       case CNI -> 4;
       case FILE -> 5;
     };
+  }
+
+  /** Stored numbers, independent of the enum's order. */
+  private static int balanceNumber(Balance balance) {
+    return switch (balance) {
+      case ROUND_ROBIN -> 0;
+      case RANDOM -> 1;
+      case SOURCE -> 2;
+    };
+  }
+
+  private static Balance balance(int number) {
+    for (Balance balance : Balance.values()) {
+      if (balanceNumber(balance) == number) {
+        return balance;
+      }
+    }
+    return Balance.ROUND_ROBIN;
   }
 
   static Owner owner(int number) {

@@ -41,13 +41,13 @@ final class OptionsCodec {
   /** Set name to elements, none for a mapping without options. */
   static Map<String, List<SetElement>> elements(Mapping mapping) {
     MappingOptions options = mapping.options();
-    if (options.isNone()) {
+    if (options.isUnrestricted()) {
       return Map.of();
     }
     Map<String, List<SetElement>> bySet = new LinkedHashMap<>();
     Family family = mapping.family();
     String kind = SetNames.kind(mapping);
-    for (SetElement element : MappingCodec.keys(mapping)) {
+    for (SetElement element : MappingCodec.portKeys(mapping)) {
       Bytes key = element.key();
       append(
           bySet,

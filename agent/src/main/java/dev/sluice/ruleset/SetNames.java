@@ -58,6 +58,14 @@ final class SetNames {
     return family == Family.IPV4 ? '4' : '6';
   }
 
+  static String steered(Family family, String kind) {
+    return "steered_" + kind + suffix(family);
+  }
+
+  static String slots(Family family, String kind) {
+    return "slots_" + kind + suffix(family);
+  }
+
   static String guarded(Family family, String kind) {
     return "guarded_" + kind + suffix(family);
   }
@@ -113,8 +121,11 @@ final class SetNames {
     return mapping.hostAddress().isPresent() ? "exact" : "any";
   }
 
-  /** The map a mapping's elements go into. */
+  /** The map the elements go into that hold the mapping's metadata. */
   static String of(Mapping mapping) {
+    if (mapping.isRelayed() || !mapping.backends().isSingle()) {
+      return steered(mapping.family(), kind(mapping));
+    }
     return switch (mapping.precedence()) {
       case EXACT -> exact(mapping.family());
       case ANY -> any(mapping.family());

@@ -60,7 +60,7 @@ final class Skeleton {
    * Changes whenever chains, rules or sets change, so that a table of another version is recognised
    * and rebuilt.
    */
-  static final int VERSION = 4;
+  static final int VERSION = 5;
 
   private static final int PRIORITY_RAW = -300;
   private static final int PRIORITY_DNAT = -100;
@@ -150,13 +150,17 @@ final class Skeleton {
       String name = of.named("range") + "_" + protocol;
       sets.add(counted(ElementSet.map(table, name, port, of.subnet()).withIntervals(port)));
     }
-    sets.add(
-        ElementSet.map(
-                table,
-                of.named("spread"),
-                SetType.of(INET_PROTO, INET_SERVICE, INTEGER),
-                of.target())
-            .withUserdata(of.spreadHints()));
+    // Where a hit says neither address nor port yet: one of several containers, or the proxy.
+    for (String kind : KINDS) {
+      sets.add(
+          counted(
+              ElementSet.map(
+                  table, of.named("steered_" + kind), of.keyType(kind), SetType.of(VERDICT))));
+      sets.add(
+          counted(
+              ElementSet.map(table, of.named("slots_" + kind), of.slotKey(kind), of.target())
+                  .withUserdata(of.slotHints(kind))));
+    }
   }
 
   /**
@@ -173,7 +177,7 @@ final class Skeleton {
     sets.add(ElementSet.map(table, of.named("guarded_any"), ANY_KEY, verdict));
     sets.add(ElementSet.set(table, of.named("restricted_exact"), of.exactKey()));
     sets.add(ElementSet.set(table, of.named("restricted_any"), ANY_KEY));
-    for (String kind : List.of("exact", "any")) {
+    for (String kind : KINDS) {
       SetType keyAndSource = of.sourceKey(kind);
       sets.add(
           ElementSet.set(table, of.named("allow_" + kind), keyAndSource)
@@ -181,7 +185,7 @@ final class Skeleton {
     }
     // An element carries its own "ct count over N", and a lookup runs it. Not a dynamic set: the
     // collector of those deletes elements that count nothing.
-    for (String kind : List.of("exact", "any")) {
+    for (String kind : KINDS) {
       SetType key = kind.equals("exact") ? of.exactKey() : ANY_KEY;
       sets.add(
           ElementSet.set(table, of.named("limited_" + kind), key)
@@ -218,18 +222,35 @@ final class Skeleton {
   /** The set of connection limits needs one to be declared with; every element brings its own. */
   private static final int NO_LIMIT = 1_000_000;
 
-  /** Slots of a mapping with several backends; a backend's weight is how many it gets. */
-  private static final int SPREAD_SLOTS = 16;
+  /**
+   * Anything but random, which is what the kernel takes by itself: a client shall come to the same
+   * container after the table was written anew.
+   */
+  private static final int SOURCE_SEED = 0x736c7563;
 
-  // What nft 1.0.6 writes into the user data of "typeof meta l4proto . th dport . numgen random mod
-  // 16 : ip daddr . th
-  // dport"; without it nft cannot print the slot number.
-  private static final String SPREAD4_NOTES =
+  private static final List<String> KINDS = List.of("exact", "any");
+
+  // What nft 1.0.6 writes into the user data of maps such as "typeof ip daddr . meta l4proto . th
+  // dport . numgen random mod 16 : ip daddr . th dport"; without it nft cannot print the number of
+  // a slot.
+  private static final String SLOTS_EXACT4_NOTES =
+      "000400000000010400000000036000040d00000001580014000407000000010c00040c0000000104"
+          + "0c000000010e00040900000001060004100000000214000407000000010c00040b00000001040200"
+          + "0000031a0004170000000112000401000000010410000000020400000000043400040d000000012c"
+          + "0014000407000000010c00040c00000001040c0000000114000407000000010c00040b0000000104"
+          + "02000000060400000000";
+  private static final String SLOTS_EXACT6_NOTES =
+      "000400000000010400000000036000040d00000001580014000407000000010c00040d0000000104"
+          + "09000000010e00040900000001060004100000000214000407000000010c00040b00000001040200"
+          + "0000031a0004170000000112000401000000010410000000020400000000043400040d000000012c"
+          + "0014000407000000010c00040d0000000104090000000114000407000000010c00040b0000000104"
+          + "02000000060400000000";
+  private static final String SLOTS_ANY4_NOTES =
       "000400000000010400000000034a00040d0000000142000e00040900000001060004100000000114"
           + "000407000000010c00040b000000010402000000021a000417000000011200040100000001041000"
           + "0000020400000000043400040d000000012c0014000407000000010c00040c00000001040c000000"
           + "0114000407000000010c00040b000000010402000000060400000000";
-  private static final String SPREAD6_NOTES =
+  private static final String SLOTS_ANY6_NOTES =
       "000400000000010400000000034a00040d0000000142000e00040900000001060004100000000114"
           + "000407000000010c00040b000000010402000000021a000417000000011200040100000001041000"
           + "0000020400000000043400040d000000012c0014000407000000010c00040d000000010409000000"
@@ -363,12 +384,10 @@ final class Skeleton {
     batch.add(
         rule(chain)
             .dnatToAddressAndPort(of.nfproto, of.named("exact"), of.daddr, L4PROTO, TH_DPORT));
+    batch.add(rule(chain).vmap(of.named("steered_exact"), of.daddr, L4PROTO, TH_DPORT));
     batch.add(rule(chain).vmap(of.named("guarded_any"), L4PROTO, TH_DPORT));
     batch.add(rule(chain).dnatToAddressAndPort(of.nfproto, of.named("any"), L4PROTO, TH_DPORT));
-    batch.add(
-        rule(chain)
-            .dnatToAddressAndPort(
-                of.nfproto, of.named("spread"), L4PROTO, TH_DPORT, Field.random(SPREAD_SLOTS)));
+    batch.add(rule(chain).vmap(of.named("steered_any"), L4PROTO, TH_DPORT));
     batch.add(
         rule(chain)
             .match(L4PROTO, TCP)
@@ -383,7 +402,7 @@ final class Skeleton {
    * Options of a mapping; only mappings that have one get here. The host itself is always admitted.
    */
   private void guards(Batch batch, PerFamily of) {
-    for (String kind : List.of("exact", "any")) {
+    for (String kind : KINDS) {
       String chain = of.named("guard_" + kind);
       Field[] key = of.key(kind);
       batch.add(rule(chain).sourceIsLocal().returns());
@@ -429,6 +448,26 @@ final class Skeleton {
   }
 
   /**
+   * What picks a slot: a chain for each way to do so, made when the first mapping asks for it and
+   * written again by every further one. A counter that counts up begins anew then, which nobody can
+   * tell from its going on.
+   */
+  void writeSpread(Batch batch, SpreadChain spread) {
+    PerFamily of = PerFamily.of(spread.family());
+    Field slot =
+        switch (spread.balance()) {
+          case ROUND_ROBIN -> Field.turn(spread.slots());
+          case RANDOM -> Field.random(spread.slots());
+          case SOURCE -> Field.hashOf(of.saddr, spread.slots(), SOURCE_SEED);
+        };
+    batch.add(Chain.regular(table, spread.name())).flushChain(table, spread.name());
+    batch.add(
+        rule(spread.name())
+            .dnatToAddressAndPort(
+                of.nfproto, of.named("slots_" + spread.kind()), and(of.key(spread.kind()), slot)));
+  }
+
+  /**
    * What answers first packets to proxied ports with SYN cookies: chains at hooks of their own,
    * made when the first mapping asks for it, so that no packet of anybody else pays for them, and
    * written again by every further one, which changes nothing.
@@ -450,7 +489,7 @@ final class Skeleton {
     batch.add(rule(SYN_INPUT).belongsToConnection().accept());
     batch.add(rule(SYN_INPUT).goTo(SYN_COOKIES));
     for (PerFamily of : PerFamily.BOTH) {
-      for (String kind : List.of("exact", "any")) {
+      for (String kind : KINDS) {
         batch.add(toProxied(SYN_PORTS, of, kind).with(new Notrack()).build());
         batch.add(toProxied(SYN_COOKIES, of, kind).with(of.synProxy()).build());
       }
@@ -547,7 +586,13 @@ final class Skeleton {
 
   /** What differs between the two families. */
   private record PerFamily(
-      char suffix, int nfproto, DataType address, Field saddr, Field daddr, String spreadNotes) {
+      char suffix,
+      int nfproto,
+      DataType address,
+      Field saddr,
+      Field daddr,
+      String slotsExactNotes,
+      String slotsAnyNotes) {
     static PerFamily of(Family family) {
       return BOTH.get(family == Family.IPV4 ? 0 : 1);
     }
@@ -575,8 +620,22 @@ final class Skeleton {
 
     static final List<PerFamily> BOTH =
         List.of(
-            new PerFamily('4', NFPROTO_IPV4, IPV4_ADDR, IP_SADDR, IP_DADDR, SPREAD4_NOTES),
-            new PerFamily('6', NFPROTO_IPV6, IPV6_ADDR, IP6_SADDR, IP6_DADDR, SPREAD6_NOTES));
+            new PerFamily(
+                '4',
+                NFPROTO_IPV4,
+                IPV4_ADDR,
+                IP_SADDR,
+                IP_DADDR,
+                SLOTS_EXACT4_NOTES,
+                SLOTS_ANY4_NOTES),
+            new PerFamily(
+                '6',
+                NFPROTO_IPV6,
+                IPV6_ADDR,
+                IP6_SADDR,
+                IP6_DADDR,
+                SLOTS_EXACT6_NOTES,
+                SLOTS_ANY6_NOTES));
 
     String named(String what) {
       return what + suffix;
@@ -599,8 +658,19 @@ final class Skeleton {
       return SetType.of(address);
     }
 
-    Bytes spreadHints() {
-      return Bytes.ofHex(spreadNotes);
+    SetType keyType(String kind) {
+      return kind.equals("exact") ? exactKey() : ANY_KEY;
+    }
+
+    /** That key and the number of a slot. */
+    SetType slotKey(String kind) {
+      return kind.equals("exact")
+          ? SetType.of(address, INET_PROTO, INET_SERVICE, INTEGER)
+          : SetType.of(INET_PROTO, INET_SERVICE, INTEGER);
+    }
+
+    Bytes slotHints(String kind) {
+      return Bytes.ofHex(kind.equals("exact") ? slotsExactNotes : slotsAnyNotes);
     }
   }
 }

@@ -17,6 +17,7 @@ import dev.sluice.model.PublishedMapping;
 import dev.sluice.model.Sandbox;
 import dev.sluice.model.SandboxChange;
 import dev.sluice.model.Traffic;
+import dev.sluice.net.Bytes;
 import dev.sluice.net.Family;
 import dev.sluice.net.Protocol;
 import dev.sluice.netlink.NetlinkException;
@@ -472,14 +473,30 @@ public final class SluiceTable implements AutoCloseable {
           for (SetElement element : elementsOf.apply(set)) {
             MappingCodec.read(element, family, exact).ifPresent(found::add);
           }
+          readSteered(family, exact, found);
         }
         for (Protocol protocol : List.of(Protocol.TCP, Protocol.UDP)) {
           found.addAll(
               MappingCodec.readIntervals(
-                  elementsOf.apply(SetNames.range(family, protocol)), protocol));
+                  elementsOf.apply(SetNames.range(family, protocol)), family, protocol));
         }
       }
       return MappingCodec.join(found, OptionsCodec.read(elementsOf));
+    }
+
+    private void readSteered(Family family, boolean exact, List<MappingCodec.Published> found) {
+      String kind = exact ? "exact" : "any";
+      List<SetElement> steered = elementsOf.apply(SetNames.steered(family, kind));
+      if (steered.isEmpty()) {
+        return;
+      }
+      Map<Bytes, List<SetElement>> slots =
+          SlotCodec.byPort(elementsOf.apply(SetNames.slots(family, kind)));
+      for (SetElement element : steered) {
+        MappingCodec.readSteered(
+                element, family, exact, slots.getOrDefault(element.key(), List.of()))
+            .ifPresent(found::add);
+      }
     }
 
     List<Draining> draining() {

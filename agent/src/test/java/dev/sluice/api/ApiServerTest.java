@@ -315,9 +315,11 @@ class ApiServerTest {
           {"name":null}                    | "name" must be a string
           {"target":"10.0.0.300"}          | 10.0.0.300
           {"target":"-web"}                | sandbox name "-web" must begin with
-          {"targets":["web","10.0.0.1"]}   | ports lead either to addresses or to one sandbox
-          {"targets":["10.0.0.1","10.0.0.2"]} | 10.0.0.1 and 10.0.0.2 are both IPv4 addresses
-          {"targets":["10.0.0.1","fd00::1","fd00::2"]} | "targets" has more than 2 entries
+          {"targets":["web","web"]}        | web is named twice
+          {"targets":["10.0.0.1","10.0.0.2=99"]} | "10.0.0.2=99" has no weight from 1 to 60 behind the =
+          {"target":"web","balance":"fast"} | "fast" is no way to share out connections
+          {"target":"web","addTargets":["db"]} | either replaced or added and removed one by one
+          {"proxyProtocolPort":70000}      | the port for the PROXY protocol must be 1 to 65535
           {"allowedSources":"10.0.0.0/8"}  | "allowedSources" must be an array of strings
           {"allowedSources":["10.0.0.1/8"]} | 10.0.0.1/8 has bits set behind its length
           {"allowedSources":[8]}           | an entry of "allowedSources" must be a string

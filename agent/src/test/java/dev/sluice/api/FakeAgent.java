@@ -224,8 +224,7 @@ public final class FakeAgent
   @Override
   public synchronized List<Mapping> publish(PublishRequest request) {
     throwFailure();
-    IpAddress target =
-        request.sandbox().map(networks.topology()::targets).orElseGet(request::targets).get(0);
+    IpAddress target = request.to().resolve(networks.topology()::targets).get(0).first().address();
     List<Mapping> made = new ArrayList<>();
     for (PortSpec spec : request.ports()) {
       PortRange hostPorts;
@@ -248,7 +247,7 @@ public final class FakeAgent
               spec.targetPorts(),
               CREATED,
               request.options(),
-              request.sandbox());
+              request.to().sandboxes().stream().findFirst());
       for (Mapping other : mappings) {
         if (other.key().overlaps(mapping.key())) {
           throw new PublishException(

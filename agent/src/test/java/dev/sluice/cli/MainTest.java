@@ -267,8 +267,9 @@ class MainTest {
         .isEqualTo(
             failed(
                 2,
-                "sluice: nothing to change: give --to, --name, --add, --remove, --allow,"
-                    + " --max-connections, --source-rate or --syn-proxy"));
+                "sluice: nothing to change: give --to, --add-to, --remove-to, --balance, --name,"
+                    + " --add, --remove, --allow, --max-connections, --source-rate, --syn-proxy or"
+                    + " --proxy-protocol"));
     sluice(
         "update web --allow none --max-connections none --source-rate none --no-syn-proxy"
             .split(" "));
@@ -647,18 +648,21 @@ class MainTest {
       delimiter = '|',
       textBlock =
           """
-          publish                              | sluice: missing required option: '--to=ADDRESS.NAME'; see sluice publish --help
+          publish                              | sluice: missing required option: '--to=ADDRESS.NAME.=WEIGHT.'; see sluice publish --help
           publish --to 10.0.0.1                | sluice: nothing to publish: give at least one port, such as -p 8080:80
           publish -P --to 10.0.0.1             | sluice: -P publishes what --expose names.*
           publish --expose 80 --to 10.0.0.1    | sluice: --expose alone publishes nothing.*
-          publish -p 80 --to 10.0.0.1 --to 10.0.0.2 | sluice: 10.0.0.1 and 10.0.0.2 are both IPv4 addresses.*
+          publish -p 80 --to 10.0.0.1 --to 10.0.0.1 | sluice: 10.0.0.1 is named twice.*
+          publish -p 80 --to web=0             | sluice: "web=0" has no weight from 1 to 60 behind the =
+          publish -p 80 --to a --to b --balance x | sluice: "x" is no way to share out connections.*
+          publish -p 80 --to a --proxy-protocol 0 | sluice: .*0.*
           publish -p 80 --to 10.0.0.1 --allow 10.0.0.1/8 | sluice: 10.0.0.1/8 has bits set behind its length.*
           publish -p 80 --to 10.0.0.1 --max-connections 0 | sluice: "0" is not a number from 1 to 10000000 or none
           publish -p 80 --to 10.0.0.1 --source-rate 5 | sluice: "5" is not a rate such as 20/second.*
           unpublish --drain=soon web           | sluice: "soon" is not a time such as 30s.*
           publish -p 80:80 --to 10.0.0.300     | sluice: .*10.0.0.300.*
           publish -p 80:80 --to ../web         | sluice: sandbox name "../web" must begin with.*
-          update web --to web --to 10.0.0.1    | sluice: ports lead either to addresses or to one sandbox.*
+          update web --to web --add-to 10.0.0.1 | sluice: the containers are either replaced or added and removed.*
           publish -p 80:80 --to 10.0.0.1 --name -x | sluice: name "-x" must begin with.*
           unpublish                            | sluice: missing required parameter: 'NAME.ID'; see sluice unpublish --help
           flows --protocol http                | sluice: protocol "http" is none of tcp, udp, sctp, icmp, icmpv6

@@ -82,7 +82,7 @@ class PortsFileTest {
     PublishRequest web = declaration.ports().get(0);
     assertThat(web.name()).contains(new MappingName("web"));
     assertThat(web.owner()).isEqualTo(Owner.FILE);
-    assertThat(web.targets())
+    assertThat(web.to().addresses())
         .containsExactly(IpAddress.parse("172.30.0.2"), IpAddress.parse("fd00::2"));
     assertThat(web.ports()).isEqualTo(specs("8080:80", "8443:443"));
     assertThat(web.options().allowedSources())
@@ -186,7 +186,7 @@ class PortsFileTest {
     assertThat(declaration.sandboxes().get(1).namespacePath()).isEqualTo("/run/netns/db");
     assertThat(declaration.sandboxesInOrder())
         .containsExactly(declaration.sandboxes().get(1), declaration.sandboxes().get(0));
-    assertThat(declaration.ports().get(0).sandbox()).contains(new SandboxName("web"));
+    assertThat(declaration.ports().get(0).to().sandboxes()).containsExactly(new SandboxName("web"));
   }
 
   /**
@@ -263,11 +263,11 @@ class PortsFileTest {
         Arguments.of(
             "ports:\n- targets: 172.30.0.2\n", "f:2:12: \"targets\" must be a list such as"),
         Arguments.of(
-            "ports:\n- targets: [172.30.0.2, 172.30.0.3]\n  publish: [\"80\"]\n",
-            "f:2:3: 172.30.0.2 and 172.30.0.3 are both IPv4 addresses"),
+            "ports:\n- targets: [172.30.0.2, 172.30.0.2]\n  publish: [\"80\"]\n",
+            "f:2:3: 172.30.0.2 is named twice"),
         Arguments.of(
-            "ports:\n- targets: [172.30.0.2, 'fd00::2', 172.30.0.3]\n",
-            "f:2:36: \"targets\" has more than 2 entries"),
+            "ports:\n- targets: [web, db]\n  balance: fastest\n",
+            "f:3:12: \"fastest\" is no way to share out connections: give one of round-robin"),
         Arguments.of(
             "ports:\n- target: 172.30.0.2\n  publish: 8080:80\n",
             "f:3:12: \"publish\" must be a list such as [\"8080:80\"]"),
@@ -301,7 +301,7 @@ class PortsFileTest {
         Arguments.of(
             "ports:\n- target: 10.0.0\n", "f:2:17: IPv4 address \"10.0.0\" has 3 of 4 numbers"),
         Arguments.of("ports:\n- target: 'a b'\n", "f:2:13: sandbox name \"a b\" may hold only"),
-        Arguments.of("ports:\n- targets: [web]\n", "f:2:13: \"web\" is not an IP address"),
+        Arguments.of("ports:\n- targets: [web, -db]\n", "f:2:18: sandbox name \"-db\" must begin"),
         // networks
         Arguments.of(
             "ports: []\nnetworks: [[]]\n",

@@ -63,7 +63,7 @@ class MappingTest {
     Mapping mapping = mapping("tcp", "::ffff:192.0.2.1", "8080", "::ffff:172.30.0.2", "80");
     assertThat(mapping.family()).isEqualTo(Family.IPV4);
     assertThat(mapping.hostAddress()).contains(IpAddress.parse("192.0.2.1"));
-    assertThat(mapping.target()).hasToString("172.30.0.2:80");
+    assertThat(mapping.targetText()).isEqualTo("172.30.0.2:80");
   }
 
   /** Fails if a component of the key is not compared. */

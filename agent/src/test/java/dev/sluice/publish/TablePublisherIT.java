@@ -323,8 +323,8 @@ class TablePublisherIT {
         () -> agent.publish("172.30.0.1", "8081:80"));
     assertUnchangedBy(
         Kind.INVALID,
-        "IPv6 host address ::1 cannot lead to the IPv4 target 172.30.0.2: both must be of one family",
-        () -> agent.publish(Lab.C1, "8081:80", "[::1]:8082:80"));
+        "IPv4 host address 127.0.0.1 cannot lead to IPv6 target fd30::2: both must be of one family",
+        () -> agent.publish(Lab.C1_6, "8081:80", "127.0.0.1:8082:80"));
     assertUnchangedBy(
         Kind.INVALID,
         "203.0.113.9 is not an address of this host: give one that is, or none to publish on all of them",

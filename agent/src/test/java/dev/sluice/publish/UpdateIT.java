@@ -130,7 +130,8 @@ class UpdateIT extends AgentCase {
             new UpdateRequest(
                 id,
                 change.name(),
-                change.targets(),
+                change.to(),
+                change.backends(),
                 change.options(),
                 change.add(),
                 change.remove(),

@@ -2,6 +2,9 @@ package dev.sluice.ruleset;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.sluice.model.Backend;
+import dev.sluice.model.Backends;
+import dev.sluice.model.Balance;
 import dev.sluice.model.Mapping;
 import dev.sluice.model.MappingCounters;
 import dev.sluice.model.MappingId;
@@ -10,6 +13,7 @@ import dev.sluice.model.MappingOptions;
 import dev.sluice.model.Owner;
 import dev.sluice.model.Precedence;
 import dev.sluice.model.PublishedMapping;
+import dev.sluice.model.SandboxName;
 import dev.sluice.net.Bytes;
 import dev.sluice.net.Family;
 import dev.sluice.net.IpAddress;
@@ -17,10 +21,15 @@ import dev.sluice.net.PortRange;
 import dev.sluice.net.Protocol;
 import dev.sluice.nftables.SetElement;
 import dev.sluice.nftables.Userdata;
+import dev.sluice.nftables.expr.Data;
+import dev.sluice.nftables.expr.Verdict;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.Comparator;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -39,6 +48,13 @@ class MappingCodecTest {
         IpAddress.parse(address),
         PortRange.parse(target),
         Instant.ofEpochMilli(0x0102030405L));
+  }
+
+  /** Of a mapping that is elements of one map. */
+  private static List<SetElement> elements(Mapping mapping) {
+    Map<String, List<SetElement>> bySet = MappingCodec.elements(mapping);
+    assertThat(bySet).containsOnlyKeys(SetNames.of(mapping));
+    return bySet.getOrDefault(SetNames.of(mapping), List.of());
   }
 
   /** Fails if a field of a key or of the data moves, or a mapping goes into another map. */
@@ -60,30 +76,27 @@ class MappingCodecTest {
       String data) {
     Mapping mapping = mapping(hostAddress, host, target, address);
     assertThat(SetNames.of(mapping)).isEqualTo(set);
-    SetElement element = MappingCodec.elements(mapping).get(0);
+    SetElement element = elements(mapping).get(0);
     assertThat(element.key().hex()).isEqualTo(key.replace(" ", ""));
     assertThat(element.data()).isEqualTo(SetElement.of(Bytes.EMPTY).to(Bytes.ofHex(data)).data());
-    assertThat(MappingCodec.keys(mapping)).containsExactly(SetElement.of(element.key()));
+    assertThat(MappingCodec.keys(mapping))
+        .isEqualTo(Map.of(set, List.of(SetElement.of(element.key()))));
   }
 
   /** Fails if an identity range is more than one interval, or its end is off by one. */
   @Test
   void anIdentityRangeIsOneInterval() {
-    List<SetElement> elements =
-        MappingCodec.elements(mapping("", "7000-7009", "7000-7009", "172.30.0.2"));
+    List<SetElement> elements = elements(mapping("", "7000-7009", "7000-7009", "172.30.0.2"));
     assertThat(elements).extracting(e -> e.key().hex()).containsExactly("1b58", "1b62");
     assertThat(elements.get(1)).isEqualTo(SetElement.intervalEnd(Bytes.ofU16be(7010)));
-    assertThat(MappingCodec.elements(mapping("", "65000-65535", "65000-65535", "172.30.0.2")))
-        .hasSize(1);
+    assertThat(elements(mapping("", "65000-65535", "65000-65535", "172.30.0.2"))).hasSize(1);
   }
 
   /** Fails if a shifted range, or one of an exact address, is not one element a port. */
   @Test
   void anyOtherRangeIsAnElementAPort() {
-    assertThat(MappingCodec.elements(mapping("", "7000-7009", "8000-8009", "172.30.0.2")))
-        .hasSize(10);
-    assertThat(MappingCodec.elements(mapping("198.18.0.1", "7000-7009", "7000-7009", "172.30.0.2")))
-        .hasSize(10);
+    assertThat(elements(mapping("", "7000-7009", "8000-8009", "172.30.0.2"))).hasSize(10);
+    assertThat(elements(mapping("198.18.0.1", "7000-7009", "7000-7009", "172.30.0.2"))).hasSize(10);
   }
 
   /** Fails if anything about a mapping is lost or changed on the way through its elements. */
@@ -92,25 +105,122 @@ class MappingCodecTest {
     for (long seed = 0; seed < 2_000; seed++) {
       Samples samples = new Samples(seed);
       Mapping mapping = samples.mapping();
-      long connections = samples.below(1L << 40);
-      List<SetElement> elements = new ArrayList<>(MappingCodec.elements(mapping, connections));
-      // The kernel hands them out in an order of its own.
-      Collections.shuffle(elements, samples.random());
-      assertThat(MappingCodec.join(read(mapping, elements), one -> MappingOptions.NONE))
+      Map<IpAddress, Long> byBackend = new HashMap<>();
+      if (MappingCodec.isSteered(mapping) && !mapping.backends().isSingle()) {
+        mapping.backends().addresses().forEach(one -> byBackend.put(one, samples.below(1L << 40)));
+      }
+      PublishedMapping published =
+          new PublishedMapping(mapping, new MappingCounters(samples.below(1L << 40), byBackend));
+      Map<String, List<SetElement>> bySet = new HashMap<>();
+      MappingCodec.elements(published)
+          .forEach(
+              (set, elements) -> {
+                // The kernel hands them out in an order of its own.
+                List<SetElement> shuffled = new ArrayList<>(elements);
+                Collections.shuffle(shuffled, samples.random());
+                bySet.put(set, shuffled);
+              });
+      assertThat(MappingCodec.join(read(mapping, bySet), one -> MappingOptions.NONE))
           .as("seed %d: %s", seed, mapping)
-          .containsExactly(new PublishedMapping(mapping, new MappingCounters(connections)));
+          .containsExactly(published);
+      Map<String, List<Bytes>> keys = new HashMap<>();
+      bySet.forEach(
+          (set, all) ->
+              keys.put(
+                  set,
+                  all.stream()
+                      .map(SetElement::key)
+                      .sorted(Comparator.comparing(Bytes::hex))
+                      .toList()));
+      Map<String, List<Bytes>> deleted = new HashMap<>();
+      MappingCodec.keys(mapping)
+          .forEach(
+              (set, all) ->
+                  deleted.put(
+                      set,
+                      all.stream()
+                          .map(SetElement::key)
+                          .sorted(Comparator.comparing(Bytes::hex))
+                          .toList()));
+      assertThat(deleted).as("what is deleted with it").isEqualTo(keys);
     }
   }
 
-  private static List<MappingCodec.Published> read(Mapping mapping, List<SetElement> elements) {
+  private static List<MappingCodec.Published> read(
+      Mapping mapping, Map<String, List<SetElement>> bySet) {
+    List<SetElement> elements = bySet.getOrDefault(SetNames.of(mapping), List.of());
+    Family family = mapping.family();
     if (mapping.precedence() == Precedence.RANGE) {
-      return MappingCodec.readIntervals(elements, mapping.protocol());
+      return MappingCodec.readIntervals(elements, family, mapping.protocol());
     }
     boolean exact = mapping.hostAddress().isPresent();
     List<MappingCodec.Published> found = new ArrayList<>();
-    elements.forEach(
-        element -> MappingCodec.read(element, mapping.family(), exact).ifPresent(found::add));
+    if (MappingCodec.isSteered(mapping)) {
+      Map<Bytes, List<SetElement>> slots =
+          SlotCodec.byPort(
+              bySet.getOrDefault(SetNames.slots(family, SetNames.kind(mapping)), List.of()));
+      elements.forEach(
+          element ->
+              MappingCodec.readSteered(
+                      element, family, exact, slots.getOrDefault(element.key(), List.of()))
+                  .ifPresent(found::add));
+    } else {
+      elements.forEach(element -> MappingCodec.read(element, family, exact).ifPresent(found::add));
+    }
     return found;
+  }
+
+  /** Fails if a key, a verdict or the data of several containers is another. */
+  @Test
+  void severalContainersAreAVerdictAndSlots() {
+    Mapping mapping =
+        mapping("", "8080", "80", "172.30.0.2")
+            .withBackends(
+                new Backends(
+                    List.of(
+                        new Backend(IpAddress.parse("172.30.0.2")),
+                        new Backend(
+                            IpAddress.parse("172.30.0.3"), Optional.of(new SandboxName("db")), 2)),
+                    Balance.RANDOM));
+    Map<String, List<SetElement>> bySet = MappingCodec.elements(mapping);
+    assertThat(bySet).containsOnlyKeys("steered_any4", "slots_any4");
+    SetElement head = bySet.getOrDefault("steered_any4", List.of()).get(0);
+    assertThat(head.key().hex()).isEqualTo("060000001f900000");
+    assertThat(head.data()).isEqualTo(Data.of(Verdict.goTo("spread_random_3_any4")));
+    assertThat(bySet.getOrDefault("slots_any4", List.of()))
+        .extracting(slot -> slot.key().hex() + " " + data(slot))
+        .containsExactly(
+            "060000001f90000000000000 ac1e000300500000",
+            "060000001f90000001000000 ac1e000200500000",
+            "060000001f90000002000000 ac1e000300500000");
+  }
+
+  private static String data(SetElement element) {
+    return element.data() instanceof Data.Value value ? value.bytes().hex() : "";
+  }
+
+  /** Fails if a port that the proxy serves is translated, or its container is forgotten. */
+  @Test
+  void arelayedPortIsAcceptedAndItsContainerNoted() {
+    Mapping mapping =
+        new Mapping(
+            new MappingId(7),
+            Optional.empty(),
+            Owner.CLI,
+            Protocol.TCP,
+            Family.IPV6,
+            Optional.of(IpAddress.parse("2001:db8::1")),
+            PortRange.of(8080),
+            Backends.of(IpAddress.parse("172.30.0.2")),
+            PortRange.of(80),
+            Instant.ofEpochMilli(5),
+            MappingOptions.NONE);
+    Map<String, List<SetElement>> bySet = MappingCodec.elements(mapping);
+    assertThat(bySet).containsOnlyKeys("steered_exact6", "slots_exact6");
+    assertThat(bySet.getOrDefault("steered_exact6", List.of()).get(0).data())
+        .isEqualTo(Data.of(Verdict.ACCEPT));
+    assertThat(data(bySet.getOrDefault("slots_exact6", List.of()).get(0)))
+        .isEqualTo("00000000000000000000ffffac1e000200500000");
   }
 
   /** Fails if the end of one interval is taken for the end of its neighbour. */
@@ -123,7 +233,7 @@ class MappingCodecTest {
       PortRange ports = new PortRange(7000 + 10 * i, 7009 + 10 * i);
       ranges.add(ports);
       elements.addAll(
-          MappingCodec.elements(
+          elements(
               new Mapping(
                   new MappingId(i),
                   Optional.empty(),
@@ -137,7 +247,7 @@ class MappingCodecTest {
     }
     for (long seed = 0; seed < 20; seed++) {
       Collections.shuffle(elements, new Samples(seed).random());
-      assertThat(MappingCodec.readIntervals(elements, Protocol.UDP))
+      assertThat(MappingCodec.readIntervals(elements, Family.IPV6, Protocol.UDP))
           .extracting(MappingCodec.Published::hostPorts)
           .containsExactlyElementsOf(ranges);
     }
@@ -146,7 +256,7 @@ class MappingCodecTest {
   /** Fails if an element that somebody else added is taken for a mapping, or breaks the listing. */
   @Test
   void elementsOfOthersAreNoMappings() {
-    SetElement ours = MappingCodec.elements(mapping("", "8080", "80", "172.30.0.2")).get(0);
+    SetElement ours = elements(mapping("", "8080", "80", "172.30.0.2")).get(0);
     for (Bytes userdata :
         List.of(Bytes.EMPTY, Userdata.comment("web"), Bytes.ofHex("00ff"), Bytes.ofHex("53"))) {
       assertThat(MappingCodec.read(ours.withUserdata(userdata), Family.IPV4, false)).isEmpty();

@@ -1,13 +1,19 @@
 package dev.sluice.ruleset;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.entry;
 
+import dev.sluice.model.Balance;
+import dev.sluice.model.Destination;
 import dev.sluice.model.Egress;
 import dev.sluice.model.InterfaceName;
 import dev.sluice.model.Mapping;
 import dev.sluice.model.MappingId;
+import dev.sluice.model.MappingOptions;
 import dev.sluice.model.Network;
 import dev.sluice.model.Owner;
+import dev.sluice.model.PortSpec;
+import dev.sluice.model.PublishRequest;
 import dev.sluice.net.IpAddress;
 import dev.sluice.net.PortRange;
 import dev.sluice.net.Prefix;
@@ -65,7 +71,6 @@ class ReferenceIT {
       add element inet sluice allow_any6 { tcp . 8100 . 2001:db8:18::/64 }
       """;
 
-  private static final int SPREAD_SLOTS = 16;
   private static final int FRAMES = 1_000;
 
   @AutoClose private static Lab lab;
@@ -102,7 +107,10 @@ class ReferenceIT {
         .apply(
             Change.publish(
                 List.of(), List.of(mapping(Lab.C1, 7000, 7009), mapping(Lab.C1_6, 7000, 7009))));
-    nft.apply(OPTIONS + spread(4, "172.30.0.") + spread(6, "fd30::"));
+    publishToSeveral(Balance.RANDOM, 9000);
+    publishToSeveral(Balance.ROUND_ROBIN, 9001);
+    publishToSeveral(Balance.SOURCE, 9002);
+    nft.apply(OPTIONS);
   }
 
   private static void attachNetworks() {
@@ -145,15 +153,18 @@ class ReferenceIT {
         Instant.EPOCH);
   }
 
-  /** 12 slots for the first container, 4 for the second. */
-  private static String spread(int family, String subnet) {
-    StringBuilder script = new StringBuilder();
-    for (int slot = 0; slot < SPREAD_SLOTS; slot++) {
-      script.append(
-          "add element inet sluice spread%d { tcp . 9000 . %d : %s%d . 80 }%n"
-              .formatted(family, slot, subnet, slot % 4 == 0 ? 3 : 2));
+  /** The first container three times as often as the second. */
+  private static void publishToSeveral(Balance balance, int port) {
+    for (List<String> both :
+        List.of(List.of(Lab.C1 + "=3", Lab.C2), List.of(Lab.C1_6 + "=3", Lab.C2_6))) {
+      agent.publish(
+          new PublishRequest(
+              List.of(PortSpec.parse(port + ":80")),
+              Destination.parse(both).with(Optional.of(balance)),
+              Optional.empty(),
+              Owner.CLI,
+              MappingOptions.NONE));
     }
-    return script.toString();
   }
 
   // ---- published ports
@@ -698,12 +709,16 @@ class ReferenceIT {
         });
   }
 
-  /** Fails without the rule of spread4 or spread6. */
+  /** Fails without the rules of steered_*, or of a way to pick a slot. */
   @TestFactory
   Stream<DynamicTest> severalBackends() {
     return Stream.of(
-        test("several backends v4, 12:4 slots, drawn at random", () -> assertSpread(Lab.HOST)),
-        test("several backends v6, 12:4 slots, drawn at random", () -> assertSpread(Lab.HOST6)));
+        test("several backends v4, 3:1, drawn at random", () -> assertSpread(Lab.HOST)),
+        test("several backends v6, 3:1, drawn at random", () -> assertSpread(Lab.HOST6)),
+        test("several backends v4, 3:1, in turn", () -> assertTurns(Lab.HOST)),
+        test("several backends v6, 3:1, in turn", () -> assertTurns(Lab.HOST6)),
+        test("several backends v4, by source address", () -> assertSticky(Lab.HOST)),
+        test("several backends v6, by source address", () -> assertSticky(Lab.HOST6)));
   }
 
   private static void assertSpread(String address) {
@@ -712,6 +727,19 @@ class ReferenceIT {
       // One of the two is missing once in ten thousand runs (0.75 to the 32nd).
       assertThat(held.servers()).containsOnlyKeys("c1", "c2");
       assertThat(held.servers().get("c1")).isGreaterThan(held.servers().get("c2"));
+    }
+  }
+
+  private static void assertTurns(String address) {
+    try (Held held = client.traffic().hold(address, 9001, 32)) {
+      assertThat(held.servers()).containsOnly(entry("c1", 24), entry("c2", 8));
+    }
+  }
+
+  private static void assertSticky(String address) {
+    try (Held held = client.traffic().hold(address, 9002, 32)) {
+      assertThat(held.answered()).isEqualTo(32);
+      assertThat(held.servers()).hasSize(1);
     }
   }
 

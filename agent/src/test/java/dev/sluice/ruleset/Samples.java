@@ -1,5 +1,8 @@
 package dev.sluice.ruleset;
 
+import dev.sluice.model.Backend;
+import dev.sluice.model.Backends;
+import dev.sluice.model.Balance;
 import dev.sluice.model.Egress;
 import dev.sluice.model.InterfaceName;
 import dev.sluice.model.Mapping;
@@ -8,6 +11,7 @@ import dev.sluice.model.MappingName;
 import dev.sluice.model.MappingOptions;
 import dev.sluice.model.Network;
 import dev.sluice.model.Owner;
+import dev.sluice.model.SandboxName;
 import dev.sluice.model.SourceRate;
 import dev.sluice.net.Family;
 import dev.sluice.net.IpAddress;
@@ -31,23 +35,46 @@ final class Samples {
     random = new Random(seed);
   }
 
-  /** Either family, every protocol, any or exact, one port, an identity range or a shifted one. */
+  /**
+   * Either family, every protocol, any or exact, one port, an identity range or a shifted one, to
+   * one container or several; now and then relayed, or with the PROXY protocol.
+   */
   Mapping mapping() {
     Family family = family();
     Protocol protocol = pick(List.of(Protocol.TCP, Protocol.UDP, Protocol.SCTP));
     int size = random.nextBoolean() ? 1 : 2 + random.nextInt(20);
     PortRange host = ports(size);
     PortRange target = random.nextBoolean() ? host : ports(size);
+    boolean relayed = family == Family.IPV6 && protocol != Protocol.SCTP && random.nextInt(4) == 0;
     return new Mapping(
         new MappingId(random.nextLong()),
         random.nextBoolean() ? Optional.empty() : Optional.of(name()),
         pick(List.of(Owner.values())),
         protocol,
+        family,
         random.nextBoolean() ? Optional.empty() : Optional.of(address(family)),
         host,
-        address(family),
+        backends(relayed ? Family.IPV4 : family),
         target,
-        Instant.ofEpochMilli(random.nextLong(1L << 42)));
+        Instant.ofEpochMilli(random.nextLong(1L << 42)),
+        MappingOptions.NONE.withProxyProtocolPort(
+            protocol == Protocol.TCP && host.isSingle() && random.nextBoolean()
+                ? OptionalInt.of(1 + random.nextInt(0xffff))
+                : OptionalInt.empty()));
+  }
+
+  private Backends backends(Family family) {
+    List<Backend> all = new ArrayList<>();
+    for (int i = random.nextInt(2) == 0 ? 1 : 2 + random.nextInt(7); i > 0; i--) {
+      all.add(
+          new Backend(
+              address(family),
+              random.nextBoolean()
+                  ? Optional.empty()
+                  : Optional.of(new SandboxName("s" + random.nextInt(1000))),
+              1 + random.nextInt(7)));
+    }
+    return new Backends(all, pick(List.of(Balance.values())));
   }
 
   /** Any of the options that the mapping may have, or none. */
@@ -67,7 +94,8 @@ final class Samples {
                 new SourceRate(
                     1 + random.nextInt(SourceRate.MAX_CONNECTIONS),
                     pick(List.of(SourceRate.Per.values())))),
-        mapping.protocol() == Protocol.TCP && random.nextBoolean());
+        mapping.protocol() == Protocol.TCP && !mapping.isRelayed() && random.nextBoolean(),
+        mapping.options().proxyProtocolPort());
   }
 
   /** Often at the highest port, where an interval has no end. */

@@ -1,7 +1,9 @@
 package dev.sluice.ruleset;
 
 import dev.sluice.model.Mapping;
+import dev.sluice.model.MappingCounters;
 import dev.sluice.model.Network;
+import dev.sluice.model.PublishedMapping;
 import dev.sluice.nftables.Batch;
 import dev.sluice.nftables.Nftables;
 import dev.sluice.nftables.Table;
@@ -34,8 +36,8 @@ final class Tables {
           .forEach((set, elements) -> batch.createElements(SluiceTable.ID, set, elements));
     }
     for (Mapping mapping : mappings) {
-      batch.createElements(
-          SluiceTable.ID, SetNames.of(mapping), MappingCodec.elements(mapping, connections));
+      MappingCodec.elements(new PublishedMapping(mapping, new MappingCounters(connections)))
+          .forEach((set, elements) -> batch.createElements(SluiceTable.ID, set, elements));
     }
     nftables.commit(batch, "create a table of version " + version);
   }

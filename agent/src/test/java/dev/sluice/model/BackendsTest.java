@@ -1,0 +1,137 @@
+package dev.sluice.model;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.sluice.net.IpAddress;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.List;
+import java.util.Optional;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** How connections are shared out among several containers. */
+class BackendsTest {
+  private static Backend one(int number, int weight) {
+    return new Backend(IpAddress.parse("10.0.0." + number), Optional.empty(), weight);
+  }
+
+  private static Backends weighted(Balance balance, int... weights) {
+    List<Backend> all = new ArrayList<>();
+    for (int i = 0; i < weights.length; i++) {
+      all.add(one(i + 1, weights[i]));
+    }
+    return new Backends(all, balance);
+  }
+
+  /** Fails if a container gets its turns in one go, or another number of them than its weight. */
+  @ParameterizedTest
+  @CsvSource({
+    "1 1, 0 1",
+    "1 1 1, 0 1 2",
+    "3 1, 0 0 1 0",
+    "2 2, 0 1",
+    "6 3 3, 0 1 2 0",
+    "5 1 1, 0 0 1 0 2 0 0",
+  })
+  void takesTurnsAsEvenlyAsTheWeightsAllow(String weights, String slots) {
+    int[] numbers = Arrays.stream(weights.split(" ", -1)).mapToInt(Integer::parseInt).toArray();
+    for (Balance balance : List.of(Balance.ROUND_ROBIN, Balance.RANDOM)) {
+      assertThat(weighted(balance, numbers).slots())
+          .containsExactly(
+              Arrays.stream(slots.split(" ", -1)).mapToInt(Integer::parseInt).toArray());
+    }
+  }
+
+  /** Fails if the slots are shared out by chance instead of in turn. */
+  @ParameterizedTest
+  @ValueSource(ints = {2, 3, 5, 16, 32})
+  void sharesSlotsForSourcesEvenly(int count) {
+    int[] slots =
+        weighted(Balance.SOURCE, IntStream.generate(() -> 1).limit(count).toArray()).slots();
+    long least = 61 / count;
+    for (int i = 0; i < count; i++) {
+      int container = i;
+      assertThat(Arrays.stream(slots).filter(slot -> slot == container).count())
+          .isBetween(least, least + 1);
+    }
+  }
+
+  /** Fails if weights do not count for sources. */
+  @Test
+  void weightsCountForSources() {
+    int[] slots = weighted(Balance.SOURCE, 3, 1).slots();
+    assertThat(Arrays.stream(slots).filter(slot -> slot == 0).count()).isBetween(44L, 47L);
+  }
+
+  /** Fails if the order in which containers were named decides who gets which client. */
+  @Test
+  void clientsStayWhereTheyAreWhateverTheOrder() {
+    List<Backend> all = new ArrayList<>();
+    for (int i = 1; i <= 7; i++) {
+      all.add(one(i, 1));
+    }
+    List<IpAddress> before = owners(new Backends(all, Balance.SOURCE));
+    Collections.reverse(all);
+    assertThat(owners(new Backends(all, Balance.SOURCE))).isEqualTo(before);
+  }
+
+  /**
+   * Fails if a slot is given by its number modulo the number of containers: then six of seven
+   * clients would change with the containers.
+   */
+  @Test
+  void mostClientsStayWhenAContainerLeaves() {
+    Backends all = weighted(Balance.SOURCE, 1, 1, 1, 1, 1, 1, 1);
+    List<IpAddress> before = owners(all);
+    Backends fewer = all.only(each -> !each.address().equals(all.first().address())).orElseThrow();
+    List<IpAddress> after = owners(fewer);
+    int moved = 0;
+    for (int slot = 0; slot < before.size(); slot++) {
+      if (!before.get(slot).equals(all.first().address())
+          && !before.get(slot).equals(after.get(slot))) {
+        moved++;
+      }
+    }
+    assertThat(moved).isLessThanOrEqualTo(61 / 5);
+  }
+
+  private static List<IpAddress> owners(Backends backends) {
+    return Arrays.stream(backends.slots())
+        .mapToObj(slot -> backends.all().get(slot).address())
+        .toList();
+  }
+
+  /** Fails if weights whose slots would be thousands are let through. */
+  @Test
+  void weightsThatDifferTooMuchAreRefused() {
+    assertThat(weighted(Balance.RANDOM, 60, 30).slots()).hasSize(3);
+    assertThatThrownBy(() -> weighted(Balance.RANDOM, 59, 2))
+        .isInstanceOf(InvalidMappingException.class)
+        .hasMessage(
+            "the weights of the containers add up to 61, and at most 60 is possible: give smaller"
+                + " ones");
+    assertThatThrownBy(() -> one(1, 61)).isInstanceOf(InvalidMappingException.class);
+  }
+
+  /** Fails if two mappings that lead to the same one container differ. */
+  @Test
+  void oneAloneHasNothingToShare() {
+    assertThat(new Backends(List.of(one(1, 7)), Balance.SOURCE))
+        .isEqualTo(Backends.of(IpAddress.parse("10.0.0.1")));
+  }
+
+  /** Fails if a container that is added again is there twice. */
+  @Test
+  void oneThatIsThereGetsTheNewWeight() {
+    Backends two = weighted(Balance.RANDOM, 1, 1);
+    assertThat(two.and(List.of(one(1, 5)))).hasToString("10.0.0.2 and 10.0.0.1=5");
+    assertThatThrownBy(() -> new Backends(List.of(one(1, 1), one(1, 2)), Balance.RANDOM))
+        .isInstanceOf(InvalidMappingException.class);
+  }
+}
