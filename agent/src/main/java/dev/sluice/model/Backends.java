@@ -66,11 +66,14 @@ public record Backends(List<Backend> all, Balance balance) {
               + MAX_WEIGHT
               + " is possible: give smaller ones");
     }
-    if (all.size() == 1) {
-      // There is nothing to share out: two mappings that differ in that are the same.
-      balance = Balance.ROUND_ROBIN;
-      all = List.of(new Backend(all.get(0).address(), all.get(0).sandbox(), 1));
-    }
+  }
+
+  /**
+   * The same in the form that a mapping has: where there is only one there is nothing to share out,
+   * and two that differ in that are the same.
+   */
+  Backends inOneForm() {
+    return isSingle() ? of(first().address(), first().sandbox()) : this;
   }
 
   /** One container, by its address. */

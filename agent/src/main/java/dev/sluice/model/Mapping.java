@@ -62,6 +62,7 @@ public record Mapping(
    *     for the protocol
    */
   public Mapping {
+    backends = backends.inOneForm();
     hostAddress = hostAddress.map(Mapping::unmapped);
     if (hostPorts.size() != targetPorts.size()) {
       throw new InvalidMappingException(

@@ -122,7 +122,7 @@ class BackendsTest {
   /** Fails if two mappings that lead to the same one container differ. */
   @Test
   void oneAloneHasNothingToShare() {
-    assertThat(new Backends(List.of(one(1, 7)), Balance.SOURCE))
+    assertThat(new Backends(List.of(one(1, 7)), Balance.SOURCE).inOneForm())
         .isEqualTo(Backends.of(IpAddress.parse("10.0.0.1")));
   }
 

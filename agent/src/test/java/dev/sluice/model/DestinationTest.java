@@ -83,7 +83,6 @@ class DestinationTest {
         .extracting(Backends::toString, Backends::balance)
         .containsExactly(
             tuple("10.0.0.9 and 10.0.0.2=2", Balance.SOURCE),
-            // One alone has nothing to share.
-            tuple("fd00::2", Balance.ROUND_ROBIN));
+            tuple("fd00::2=2", Balance.SOURCE));
   }
 }
