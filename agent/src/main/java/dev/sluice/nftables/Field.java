@@ -23,7 +23,8 @@ import java.util.stream.Stream;
  * @param load makes the expressions that load it into a register, and may use those behind it
  */
 public record Field(String name, int lengthBytes, int family, IntFunction<List<Expression>> load) {
-  private static Field of(String name, int lengthBytes, int family, IntFunction<Expression> load) {
+  /** One that a single expression loads. */
+  public static Field of(String name, int lengthBytes, int family, IntFunction<Expression> load) {
     return new Field(name, lengthBytes, family, register -> List.of(load.apply(register)));
   }
 

@@ -64,6 +64,12 @@ public final class RuleBuilder {
     return this;
   }
 
+  /** Adds expressions of any kind. */
+  public RuleBuilder with(List<Expression> several) {
+    expressions.addAll(several);
+    return this;
+  }
+
   // ---- matches
 
   /** Goes on if the field has this value. */
@@ -238,14 +244,14 @@ public final class RuleBuilder {
   private void load(Field... fields) {
     for (Field field : fields) {
       if (field.family() != NFPROTO_UNSPEC && field.family() != familyChecked) {
-        Field.NFPROTO.load().apply(Register.R1).forEach(this::with);
+        with(Field.NFPROTO.load().apply(Register.R1));
         with(Cmp.eq(Register.R1, Bytes.of((byte) field.family())));
         familyChecked = field.family();
       }
     }
     int offset = 0;
     for (Field field : fields) {
-      field.load().apply(Register.at(offset)).forEach(this::with);
+      with(field.load().apply(Register.at(offset)));
       offset += Register.padded(field.lengthBytes());
     }
   }

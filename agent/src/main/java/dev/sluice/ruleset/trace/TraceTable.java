@@ -68,17 +68,17 @@ final class TraceTable {
   private static final long ASKED_MILLIS = 60_000;
 
   private static final Field TH_SPORT =
-      new Field(
+      Field.of(
           "th sport",
           2,
           NFPROTO_UNSPEC,
           register -> Payload.load(NFT_PAYLOAD_TRANSPORT_HEADER, 0, 2, register));
   private static final Field CT_DIRECTION =
-      new Field("ct direction", 1, NFPROTO_UNSPEC, register -> Ct.load(NFT_CT_DIRECTION, register));
+      Field.of("ct direction", 1, NFPROTO_UNSPEC, register -> Ct.load(NFT_CT_DIRECTION, register));
   private static final Field CT_PROTOCOL =
-      new Field("ct protocol", 1, NFPROTO_UNSPEC, register -> Ct.load(NFT_CT_PROTOCOL, register));
+      Field.of("ct protocol", 1, NFPROTO_UNSPEC, register -> Ct.load(NFT_CT_PROTOCOL, register));
   private static final Field CT_ASKED_PORT =
-      new Field(
+      Field.of(
           "ct original proto-dst",
           2,
           NFPROTO_UNSPEC,
