@@ -2,6 +2,7 @@ package dev.sluice.api;
 
 import dev.sluice.flow.EventStatistics;
 import dev.sluice.flow.PressureStatistics;
+import dev.sluice.flow.SourcePortStatistics;
 import dev.sluice.model.Alarm;
 import java.util.EnumMap;
 import java.util.HashMap;
@@ -16,13 +17,15 @@ import tools.jackson.core.JsonToken;
 final class StatisticsJson {
   private StatisticsJson() {}
 
-  /** Writes {@code {"events":{…},"connectionTable":{…}}}. */
+  /** Writes {@code {"events":{…},"connectionTable":{…},"sourcePorts":{…}}}. */
   static void write(JsonGenerator json, HostStatistics statistics) {
     json.writeStartObject();
     json.writeName("events");
     write(json, statistics.events());
     json.writeName("connectionTable");
     write(json, statistics.connectionTable());
+    json.writeName("sourcePorts");
+    write(json, statistics.sourcePorts());
     json.writeEndObject();
   }
 
@@ -57,11 +60,24 @@ final class StatisticsJson {
     json.writeNumberProperty("dropped", table.dropped());
     json.writeNumberProperty("earlyDropped", table.earlyDropped());
     json.writeNumberProperty("insertFailed", table.insertFailed());
+    write(json, table.alarms());
+    json.writeEndObject();
+  }
+
+  private static void write(JsonGenerator json, SourcePortStatistics ports) {
+    json.writeStartObject();
+    json.writeStringProperty("level", ports.level().toString());
+    json.writeNumberProperty("dropped", ports.dropped());
+    write(json, ports.alarms());
+    json.writeStringProperty("text", ports.text());
+    json.writeEndObject();
+  }
+
+  private static void write(JsonGenerator json, Map<Alarm.Level, Long> alarms) {
     json.writeObjectPropertyStart("alarms");
     for (Alarm.Level level : Alarm.Level.values()) {
-      json.writeNumberProperty(level.toString(), table.alarms().getOrDefault(level, 0L));
+      json.writeNumberProperty(level.toString(), alarms.getOrDefault(level, 0L));
     }
-    json.writeEndObject();
     json.writeEndObject();
   }
 
@@ -78,7 +94,7 @@ final class StatisticsJson {
       }
       flatten(json, "", members);
     }
-    return new HostStatistics(events(members), table(members));
+    return new HostStatistics(events(members), table(members), sourcePorts(members));
   }
 
   /** Members of members, as {@code events.received}. */
@@ -118,20 +134,35 @@ final class StatisticsJson {
   }
 
   private static PressureStatistics table(Map<String, String> members) {
-    Map<Alarm.Level, Long> alarms = new EnumMap<>(Alarm.Level.class);
-    for (Alarm.Level level : Alarm.Level.values()) {
-      alarms.put(level, number(members, "connectionTable.alarms." + level));
-    }
     return new PressureStatistics(
         number(members, "connectionTable.entries"),
         number(members, "connectionTable.limit"),
         number(members, "connectionTable.dropped"),
         number(members, "connectionTable.earlyDropped"),
         number(members, "connectionTable.insertFailed"),
-        Alarm.Level.valueOf(
-            members.getOrDefault("connectionTable.level", "cleared").toUpperCase(Locale.ROOT)),
-        alarms,
+        level(members, "connectionTable.level"),
+        alarms(members, "connectionTable.alarms."),
         Optional.ofNullable(members.get("connectionTable.failure")));
+  }
+
+  private static SourcePortStatistics sourcePorts(Map<String, String> members) {
+    return new SourcePortStatistics(
+        level(members, "sourcePorts.level"),
+        number(members, "sourcePorts.dropped"),
+        alarms(members, "sourcePorts.alarms."),
+        members.getOrDefault("sourcePorts.text", ""));
+  }
+
+  private static Alarm.Level level(Map<String, String> members, String name) {
+    return Alarm.Level.valueOf(members.getOrDefault(name, "cleared").toUpperCase(Locale.ROOT));
+  }
+
+  private static Map<Alarm.Level, Long> alarms(Map<String, String> members, String prefix) {
+    Map<Alarm.Level, Long> alarms = new EnumMap<>(Alarm.Level.class);
+    for (Alarm.Level level : Alarm.Level.values()) {
+      alarms.put(level, number(members, prefix + level));
+    }
+    return alarms;
   }
 
   private static long number(Map<String, String> members, String name) {

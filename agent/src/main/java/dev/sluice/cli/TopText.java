@@ -32,6 +32,7 @@ final class TopText {
     Instant now = terminal.clock().instant();
     EventStatistics events = report.sample().statistics().events();
     PressureStatistics table = report.sample().statistics().connectionTable();
+    boolean portless = report.sample().statistics().sourcePorts().level() != Alarm.Level.CLEARED;
     List<String> lines = new ArrayList<>();
     int mappings = report.rows().size();
     lines.add(
@@ -45,8 +46,8 @@ final class TopText {
     lines.add(
         coloured(
             terminal,
-            table.failure().isPresent() || table.level() != Alarm.Level.CLEARED,
-            cut("table       " + text(table), width)));
+            table.failure().isPresent() || table.level() != Alarm.Level.CLEARED || portless,
+            cut("table       " + text(table) + (portless ? "; no source port free" : ""), width)));
     lines.add(
         coloured(
             terminal,

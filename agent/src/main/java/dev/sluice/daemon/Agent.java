@@ -204,7 +204,10 @@ public final class Agent implements AutoCloseable {
     PressureGuard pressure =
         keep(
             PressureGuard.start(
-                Conntrack.open(), memory, alarms(events, source, config.events().reliable())));
+                Conntrack.open(),
+                FlowDump::open,
+                memory,
+                alarms(events, source, config.events().reliable())));
     AgentDiagnostics diagnostics =
         new AgentDiagnostics(
             nftables,
@@ -214,7 +217,10 @@ public final class Agent implements AutoCloseable {
             sysctl,
             tracking,
             events::statistics,
-            () -> ConnectionTableFinding.of(pressure.statistics(), memory),
+            () ->
+                List.of(
+                    ConnectionTableFinding.of(pressure.statistics(), memory),
+                    SourcePortsFinding.of(pressure.sourcePorts())),
             problems,
             declared::findings);
     TrackedFlows flows = new TrackedFlows(Conntrack::open, index);
@@ -228,13 +234,16 @@ public final class Agent implements AutoCloseable {
             () -> table.listing()::print,
             new MappingTraffic(index, flows),
             index::activity,
-            () -> new HostStatistics(events.statistics(), pressure.statistics()),
+            () ->
+                new HostStatistics(
+                    events.statistics(), pressure.statistics(), pressure.sourcePorts()),
             declared,
             new AgentMetrics(
                 publisher::published,
                 index::ended,
                 events::statistics,
                 pressure::statistics,
+                pressure::sourcePorts,
                 () -> table.repairs().map(Repairs::count).orElse(0L)),
             new AgentTraces(keep(Tracer.ofThisNamespace()), publisher::published));
     keep(ApiServer.start(config.socket(), services, ApiOptions.DEFAULTS));
@@ -262,7 +271,7 @@ public final class Agent implements AutoCloseable {
   private static Alarms alarms(EventReader events, EventSource source, boolean reliable) {
     return alarm -> {
       events.raise(alarm);
-      if (reliable) {
+      if (reliable && alarm.subject() == Alarm.Subject.CONNECTION_TABLE) {
         source.reliable(alarm.level() == Alarm.Level.CLEARED);
       }
     };

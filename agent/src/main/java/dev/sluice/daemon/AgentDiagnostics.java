@@ -35,7 +35,7 @@ final class AgentDiagnostics implements Diagnostics {
   private final Sysctl sysctl;
   private final TrackingSettings tracking;
   private final Supplier<EventStatistics> events;
-  private final Supplier<Finding> connectionTable;
+  private final Supplier<List<Finding>> pressure;
   private final List<String> startProblems;
   private final Supplier<List<Finding>> portsFile;
 
@@ -47,7 +47,7 @@ final class AgentDiagnostics implements Diagnostics {
       Sysctl sysctl,
       TrackingSettings tracking,
       Supplier<EventStatistics> events,
-      Supplier<Finding> connectionTable,
+      Supplier<List<Finding>> pressure,
       List<String> startProblems,
       Supplier<List<Finding>> portsFile) {
     this.nftables = nftables;
@@ -57,7 +57,7 @@ final class AgentDiagnostics implements Diagnostics {
     this.sysctl = sysctl;
     this.tracking = tracking;
     this.events = events;
-    this.connectionTable = connectionTable;
+    this.pressure = pressure;
     this.startProblems = List.copyOf(startProblems);
     this.portsFile = portsFile;
   }
@@ -70,7 +70,7 @@ final class AgentDiagnostics implements Diagnostics {
     foreignDrops(findings);
     findings.add(legacyTables());
     findings.add(settings());
-    findings.add(connectionTable.get());
+    findings.addAll(pressure.get());
     findings.add(eventStream());
     findings.addAll(portsFile.get());
     for (String problem : startProblems) {

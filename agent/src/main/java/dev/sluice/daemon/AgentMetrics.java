@@ -3,6 +3,7 @@ package dev.sluice.daemon;
 import dev.sluice.api.MetricsPage;
 import dev.sluice.flow.EventStatistics;
 import dev.sluice.flow.PressureStatistics;
+import dev.sluice.flow.SourcePortStatistics;
 import dev.sluice.model.Alarm;
 import dev.sluice.model.Mapping;
 import dev.sluice.model.MappingId;
@@ -36,6 +37,7 @@ final class AgentMetrics implements MetricsPage {
   private final Supplier<Map<MappingId, Traffic>> ended;
   private final Supplier<EventStatistics> events;
   private final Supplier<PressureStatistics> pressure;
+  private final Supplier<SourcePortStatistics> sourcePorts;
   private final LongSupplier repairs;
 
   private @Nullable ExpositionFormats formats;
@@ -50,11 +52,13 @@ final class AgentMetrics implements MetricsPage {
       Supplier<Map<MappingId, Traffic>> ended,
       Supplier<EventStatistics> events,
       Supplier<PressureStatistics> pressure,
+      Supplier<SourcePortStatistics> sourcePorts,
       LongSupplier repairs) {
     this.mappings = mappings;
     this.ended = ended;
     this.events = events;
     this.pressure = pressure;
+    this.sourcePorts = sourcePorts;
     this.repairs = repairs;
   }
 
@@ -89,6 +93,7 @@ final class AgentMetrics implements MetricsPage {
     mappings(all);
     events(all, events.get());
     table(all, pressure.get());
+    sourcePorts(all, sourcePorts.get());
     all.metricSnapshot(
         counter(
             "sluice_table_repairs",
@@ -227,6 +232,26 @@ final class AgentMetrics implements MetricsPage {
     }
     all.metricSnapshot(alarms.build());
     all.metricSnapshot(pressure.build());
+  }
+
+  private static void sourcePorts(MetricSnapshots.Builder all, SourcePortStatistics now) {
+    all.metricSnapshot(
+        counter(
+            "sluice_source_ports_dropped",
+            "New connections dropped since no source port was free for them.",
+            now.dropped()));
+    all.metricSnapshot(
+        gauge(
+            "sluice_source_ports_exhausted",
+            "1 while connections to some end find no source port, else 0.",
+            now.level() == Alarm.Level.CLEARED ? 0 : 1));
+    CounterSnapshot.Builder alarms =
+        counter("sluice_source_ports_alarms", "Alarms about source ports.");
+    for (Alarm.Level level : List.of(Alarm.Level.FULL, Alarm.Level.CLEARED)) {
+      alarms.dataPoint(
+          point(Labels.of("level", level.toString()), now.alarms().getOrDefault(level, 0L)));
+    }
+    all.metricSnapshot(alarms.build());
   }
 
   /** By the names that all of Prometheus' libraries use. */

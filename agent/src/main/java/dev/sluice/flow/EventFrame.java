@@ -54,7 +54,7 @@ public final class EventFrame {
     return kind > 0 && kind <= FlowRecordDescriptor.SLUICE_KIND_DESTROY;
   }
 
-  /** Whether it says how full the table of connections is. */
+  /** Whether it says that something runs out: the table of connections, or ports. */
   public boolean isAlarm() {
     return kind() == KIND_ALARM;
   }

@@ -57,7 +57,8 @@ final class EventLine {
   private static final byte[] AT_MOST = ascii(",\"atMost\":true");
   private static final byte[] FROM = ascii(",\"from\":\"");
   private static final byte[] TO = ascii("\",\"to\":\"");
-  private static final byte[] ALARM = ascii(",\"event\":\"alarm\",\"level\":\"");
+  private static final byte[] ALARM = ascii(",\"event\":\"alarm\",\"subject\":\"");
+  private static final byte[] LEVEL = ascii("\",\"level\":\"");
   private static final byte[] TIME = ascii("\",\"time\":\"");
   private static final byte[] ENTRIES = ascii("\",\"entries\":");
   private static final byte[] LIMIT = ascii(",\"limit\":");
@@ -75,6 +76,7 @@ final class EventLine {
   /** By their number in a record; none has number 0. */
   private static final byte[][] LEVEL_NAMES = new byte[ALARM_CLEARED + 1][];
 
+  private static final byte[][] SUBJECT_NAMES = new byte[ALARM_SOURCE_PORTS + 1][];
   private static final byte[][] CAUSE_NAMES = new byte[CAUSE_AGENT_RESTART + 1][];
 
   static {
@@ -92,6 +94,8 @@ final class EventLine {
     LEVEL_NAMES[ALARM_CRITICAL] = ascii(Alarm.Level.CRITICAL.toString());
     LEVEL_NAMES[ALARM_FULL] = ascii(Alarm.Level.FULL.toString());
     LEVEL_NAMES[ALARM_CLEARED] = ascii(Alarm.Level.CLEARED.toString());
+    SUBJECT_NAMES[ALARM_CONNECTION_TABLE] = ascii(Alarm.Subject.CONNECTION_TABLE.toString());
+    SUBJECT_NAMES[ALARM_SOURCE_PORTS] = ascii(Alarm.Subject.SOURCE_PORTS.toString());
     for (GapCause cause : GapCause.values()) {
       CAUSE_NAMES[number(cause)] = ascii(cause.toString());
     }
@@ -208,7 +212,8 @@ final class EventLine {
 
   private void writeAlarm() {
     int record = RECORD_OFFSET;
-    line.add(ALARM).add(LEVEL_NAMES[frame.get(record + ALARM_LEVEL_OFFSET)]);
+    line.add(ALARM).add(SUBJECT_NAMES[frame.get(record + ALARM_SUBJECT_OFFSET)]);
+    line.add(LEVEL).add(LEVEL_NAMES[frame.get(record + ALARM_LEVEL_OFFSET)]);
     line.add(TIME).time(frame.getLong(record + FlowRecordDescriptor.EVENT_NS_OFFSET));
     line.add(ENTRIES).decimal(frame.getLong(record + ALARM_ENTRIES_OFFSET));
     line.add(LIMIT).decimal(frame.getLong(record + ALARM_LIMIT_OFFSET));

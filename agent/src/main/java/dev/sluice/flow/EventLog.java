@@ -231,6 +231,7 @@ public final class EventLog implements EventStream {
     }
     chunk.put(record + FlowRecordDescriptor.KIND_OFFSET, (byte) KIND_ALARM);
     chunk.put(record + ALARM_LEVEL_OFFSET, (byte) number(alarm.level()));
+    chunk.put(record + ALARM_SUBJECT_OFFSET, (byte) number(alarm.subject()));
     chunk.putShort(record + ALARM_TEXT_LENGTH_OFFSET, (short) length);
     chunk.putLong(record + FlowRecordDescriptor.EVENT_NS_OFFSET, MappingIndex.nanos(alarm.time()));
     chunk.putLong(record + ALARM_ENTRIES_OFFSET, alarm.entries());
@@ -267,6 +268,13 @@ public final class EventLog implements EventStream {
       case CRITICAL -> ALARM_CRITICAL;
       case FULL -> ALARM_FULL;
       case CLEARED -> ALARM_CLEARED;
+    };
+  }
+
+  private static int number(Alarm.Subject subject) {
+    return switch (subject) {
+      case CONNECTION_TABLE -> ALARM_CONNECTION_TABLE;
+      case SOURCE_PORTS -> ALARM_SOURCE_PORTS;
     };
   }
 

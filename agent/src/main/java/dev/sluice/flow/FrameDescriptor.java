@@ -31,7 +31,7 @@ import dev.sluice.model.FlowEvent.GapCause;
  *
  * <pre>
  *   +--------+--------+--------+--------+--------+--------+--------+--------+
- *   |  kind  | level  |   text bytes    |           zero (4 bytes)          |    0
+ *   |  kind  | level  |   text bytes    |subject |      zero (3 bytes)      |    0
  *   +--------+--------+--------+--------+--------+--------+--------+--------+
  *   |                               event_ns                                |    8
  *   |                     connections that are tracked                      |   16
@@ -63,8 +63,12 @@ public final class FrameDescriptor {
   public static final int ALARM_FULL = 3;
   public static final int ALARM_CLEARED = 4;
 
+  public static final int ALARM_CONNECTION_TABLE = 0;
+  public static final int ALARM_SOURCE_PORTS = 1;
+
   public static final int ALARM_LEVEL_OFFSET = 1;
   public static final int ALARM_TEXT_LENGTH_OFFSET = 2;
+  public static final int ALARM_SUBJECT_OFFSET = 4;
   public static final int ALARM_ENTRIES_OFFSET = 16;
   public static final int ALARM_LIMIT_OFFSET = 24;
   public static final int ALARM_DROPS_OFFSET = 32;

@@ -118,6 +118,6 @@ final class Pressure {
                   + remedy;
           case CLEARED -> "the connection table has room again: " + filled + cost;
         };
-    return new Alarm(time, level, entries, limit, drops, text);
+    return new Alarm(time, Alarm.Subject.CONNECTION_TABLE, level, entries, limit, drops, text);
   }
 }

@@ -2,6 +2,7 @@ package dev.sluice.flow;
 
 import dev.sluice.conntrack.Conntrack;
 import dev.sluice.conntrack.CpuStatistics;
+import dev.sluice.conntrack.EntryReader;
 import dev.sluice.conntrack.TableSize;
 import dev.sluice.model.Alarm;
 import dev.sluice.model.Alarm.Level;
@@ -24,15 +25,22 @@ import org.slf4j.LoggerFactory;
  * own: when it is full, new connections are dropped without a word to anybody. Before that, it is
  * made larger where that is allowed, and otherwise an alarm goes to the log and to {@link Alarms}.
  *
- * <p>A look costs two short requests, however many connections there are.
+ * <p>The same counters show when connections find no source port ({@link PortExhaustion}).
+ *
+ * <p>A look costs two short requests, however many connections there are; only where ports may have
+ * run out all connections are looked at.
  */
 public final class PressureGuard implements AutoCloseable {
   static final int SAMPLES_A_SECOND = 4;
+
+  /** How long to count ports, of the second in which an alarm is to be raised. */
+  private static final long CENSUS_NANOS = TimeUnit.MILLISECONDS.toNanos(400);
 
   private static final Logger LOG = LoggerFactory.getLogger(PressureGuard.class);
 
   private final Supplier<TableSize> size;
   private final Supplier<List<CpuStatistics>> counters;
+  private final Supplier<? extends EntryReader> entries;
   private final AutoCloseable table;
   private final TableGrowth growth;
   private final Alarms alarms;
@@ -46,19 +54,25 @@ public final class PressureGuard implements AutoCloseable {
   private volatile PressureStatistics statistics =
       new PressureStatistics(0, 0, 0, 0, 0, Level.CLEARED, Map.of(), Optional.empty());
 
+  private volatile SourcePortStatistics sourcePorts = SourcePortStatistics.NONE;
+
   // What follows is the timer's.
   private final Totals totals = new Totals();
   private final Map<Level, Long> raised = new EnumMap<>(Level.class);
+  private final PortExhaustion ports = new PortExhaustion(this::portUse);
+  private final Map<Level, Long> portAlarms = new EnumMap<>(Level.class);
   private @Nullable Pressure pressure;
 
   PressureGuard(
       Supplier<TableSize> size,
       Supplier<List<CpuStatistics>> counters,
+      Supplier<? extends EntryReader> entries,
       AutoCloseable table,
       TableGrowth growth,
       Alarms alarms) {
     this.size = size;
     this.counters = counters;
+    this.entries = entries;
     this.table = table;
     this.growth = growth;
     this.alarms = alarms;
@@ -69,9 +83,12 @@ public final class PressureGuard implements AutoCloseable {
    *
    * @param table belongs to the guard from now on, which closes it: behind a listing of the whole
    *     table, an alarm would come too late
+   * @param entries begins to read the table
    */
-  public static PressureGuard start(Conntrack table, TableGrowth growth, Alarms alarms) {
-    PressureGuard guard = new PressureGuard(table::size, table::statistics, table, growth, alarms);
+  public static PressureGuard start(
+      Conntrack table, Supplier<? extends EntryReader> entries, TableGrowth growth, Alarms alarms) {
+    PressureGuard guard =
+        new PressureGuard(table::size, table::statistics, entries, table, growth, alarms);
     guard.look();
     long intervalMillis = 1_000 / SAMPLES_A_SECOND;
     var unused =
@@ -83,6 +100,11 @@ public final class PressureGuard implements AutoCloseable {
   /** What the last look has shown. From any thread. */
   public PressureStatistics statistics() {
     return statistics;
+  }
+
+  /** What the last look has shown of the ports that connections leave with. From any thread. */
+  public SourcePortStatistics sourcePorts() {
+    return sourcePorts;
   }
 
   /** Looks once. */
@@ -103,11 +125,13 @@ public final class PressureGuard implements AutoCloseable {
         now = size.get();
       }
     }
-    totals.add(counters.get());
+    long missed = totals.add(counters.get());
     Pressure watched = pressure;
     if (watched == null) {
       watched = new Pressure(totals.lost());
       pressure = watched;
+    } else {
+      sample(time, nanos, missed);
     }
     Optional<Alarm> alarm =
         watched.next(time, nanos, now.entries(), now.limit(), totals.lost(), growth.advice());
@@ -123,6 +147,29 @@ public final class PressureGuard implements AutoCloseable {
             raised,
             Optional.empty());
     alarm.ifPresent(this::raise);
+  }
+
+  private void sample(Instant time, long nanos, long missed) {
+    Optional<Alarm> alarm = ports.next(time, nanos, missed);
+    alarm.ifPresent(one -> portAlarms.merge(one.level(), 1L, Long::sum));
+    sourcePorts =
+        new SourcePortStatistics(
+            ports.level(),
+            sourcePorts.dropped() + missed,
+            portAlarms,
+            alarm.map(Alarm::text).orElse(sourcePorts.text()));
+    alarm.ifPresent(this::raise);
+  }
+
+  private Optional<PortUse> portUse() {
+    try (EntryReader reader = entries.get()) {
+      return Optional.of(
+          PortCensus.take(reader, size.get().entries(), System.nanoTime() + CENSUS_NANOS));
+    } catch (RuntimeException e) {
+      LOG.warn("the source ports in use cannot be counted: {}", e.getMessage());
+      LOG.debug("the source ports in use cannot be counted", e);
+      return Optional.empty();
+    }
   }
 
   private void raise(Alarm alarm) {
@@ -177,22 +224,35 @@ public final class PressureGuard implements AutoCloseable {
     private long dropped;
     private long earlyDropped;
     private long insertFailed;
+    private long found;
+    private long missed;
 
-    void add(List<CpuStatistics> processors) {
+    /** Adds what has happened since; how many connections found no port for it. */
+    long add(List<CpuStatistics> processors) {
+      long droppedBefore = dropped;
+      long failedBefore = insertFailed;
+      long foundBefore = found;
       for (CpuStatistics now : processors) {
         CpuStatistics then = before.put(now.cpu(), now);
         dropped += more(now.dropped(), then == null ? 0 : then.dropped());
         earlyDropped += more(now.earlyDropped(), then == null ? 0 : then.earlyDropped());
         insertFailed += more(now.insertFailed(), then == null ? 0 : then.insertFailed());
+        found += more(now.found(), then == null ? 0 : then.found());
       }
+      long missedNow =
+          PortExhaustion.missed(
+              dropped - droppedBefore, insertFailed - failedBefore, found - foundBefore);
+      missed += missedNow;
+      return missedNow;
     }
 
     private static long more(long now, long then) {
       return (now - then) & 0xffff_ffffL;
     }
 
+    /** What the table had no room for: other than those that found no port. */
     long lost() {
-      return dropped + earlyDropped;
+      return dropped - missed + earlyDropped;
     }
   }
 }

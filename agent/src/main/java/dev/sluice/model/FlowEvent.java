@@ -126,7 +126,7 @@ public sealed interface FlowEvent {
   }
 
   /**
-   * The table of connections fills up, or has room again.
+   * Something runs out that connections need, or is there again.
    *
    * @param sequence the place in the stream
    * @param alarm what is the matter

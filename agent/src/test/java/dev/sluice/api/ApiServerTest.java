@@ -906,7 +906,8 @@ class ApiServerTest {
     assertThat(client.statistics().value()).isEqualTo(FakeAgent.STATISTICS);
     assertThat(client.statistics().json())
         .startsWith("{\"events\":{\"state\":\"running\",\"received\":5000,")
-        .endsWith("\"alarms\":{\"warning\":16,\"critical\":17,\"full\":18,\"cleared\":19}}}");
+        .endsWith(
+            "\"alarms\":{\"warning\":16,\"critical\":17,\"full\":18,\"cleared\":19}},\"sourcePorts\":{\"level\":\"full\",\"dropped\":20,\"alarms\":{\"warning\":0,\"critical\":0,\"full\":21,\"cleared\":22},\"text\":\"no source port is free\"}}");
   }
 
   /** Fails if a list of mappings does not say how many connections are open, and were when. */

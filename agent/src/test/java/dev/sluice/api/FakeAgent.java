@@ -8,6 +8,7 @@ import dev.sluice.flow.EventStream;
 import dev.sluice.flow.FlowFilter;
 import dev.sluice.flow.Flows;
 import dev.sluice.flow.PressureStatistics;
+import dev.sluice.flow.SourcePortStatistics;
 import dev.sluice.model.Activity;
 import dev.sluice.model.Alarm;
 import dev.sluice.model.Declaration;
@@ -101,7 +102,20 @@ public final class FakeAgent
                   18L,
                   Alarm.Level.CLEARED,
                   19L),
-              Optional.empty()));
+              Optional.empty()),
+          new SourcePortStatistics(
+              Alarm.Level.FULL,
+              20,
+              Map.of(
+                  Alarm.Level.WARNING,
+                  0L,
+                  Alarm.Level.CRITICAL,
+                  0L,
+                  Alarm.Level.FULL,
+                  21L,
+                  Alarm.Level.CLEARED,
+                  22L),
+              "no source port is free"));
 
   private final FakeNetworks networks = new FakeNetworks(this);
   private final List<Mapping> mappings = new ArrayList<>();

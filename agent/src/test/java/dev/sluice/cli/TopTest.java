@@ -8,6 +8,7 @@ import dev.sluice.api.FakeAgent;
 import dev.sluice.api.HostStatistics;
 import dev.sluice.flow.EventStatistics;
 import dev.sluice.flow.PressureStatistics;
+import dev.sluice.flow.SourcePortStatistics;
 import dev.sluice.model.Activity;
 import dev.sluice.model.Alarm;
 import dev.sluice.model.FlowCounters;
@@ -70,7 +71,8 @@ class TopTest {
             0,
             1,
             1),
-        new PressureStatistics(210_000, 262_144, 0, 0, 0, level, Map.of(), Optional.empty()));
+        new PressureStatistics(210_000, 262_144, 0, 0, 0, level, Map.of(), Optional.empty()),
+        SourcePortStatistics.NONE);
   }
 
   private static PublishedMapping published(

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.sluice.api.MetricsPage;
 import dev.sluice.flow.EventStatistics;
 import dev.sluice.flow.PressureStatistics;
+import dev.sluice.flow.SourcePortStatistics;
 import dev.sluice.model.Alarm.Level;
 import dev.sluice.model.FlowCounters;
 import dev.sluice.model.Mapping;
@@ -83,6 +84,7 @@ class AgentMetricsTest {
                   Level.CRITICAL,
                   Map.of(Level.WARNING, 5L, Level.CRITICAL, 6L),
                   Optional.empty()),
+          () -> new SourcePortStatistics(Level.FULL, 31, Map.of(Level.FULL, 32L), "none is free"),
           () -> 9);
 
   private static Mapping mapping(MappingId id, Optional<IpAddress> host, PortRange ports) {
@@ -148,6 +150,10 @@ class AgentMetricsTest {
         .containsEntry("sluice_conntrack_dropped_total{reason=\"drop\"}", 21.0)
         .containsEntry("sluice_conntrack_dropped_total{reason=\"early_drop\"}", 22.0)
         .containsEntry("sluice_conntrack_dropped_total{reason=\"insert_failed\"}", 23.0)
+        .containsEntry("sluice_source_ports_dropped_total", 31.0)
+        .containsEntry("sluice_source_ports_exhausted", 1.0)
+        .containsEntry("sluice_source_ports_alarms_total{level=\"full\"}", 32.0)
+        .containsEntry("sluice_source_ports_alarms_total{level=\"cleared\"}", 0.0)
         .containsEntry("sluice_conntrack_alarms_total{level=\"warning\"}", 5.0)
         .containsEntry("sluice_conntrack_alarms_total{level=\"critical\"}", 6.0)
         .containsEntry("sluice_conntrack_alarms_total{level=\"full\"}", 0.0)

@@ -3,6 +3,7 @@ package dev.sluice.flow;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.sluice.conntrack.CpuStatistics;
+import dev.sluice.conntrack.PlayedDump;
 import dev.sluice.conntrack.TableSize;
 import dev.sluice.model.Alarm;
 import dev.sluice.model.Alarm.Level;
@@ -24,7 +25,13 @@ class PressureGuardTest {
   private boolean closed;
 
   private final PressureGuard guard =
-      new PressureGuard(() -> size, () -> counters, () -> closed = true, growth(), alarms::add);
+      new PressureGuard(
+          () -> size,
+          () -> counters,
+          () -> new PlayedDump(),
+          () -> closed = true,
+          growth(),
+          alarms::add);
 
   private static CpuStatistics cpu(int cpu, long insertFailed, long dropped, long earlyDropped) {
     return new CpuStatistics(cpu, 1, 2, 3, insertFailed, dropped, earlyDropped, 4, 5, 6, 7);
@@ -105,6 +112,7 @@ class PressureGuardTest {
               return size;
             },
             () -> counters,
+            () -> new PlayedDump(),
             () -> {},
             growth(),
             alarms::add);

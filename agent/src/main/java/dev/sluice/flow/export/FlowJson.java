@@ -169,6 +169,7 @@ public final class FlowJson {
     private Optional<Instant> stop = Optional.empty();
     private @Nullable String cause;
     private OptionalLong lost = OptionalLong.empty();
+    private @Nullable String subject;
     private @Nullable String level;
     private long entries;
     private long limit;
@@ -218,11 +219,21 @@ public final class FlowJson {
     Alarm alarm() {
       return new Alarm(
           require(time, "time"),
+          alarmSubject(require(subject, "subject")),
           alarmLevel(require(level, "level")),
           entries,
           limit,
           drops,
           require(text, "text"));
+    }
+
+    private static Alarm.Subject alarmSubject(String name) {
+      for (Alarm.Subject one : Alarm.Subject.values()) {
+        if (one.toString().equals(name)) {
+          return one;
+        }
+      }
+      throw new IllegalArgumentException("unknown subject of an alarm \"" + name + "\"");
     }
 
     private static Alarm.Level alarmLevel(String name) {
@@ -254,6 +265,7 @@ public final class FlowJson {
         case "stop" -> stop = Optional.of(Instant.parse(json.getString()));
         case "cause" -> cause = json.getString();
         case "lost" -> lost = OptionalLong.of(json.getLongValue());
+        case "subject" -> subject = json.getString();
         case "level" -> level = json.getString();
         case "entries" -> entries = json.getLongValue();
         case "limit" -> limit = json.getLongValue();

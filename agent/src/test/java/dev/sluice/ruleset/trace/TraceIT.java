@@ -386,9 +386,7 @@ class TraceIT {
     String datagram =
         "IP(src='%s',dst='%s')/UDP(sport=4001,dport=5353)".formatted(Lab.CLIENT, Lab.HOST);
     // The tool takes its time to load scapy.
-    lab.client()
-        .traffic()
-        .inject("eth0", lab.host().mac("out0"), 1, datagram.replace("5353", "9"));
+    lab.client().traffic().inject("eth0", lab.host().mac("out0"), 1, datagram.replace("5353", "9"));
     TraceQuestion slow = new TraceQuestion(Protocol.UDP, 5353, Optional.empty(), 10, 1_000, 5);
     long startNanos = System.nanoTime();
     List<TraceEvent> told =
