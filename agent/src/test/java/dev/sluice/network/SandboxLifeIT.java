@@ -3,7 +3,12 @@ package dev.sluice.network;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.sluice.model.Destination;
+import dev.sluice.model.MappingName;
+import dev.sluice.model.MappingOptions;
 import dev.sluice.model.Owner;
+import dev.sluice.model.PortSpec;
+import dev.sluice.model.PublishRequest;
 import dev.sluice.model.SandboxName;
 import dev.sluice.model.SandboxRequest;
 import dev.sluice.model.SandboxRequest.Attachment;
@@ -45,6 +50,39 @@ class SandboxLifeIT extends NetworkCase {
     // The only address there is.
     join("next", List.of("blue"), "8080:80");
     assertThat(published()).containsExactly("0.0.0.0:8080->80/tcp 10.95.0.2");
+  }
+
+  /**
+   * Fails if a container that shares connections stays when it has ended, takes the port along, or
+   * the last one leaves the port behind.
+   */
+  @Test
+  void oneOfSeveralLeavesWithItsSandbox() {
+    network("blue", "10.97.0.0/24");
+    network("red", "10.98.0.0/24");
+    join("one", List.of("blue"));
+    join("two", List.of("blue", "red"));
+    agent.publish(
+        new PublishRequest(
+            List.of(PortSpec.parse("8080:80")),
+            Destination.parse(List.of("one", "two=2")),
+            Optional.of(new MappingName("web")),
+            Owner.CLI,
+            MappingOptions.NONE));
+    assertThat(backends()).isEqualTo(address("one", "blue") + " and " + address("two", "blue") + "=2");
+    disconnect("two", "blue");
+    assertThat(backends()).isEqualTo(address("one", "blue") + " and " + address("two", "red") + "=2");
+    restart();
+    endNamespace("one");
+    String left = address("two", "red");
+    await("the other has it all", () -> backends().equals(left));
+    leave("two");
+    assertThat(published()).isEmpty();
+    assertThat(nft.ruleset()).doesNotContain("spread_");
+  }
+
+  private String backends() {
+    return agent.publisher().published().get(0).mapping().backends().toString();
   }
 
   /**
