@@ -2,13 +2,14 @@
 /*
  * visit: goes several ways to a server, in turns, and says how fast each of them is.
  *
- *	visit [-s SLOT-MS] [-n TURNS] [-c CONNECTIONS] [-b BYTES] [-f] WHAT WAY...
+ *	visit [-s SLOT-MS] [-n TURNS] [-c CONNECTIONS] [-b BYTES] [-r] [-f] WHAT WAY...
  *
  * A WAY is CLIENT,HOST,SERVER,ADDRESS,PORT,SERVER-PORT,PID: three files of network namespaces, what the
  * client asks for (IPv4 or IPv6), the port where the server listens, on 0.0.0.0, and the process that
  * carries the bytes, or 0. WHAT is
  *
- *	connect	 a connection, BYTES to the server, as many back, and its end in both directions
+ *	connect	 a connection, BYTES to the server, as many back, and its end: in both directions, or with
+ *		 -r by a reset from the client
  *	request	 BYTES to the server and back, on CONNECTIONS that are open already
  *	up, down bytes one way on an open connection, 256 KiB a call, until the slot's end; counted when
  *		 the last of them has arrived
@@ -26,8 +27,8 @@
  * emptied before every slot.
  *
  * Prints a line for each slot: turn, way (from 0), how many (connections, requests or bytes), the
- * nanoseconds they took, and those of processor time that PID used. Anything that does not arrive within
- * five seconds, or arrives changed, ends it with a message.
+ * nanoseconds they took, and those of processor time that this thread used, and that PID did. Anything
+ * that does not arrive within five seconds, or arrives changed, ends it with a message.
  */
 #define _GNU_SOURCE /* setns, sched_setaffinity */
 #include <arpa/inet.h>
@@ -72,6 +73,7 @@ struct way {
 };
 
 static enum what what;
+static bool by_reset;
 static int connections = 1;
 static size_t bytes = 1;
 static struct way ways[WAYS_MAX];
@@ -229,6 +231,15 @@ static void receive_end(const struct way *way, int fd)
 		failed(way, "the end");
 }
 
+static void reset(const struct way *way, int fd)
+{
+	struct linger at_once = { .l_onoff = 1 };
+
+	if (setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)) < 0)
+		failed(way, "linger");
+	close(fd);
+}
+
 /* The client ends it, as an HTTP client does that asked for one thing. */
 static void visit_once(const struct way *way)
 {
@@ -240,6 +251,11 @@ static void visit_once(const struct way *way)
 	receive_all(way, server, bytes);
 	send_all(way, server, bytes);
 	receive_all(way, client, bytes);
+	if (by_reset) {
+		reset(way, client);
+		close(server);
+		return;
+	}
 	if (shutdown(client, SHUT_WR) < 0)
 		failed(way, "shutdown");
 	receive_end(way, server);
@@ -385,7 +401,7 @@ static void flush_conntrack(const struct way *way)
 
 static void slot(const struct way *way, int turn, uint64_t slot_ns)
 {
-	uint64_t begin, end, cpu, count = 0;
+	uint64_t begin, end, own, others, count = 0;
 	int i;
 
 	for (i = 0; i < WARM_UP; i++) {
@@ -396,7 +412,8 @@ static void slot(const struct way *way, int turn, uint64_t slot_ns)
 		else if (what == UDP)
 			datagram_each(way);
 	}
-	cpu = way->pid ? clock_ns(way->clock) : 0;
+	others = way->pid ? clock_ns(way->clock) : 0;
+	own = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	begin = clock_ns(CLOCK_MONOTONIC);
 	do {
 		if (what == CONNECT) {
@@ -414,9 +431,10 @@ static void slot(const struct way *way, int turn, uint64_t slot_ns)
 		}
 		end = clock_ns(CLOCK_MONOTONIC);
 	} while (end < begin + slot_ns);
-	cpu = way->pid ? clock_ns(way->clock) - cpu : 0;
-	printf("%d %td %llu %llu %llu\n", turn, way - ways, (unsigned long long)count,
-	       (unsigned long long)(end - begin), (unsigned long long)cpu);
+	own = clock_ns(CLOCK_THREAD_CPUTIME_ID) - own;
+	others = way->pid ? clock_ns(way->clock) - others : 0;
+	printf("%d %td %llu %llu %llu %llu\n", turn, way - ways, (unsigned long long)count,
+	       (unsigned long long)(end - begin), (unsigned long long)own, (unsigned long long)others);
 }
 
 static enum what what_of(const char *word)
@@ -457,7 +475,7 @@ int main(int argc, char **argv)
 	int turns = 20;
 	int option, count, turn, i;
 
-	while ((option = getopt(argc, argv, "s:n:c:b:f")) != -1) {
+	while ((option = getopt(argc, argv, "s:n:c:b:rf")) != -1) {
 		if (option == 's')
 			slot_ns = (uint64_t)option_number(option, 1, 10000) * NS_PER_MS;
 		else if (option == 'n')
@@ -466,6 +484,8 @@ int main(int argc, char **argv)
 			connections = (int)option_number(option, 1, CONNECTIONS_MAX);
 		else if (option == 'b')
 			bytes = (size_t)option_number(option, 1, BYTES_MAX);
+		else if (option == 'r')
+			by_reset = true;
 		else if (option == 'f')
 			flush = true;
 		else

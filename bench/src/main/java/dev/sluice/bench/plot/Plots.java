@@ -122,7 +122,7 @@ public final class Plots {
               lines.put(ReachCost.PLAIN, level);
             });
     return Optional.of(
-        Charts.lines("published ports", "connections per second, one processor", true, lines));
+        Charts.lines("published ports", "connections per second of processor time", true, lines));
   }
 
   private static Optional<Chart<?, ?>> add(Result result) {

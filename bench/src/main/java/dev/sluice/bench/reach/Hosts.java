@@ -3,8 +3,11 @@ package dev.sluice.bench.reach;
 import dev.sluice.bench.JavaRuntime;
 import dev.sluice.bench.Workbench;
 import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.Deque;
+import java.util.stream.Stream;
 
 /** Everybody of a round, there at the same time and taken away together. */
 final class Hosts implements AutoCloseable {
@@ -13,6 +16,21 @@ final class Hosts implements AutoCloseable {
   }
 
   private final Deque<Closing> closings = new ArrayDeque<>();
+  private final Path directory;
+
+  private Hosts(Path directory) {
+    this.directory = directory;
+    closings.push(this::removeDirectory);
+  }
+
+  static Hosts open() throws IOException {
+    return new Hosts(Files.createTempDirectory("sluice-bench-reach"));
+  }
+
+  /** For files of theirs, as long as they are there. */
+  Path directory() {
+    return directory;
+  }
 
   /** A client, a host and a server more. */
   Topology topology() throws IOException, InterruptedException {
@@ -32,6 +50,15 @@ final class Hosts implements AutoCloseable {
     DockerProxies proxies = new DockerProxies(topology);
     closings.push(proxies::close);
     return proxies;
+  }
+
+  private void removeDirectory() throws IOException {
+    try (Stream<Path> files = Files.list(directory)) {
+      for (Path file : files.toList()) {
+        Files.delete(file);
+      }
+    }
+    Files.delete(directory);
   }
 
   /** Closes everything, the last first, whatever fails to. */

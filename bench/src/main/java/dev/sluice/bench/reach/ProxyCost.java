@@ -8,8 +8,6 @@ import dev.sluice.bench.NamedBenchmark;
 import dev.sluice.bench.Workbench;
 import dev.sluice.bench.agent.AgentProcess;
 import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
@@ -103,32 +101,22 @@ public final class ProxyCost implements NamedBenchmark {
   public List<Figure> run(Workbench workbench) throws IOException, InterruptedException {
     JavaRuntime runtime = workbench.runtimes().get(0);
     AgentProcess.prepare(workbench, runtime);
-    Path directory = Files.createTempDirectory("sluice-bench-proxy");
     Figures figures = new Figures();
     for (int round = 0; round < workbench.rounds(); round++) {
-      try (Hosts hosts = new Hosts()) {
-        traffic(hosts, workbench, runtime, directory, round, figures);
+      try (Hosts hosts = Hosts.open()) {
+        traffic(hosts, workbench, runtime, round, figures);
       }
       memory(workbench, runtime, figures);
       figures.add("machine", "load average", SLUICE, "1", Environment.loadAverage());
     }
-    for (String file : List.of("rules", "xtables.lock")) {
-      Files.deleteIfExists(directory.resolve(file));
-    }
-    Files.delete(directory);
     return figures.toList();
   }
 
   private static void traffic(
-      Hosts hosts,
-      Workbench workbench,
-      JavaRuntime runtime,
-      Path directory,
-      int round,
-      Figures figures)
+      Hosts hosts, Workbench workbench, JavaRuntime runtime, int round, Figures figures)
       throws IOException, InterruptedException {
     Topology docker = hosts.topology();
-    DockerRules.load(docker, "legacy", 1, directory);
+    DockerRules.load(docker, "legacy", 1, hosts.directory());
     DockerProxies proxies = hosts.dockerProxies(docker);
     Topology sluice = hosts.topology();
     SluiceHost agent = hosts.sluice(sluice, workbench, runtime);
@@ -167,12 +155,17 @@ public final class ProxyCost implements NamedBenchmark {
         figures.add(subject, RATE, label, "1/s", rate);
       }
       if (!label.equals(DOCKER)) {
-        figures.add(subject, RATE + " ÷ docker-proxy's", label, "×", visits.ratio(way, docker));
+        figures.add(
+            subject,
+            RATE + " ÷ docker-proxy's",
+            label,
+            "×",
+            visits.ratio(way, docker, Visits.Slot::perSecond));
       }
       if (way.pid() == 0) {
         continue;
       }
-      double cpuNanos = visits.median(way, slot -> (double) slot.cpuNanos() / slot.count());
+      double cpuNanos = visits.median(way, slot -> (double) slot.carrierNanos() / slot.count());
       if (traffic.isBulk()) {
         figures.add(
             subject,
@@ -196,7 +189,7 @@ public final class ProxyCost implements NamedBenchmark {
 
   private static void memory(Workbench workbench, JavaRuntime runtime, Figures figures)
       throws IOException, InterruptedException {
-    try (Hosts hosts = new Hosts()) {
+    try (Hosts hosts = Hosts.open()) {
       DockerProxies proxies = hosts.dockerProxies(hosts.topology());
       SluiceHost agent = hosts.sluice(hosts.topology(), workbench, runtime);
       List<Long> agentPid = List.of(agent.pid());

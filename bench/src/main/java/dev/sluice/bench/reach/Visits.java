@@ -17,11 +17,16 @@ final class Visits {
   /**
    * @param count connections, requests or bytes
    * @param nanos that they took
-   * @param cpuNanos processor time of the process that carried them
+   * @param ownNanos processor time of client and server, and of the kernel on their behalf
+   * @param carrierNanos processor time of the way's process
    */
-  record Slot(long count, long nanos, long cpuNanos) {
+  record Slot(long count, long nanos, long ownNanos, long carrierNanos) {
     double perSecond() {
       return count * NANOS_PER_SECOND / nanos;
+    }
+
+    double perProcessorSecond() {
+      return count * NANOS_PER_SECOND / ownNanos;
     }
   }
 
@@ -45,7 +50,7 @@ final class Visits {
     for (String line : Workbench.output(command).lines().toList()) {
       long[] numbers = Arrays.stream(line.split(" ", -1)).mapToLong(Long::parseLong).toArray();
       Way way = ways.get((int) numbers[1]);
-      visits.of(way).add(new Slot(numbers[2], numbers[3], numbers[4]));
+      visits.of(way).add(new Slot(numbers[2], numbers[3], numbers[4], numbers[5]));
     }
     return visits;
   }
@@ -68,13 +73,14 @@ final class Visits {
     return median(of(way).stream().mapToDouble(value).toArray());
   }
 
-  /** The median over the turns of what a way's rate is of another's in the same turn. */
-  double ratio(Way way, Way other) {
+  /** The median over the turns of what a way's value is of another's in the same turn. */
+  double ratio(Way way, Way other, ToDoubleFunction<Slot> value) {
     List<Slot> these = of(way);
     List<Slot> those = of(other);
     return median(
         IntStream.range(0, these.size())
-            .mapToDouble(turn -> these.get(turn).perSecond() / those.get(turn).perSecond())
+            .mapToDouble(
+                turn -> value.applyAsDouble(these.get(turn)) / value.applyAsDouble(those.get(turn)))
             .toArray());
   }
 

@@ -9,7 +9,7 @@ package dev.sluice.bench.reach;
  * @param address what the client asks for
  * @param port what the client asks for
  * @param serverPort where the server listens
- * @param pid the process that carries the bytes; 0 if none does
+ * @param pid the process whose time is taken, too: that carries the bytes, or follows; or 0
  */
 record Way(
     String label,
