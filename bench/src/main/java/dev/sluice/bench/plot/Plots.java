@@ -47,6 +47,11 @@ public final class Plots {
           new Plot("proxy", "proxy-rate", "Userland proxies: rate, docker-proxy = 1", Plots::rate),
           new Plot(
               "proxy",
+              "proxy-time",
+              "Userland proxies: processor time, docker-proxy = 1",
+              Plots::processorTime),
+          new Plot(
+              "proxy",
               "proxy-memory",
               "Userland proxies: memory for published ports",
               Plots::proxyMemory),
@@ -180,6 +185,30 @@ public final class Plots {
     return subjects.isEmpty()
         ? Optional.empty()
         : Optional.of(Charts.bars("times docker-proxy's rate", subjects, bars, true));
+  }
+
+  private static Optional<Chart<?, ?>> processorTime(Result result) {
+    List<String> subjects =
+        result.figures().stream()
+            .filter(figure -> figure.variant().equals(ProxyCost.PROCESSOR_TIME))
+            .map(Figure::subject)
+            .distinct()
+            .toList();
+    Map<String, List<Double>> bars = new LinkedHashMap<>();
+    for (String contender : List.of(ProxyCost.SLUICE, ProxyCost.DOCKER)) {
+      bars.put(
+          contender,
+          subjects.stream()
+              .map(
+                  subject ->
+                      value(result, subject, ProxyCost.PROCESSOR_TIME, contender).orElse(0.0)
+                          / value(result, subject, ProxyCost.PROCESSOR_TIME, ProxyCost.DOCKER)
+                              .orElseThrow())
+              .toList());
+    }
+    return subjects.isEmpty()
+        ? Optional.empty()
+        : Optional.of(Charts.bars("times docker-proxy's time for as much", subjects, bars, true));
   }
 
   private static Optional<Chart<?, ?>> proxyMemory(Result result) {

@@ -22,10 +22,11 @@ public final class ProxyCost implements NamedBenchmark {
   public static final String TRANSLATED = "nftables";
   public static final List<String> COLUMNS = List.of(SLUICE, DOCKER, TRANSLATED);
 
-  /** The rows of rates, and of memory. */
+  /** The rows of rates, of memory, and of time. */
   public static final String RATE = "rate";
 
   public static final String MEMORY = "PSS";
+  public static final String PROCESSOR_TIME = "processor time of the proxy";
 
   private static final int CARRIED_PORT = 8080;
   private static final int TRANSLATED_PORT = 8081;
@@ -169,13 +170,12 @@ public final class ProxyCost implements NamedBenchmark {
       if (traffic.isBulk()) {
         figures.add(
             subject,
-            "processor time of the proxy",
+            PROCESSOR_TIME,
             label,
             "ms/GB",
             cpuNanos * BYTES_PER_GIGABYTE / NANOS_PER_MILLI);
       } else {
-        figures.add(
-            subject, "processor time of the proxy", label, "µs", cpuNanos / NANOS_PER_MICRO);
+        figures.add(subject, PROCESSOR_TIME, label, "µs", cpuNanos / NANOS_PER_MICRO);
       }
     }
   }

@@ -83,17 +83,19 @@ class PlotsTest {
 
   /** Fails if {@code Plots.PLOTS} loses a picture of the proxies, or a contender its bars. */
   @Test
-  void proxiesAreDrawnInTwoPictures() throws Exception {
+  void proxiesAreDrawnInThreePictures() throws Exception {
     List<Figure> figures =
         List.of(
             figure("connections", "rate ÷ docker-proxy's", "Sluice's proxy", 2),
             figure("connections", "rate ÷ docker-proxy's", "nftables", 5),
+            figure("connections", "processor time of the proxy", "Sluice's proxy", 20),
+            figure("connections", "processor time of the proxy", "docker-proxy", 30),
             figure("memory, 500 ports", "PSS", "Sluice's proxy", 200),
             figure("memory, 500 ports", "PSS", "docker-proxy", 900));
 
     Map<String, String> drawn = Plots.draw(result("proxy", "docker", figures), directory);
 
-    assertThat(drawn).containsOnlyKeys("proxy-rate", "proxy-memory");
+    assertThat(drawn).containsOnlyKeys("proxy-rate", "proxy-time", "proxy-memory");
     for (String name : drawn.keySet()) {
       assertThat(parsedSvg(name)).contains("rgb(0,114,178)", "rgb(213,94,0)");
       assertThat(pixels(png(name), SLUICE_BLUE)).isPositive();
