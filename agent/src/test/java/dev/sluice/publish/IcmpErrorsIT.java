@@ -51,6 +51,11 @@ class IcmpErrorsIT extends AgentCase {
       Map<String, String> messages,
       Map<String, String> addresses) {
 
+    @Override
+    public String toString() {
+      return name;
+    }
+
     String address(String of) {
       return Objects.requireNonNull(addresses.get(of), of);
     }
