@@ -48,7 +48,7 @@ final class TraceText {
     TraceEvent.Ended ended = (TraceEvent.Ended) event;
     return "\n"
         + ended.followed()
-        + " packets followed"
+        + (ended.followed() == 1 ? " packet followed" : " packets followed")
         + (ended.skipped() > 0 ? ", " + ended.skipped() + " not followed" : "")
         + (ended.lost() > 0 ? ", " + ended.lost() + " steps lost" : "")
         + (ended.untold() > 0 ? ", " + ended.untold() + " not shown, which came too fast" : "")

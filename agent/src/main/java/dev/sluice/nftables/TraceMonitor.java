@@ -19,8 +19,8 @@ public final class TraceMonitor implements AutoCloseable {
   /** One message is one datagram, of some 400 bytes. */
   private static final int DATAGRAM_BYTES = 16 << 10;
 
-  /** Some thousand messages wait, while rules are read or the reader does not get to run. */
-  private static final int RECEIVE_BUFFER_BYTES = 4 << 20;
+  /** Ten thousand messages wait, while rules are read or the reader does not get to run. */
+  private static final int RECEIVE_BUFFER_BYTES = 16 << 20;
 
   /** So that the caller's clock goes on, however much comes. */
   private static final int MOST_AT_ONCE = 1_000;

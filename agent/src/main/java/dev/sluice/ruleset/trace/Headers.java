@@ -60,6 +60,31 @@ final class Headers {
     return new FlowTuple.AddressesOnly();
   }
 
+  /**
+   * Whether these are headers of one packet at two places between which nobody translates it: all
+   * is the same but the hops it may go on.
+   */
+  static boolean areOfOnePacket(TraceMessage.Packet one, TraceMessage.Packet other) {
+    return !one.network().equals(Bytes.EMPTY)
+        && one.transport().equals(other.transport())
+        && withoutHops(one.network()).equals(withoutHops(other.network()));
+  }
+
+  /** An IPv4 header without its time to live and checksum, an IPv6 header without its hop limit. */
+  private static Bytes withoutHops(Bytes network) {
+    if (network.length() < IP4_HEADER_BYTES) {
+      return network;
+    }
+    byte[] bytes = network.toArray();
+    boolean six = bytes[0] >> 4 == 6;
+    bytes[six ? 7 : 8] = 0;
+    if (!six) {
+      bytes[10] = 0;
+      bytes[11] = 0;
+    }
+    return Bytes.of(bytes);
+  }
+
   /** {@code syn,ack}; empty if it is no tcp packet. */
   static Optional<String> tcpFlags(FlowTuple tuple, TraceMessage.Packet packet) {
     if (tuple.protocol() != Protocol.TCP.number() || packet.transport().length() <= TCP_FLAGS_AT) {

@@ -14,6 +14,7 @@ import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Sorts what the kernel tells by packet. A packet begins where our table marks it, and ends with a
@@ -43,6 +44,7 @@ final class PacketAssembler {
     private final Way way;
     private final Instant time;
     private final List<TraceMessage> steps = new ArrayList<>();
+    private TraceMessage.@Nullable Packet header;
     private long lastNanos;
     private boolean gap;
 
@@ -77,8 +79,12 @@ final class PacketAssembler {
     }
     Open packet = open.get(message.id());
     if (packet == null) {
+      packet = findRenamed(message);
+    }
+    if (packet == null) {
       return;
     }
+    packet.header = message.packet().orElse(packet.header);
     packet.lastNanos = nanos.getAsLong();
     if (packet.steps.size() < MOST_STEPS) {
       packet.steps.add(message);
@@ -106,6 +112,26 @@ final class PacketAssembler {
           }
         });
     silent.forEach(id -> end(id, false));
+  }
+
+  /**
+   * The packet that goes on under this id. The kernel makes the id of the device by which the
+   * packet came, among others (nf_trace.c), and that changes where br_netfilter has a frame pass
+   * prerouting at the port of the bridge, and the rest as one of the bridge.
+   */
+  private @Nullable Open findRenamed(TraceMessage message) {
+    if (message.packet().isEmpty()) {
+      return null;
+    }
+    for (Map.Entry<Integer, Open> entry : open.entrySet()) {
+      Open packet = entry.getValue();
+      if (packet.header != null && Headers.areOfOnePacket(packet.header, message.packet().get())) {
+        open.remove(entry.getKey());
+        open.put(message.id(), packet);
+        return packet;
+      }
+    }
+    return null;
   }
 
   private void begin(TraceMessage message) {

@@ -12,6 +12,7 @@ import dev.sluice.nftables.TraceMonitor;
 import dev.sluice.route.Link;
 import dev.sluice.route.Rtnetlink;
 import java.time.Clock;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -41,6 +42,7 @@ public final class RunningTrace implements AutoCloseable {
   private final Rtnetlink links;
   private final RuleBook book;
   private final PacketAssembler assembler;
+  private final List<PacketAssembler.Trail> ended = new ArrayList<>();
   private final Map<Integer, String> devices = new HashMap<>();
   private final Thread thread = new Thread(this::run, "trace");
   private volatile boolean closing;
@@ -68,7 +70,7 @@ public final class RunningTrace implements AutoCloseable {
     this.monitor = monitor;
     this.links = links;
     this.book = new RuleBook(nftables);
-    this.assembler = new PacketAssembler(this::tell, clock, System::nanoTime);
+    this.assembler = new PacketAssembler(ended::add, clock, System::nanoTime);
   }
 
   /** The table is there; its sockets are closed at the end. */
@@ -129,6 +131,12 @@ public final class RunningTrace implements AutoCloseable {
     while (reason.isEmpty()) {
       monitor.poll(POLL_MILLIS, assembler::add, this::lost);
       assembler.expire();
+      if (!ended.isEmpty()) {
+        // Rules may have changed while it was waited.
+        book.refresh();
+        ended.forEach(this::tell);
+        ended.clear();
+      }
       tellLost();
       long now = System.nanoTime();
       if (now >= countNanos) {
@@ -169,14 +177,13 @@ public final class RunningTrace implements AutoCloseable {
     if (followed >= question.packets()) {
       return;
     }
-    book.refresh();
+    if (events.size() >= MOST_WAITING) {
+      untold++;
+      return;
+    }
     Optional<TracedPacket> packet = PacketTeller.tell(trail, book, this::device);
-    if (packet.isPresent()) {
+    if (packet.isPresent() && offer(new TraceEvent.Followed(packet.get()))) {
       followed++;
-      if (!offer(new TraceEvent.Followed(packet.get()))) {
-        followed--;
-        untold++;
-      }
     }
   }
 

@@ -215,6 +215,35 @@ class TraceIT {
         .containsExactly(new Translated("prerouting", asked, inside, true));
   }
 
+  /**
+   * With br_netfilter, an answer passes prerouting inside the bridge and changes its id behind it.
+   *
+   * <p>Fails if it is given up there, or goes on as another packet.
+   */
+  @Test
+  void answersThroughABridgeThatIsFiltered() {
+    lab.host()
+        .sysctl("net.bridge.bridge-nf-call-iptables=1", "net.bridge.bridge-nf-call-ip6tables=1");
+    try {
+      for (String host : List.of(Lab.HOST, Lab.HOST6)) {
+        List<TraceEvent> told =
+            follow(
+                question(Protocol.TCP, 8080),
+                () -> assertThat(lab.client().traffic().tcp(host, 8080).server()).isNotEmpty(),
+                packet(TraceIT::isLastAnswer));
+        TracedPacket answer = first(told, flags(Way.ANSWER, "syn,ack"));
+        assertThat(chains(answer, "forward")).isNotEmpty();
+        assertThat(translations(answer)).hasSize(1);
+        assertThat(packets(told))
+            .extracting(packet -> packet.end().outcome())
+            .containsOnly(Outcome.SENT);
+      }
+    } finally {
+      lab.host()
+          .sysctl("net.bridge.bridge-nf-call-iptables=0", "net.bridge.bridge-nf-call-ip6tables=0");
+    }
+  }
+
   /** Fails if one of the families is not marked, or its header is read as the other's. */
   @Test
   void aConnectionOfIpv6() {
@@ -410,6 +439,35 @@ class TraceIT {
     assertThat(end.untold()).isZero();
     assertThat(end.followed()).isEqualTo(packets(told).size());
     assertThat(said + end.followed()).isGreaterThanOrEqualTo(1_000);
+  }
+
+  /** Fails if the kernel is not read while nobody reads us, or what was left out is not said. */
+  @Test
+  void aReaderThatDoesNotReadHoldsNobodyUp() throws Exception {
+    String datagram =
+        "IP(src='%s',dst='%s')/UDP(sport=4001,dport=5353)".formatted(Lab.CLIENT, Lab.HOST);
+    String mac = lab.host().mac("out0");
+    lab.client().traffic().inject("eth0", mac, 1, datagram.replace("5353", "9"));
+    List<TraceEvent> told = new ArrayList<>();
+    try (RunningTrace trace =
+        tracer.start(new TraceQuestion(Protocol.UDP, 5353, Optional.empty(), 300, 100_000, 6))) {
+      long sentNanos = System.nanoTime();
+      while (System.nanoTime() - sentNanos < Duration.ofSeconds(5).toNanos()) {
+        lab.client().traffic().inject("eth0", mac, 100, datagram);
+      }
+      long deadlineNanos = System.nanoTime() + Duration.ofSeconds(15).toNanos();
+      while (!trace.isOver()) {
+        assertThat(System.nanoTime()).isLessThan(deadlineNanos);
+        Thread.sleep(20);
+      }
+      assertThat(nft.hasTable("inet", "sluice-trace")).isFalse();
+      while (told.isEmpty() || !(told.get(told.size() - 1) instanceof TraceEvent.Ended)) {
+        told.add(trace.next(1_000).orElseThrow());
+      }
+    }
+    TraceEvent.Ended end = (TraceEvent.Ended) told.get(told.size() - 1);
+    assertThat(end.untold()).isPositive();
+    assertThat(end.followed()).isEqualTo(packets(told).size()).isLessThanOrEqualTo(1_024);
   }
 
   /** Fails if a second trace begins beside the first, or the first is not told to who asks. */
