@@ -82,7 +82,7 @@ class TraceMessageGoldenTest {
     Packet got = all.get(5).packet().orElseThrow();
     assertThat(List.of(got.inIndex(), got.inType(), got.outIndex(), got.outType()))
         .containsExactly(1, LOOPBACK, 0, 0);
-    assertThat(got.link()).isEqualTo(Bytes.of(new byte[14]));
+    assertThat(got.link()).isEqualTo(Bytes.ofHex("000000000000" + "000000000000" + "0800"));
 
     Packet six = all.get(6).packet().orElseThrow();
     assertThat(six.family()).isEqualTo(NFPROTO_IPV6);
