@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * libsluice: conntrack events of one network namespace, drained from the kernel by a thread that
- * never waits for its consumer, and handed over as fixed-size records in memory that the caller owns.
+ * never waits for its consumer, and handed over as fixed-size records in memory that the caller owns;
+ * and a proxy for connections that the kernel cannot translate.
  *
  * Conventions
  *   - Functions return 0 (or a documented positive value) on success and -errno on failure; after a
@@ -57,7 +58,8 @@ SLUICE_API const char *sluice_last_error(void);
 /*
  * The shared layouts, one entry per field, named "struct.field": flow.* and gap.* are records (192
  * bytes), ring.* is the header in front of the records, stats.* is what sluice_events_stats() fills.
- * An entry without a dot ("flow", "gap", "ring", "stats") gives a struct's own size at offset 0.
+ * proxy.* what sluice_proxy_stats() fills. An entry without a dot ("flow", "proxy") gives a struct's own
+ * size at offset 0.
  * An index outside 0..count-1 yields NULL, -EINVAL and -EINVAL.
  */
 SLUICE_API int sluice_layout_count(void);
@@ -164,6 +166,79 @@ SLUICE_API int sluice_dump_malformed(uint64_t handle);
 
 /* Ends the dump, at whatever point, and closes the socket. */
 SLUICE_API int sluice_dump_close(uint64_t handle);
+
+/*
+ * Starts the userland proxy: threads that accept connections on the sockets they are given and carry
+ * the bytes to a backend and back. They live in the network namespace of the calling thread, and
+ * connect from there. Each has a table of descriptors of its own, as large as RLIMIT_NOFILE allows,
+ * so that its connections, two descriptors each, do not count against the process; the next thread takes
+ * part when the table of the one before it is full.
+ *
+ *   threads     1 to 8
+ *   handle_out  receives the handle
+ *
+ * Errors: -EINVAL, -ENOMEM, -EMFILE, -EPERM (unshare(CLONE_FILES) is forbidden here).
+ *
+ * Unlike other handles, this one may be used by any number of threads, up to sluice_proxy_close().
+ */
+SLUICE_API int sluice_proxy_open(int threads, uint64_t *handle_out);
+
+#define SLUICE_PROXY_MAX_TARGETS 64
+/* A struct sockaddr_in or sockaddr_in6 in 28 bytes, then its weight, 1 to 65535, as uint32_t. */
+#define SLUICE_PROXY_TARGET_BYTES 32
+
+/* How a target is chosen for a connection, in proportion to the weights. */
+#define SLUICE_PROXY_ROUND_ROBIN 0
+#define SLUICE_PROXY_RANDOM 1
+#define SLUICE_PROXY_SOURCE 2 /* the same for all connections of a client's address */
+
+/* Connections begin with a header that says who the client is (PROXY protocol, version 2). TCP only. */
+#define SLUICE_PROXY_HEADER 1
+/* Connections that are open are reset; without it they live on. */
+#define SLUICE_PROXY_CUT 2
+
+/*
+ * Accepts connections on a TCP socket, or takes the datagrams of a UDP socket.
+ *
+ *   id            the caller's name for it, not in use
+ *   fd            a bound socket, which is made to listen and not to block. It stays the caller's,
+ *                 who may close it: the proxy has a copy.
+ *   targets_addr  address of `targets` targets of SLUICE_PROXY_TARGET_BYTES each
+ *   balance       SLUICE_PROXY_ROUND_ROBIN, _RANDOM or _SOURCE
+ *   flags         0 or SLUICE_PROXY_HEADER
+ *
+ * Connections are accepted soon after, and queued by the kernel until then. -EMFILE: as many sockets
+ * are listened on as there are places for (a quarter of a table); -EADDRINUSE: another socket listens.
+ */
+SLUICE_API int sluice_proxy_listen(uint64_t handle, uint64_t id, int fd, uint64_t targets_addr,
+				   int targets, int balance, int flags);
+
+/*
+ * Leads new connections somewhere else; sessions of UDP end at once and begin anew. flags: as for
+ * _listen(), and SLUICE_PROXY_CUT. An id that is not known is ignored.
+ */
+SLUICE_API int sluice_proxy_retarget(uint64_t handle, uint64_t id, uint64_t targets_addr, int targets,
+				     int balance, int flags);
+
+/*
+ * Listens no longer on a socket, also where the caller still has it: it stays bound, and does not
+ * listen. flags: 0 or SLUICE_PROXY_CUT; sessions of UDP end at once. May be called again to cut
+ * connections that were to live on. An id that is not known is ignored.
+ */
+SLUICE_API int sluice_proxy_remove(uint64_t handle, uint64_t id, int flags);
+
+/*
+ * Waits until everything the caller has asked for is done; necessary before a port is used otherwise
+ * that was removed. -EMFILE: since the last call, a socket could not be listened on because a thread
+ * had no descriptor left; it is not served where that thread's turn is.
+ */
+SLUICE_API int sluice_proxy_sync(uint64_t handle);
+
+/* Copies the counters (struct proxy of the layout) to `addr`, as sluice_events_stats(). */
+SLUICE_API int sluice_proxy_stats(uint64_t handle, uint64_t addr, uint64_t bytes);
+
+/* Ends the threads and all connections, and frees the handle. No other call may be in progress. */
+SLUICE_API int sluice_proxy_close(uint64_t handle);
 
 #ifdef __cplusplus
 }

@@ -18,6 +18,7 @@ struct field {
 #define GAP(type, name, suffix, offset) FIELD("gap", struct sluice_gap, name)
 #define RING(type, name, suffix, offset) FIELD("ring", struct sluice_ring_header, name)
 #define STATS(type, name, suffix, offset) FIELD("stats", struct sluice_stats, name)
+#define PROXY(type, name, suffix, offset) FIELD("proxy", struct sluice_proxy_stats, name)
 
 static const struct field fields[] = {
 	/* clang-format off */
@@ -29,6 +30,8 @@ static const struct field fields[] = {
 	SLUICE_RING_FIELDS(RING)
 	STRUCT("stats", struct sluice_stats)
 	SLUICE_STATS_FIELDS(STATS)
+	STRUCT("proxy", struct sluice_proxy_stats)
+	SLUICE_PROXY_FIELDS(PROXY)
 	/* clang-format on */
 };
 

@@ -235,6 +235,37 @@ enum sluice_present {
 	F(uint64_t, reliable, , 904)                                                               \
 	F(uint64_t, reliable_left, , 912)
 
+/*
+ * Counters of the userland proxy, of all its threads together. Bytes count when they have been
+ * passed on.
+ *
+ *   connections        TCP connections that are open, connections_total since the start
+ *   bytes_in           from clients to backends, TCP and UDP
+ *   bytes_out          from backends to clients
+ *   refused            connections, or sessions, whose backend refused or did not answer
+ *   no_descriptor      times something had to wait, or was refused, because no descriptor was left
+ *   sessions           UDP sessions that are open, sessions_total since the start
+ *   sessions_evicted   sessions that ended before their time because another needed the place
+ *   dropped            datagrams that could not be passed on
+ *   listeners          sockets that are listened on
+ *   descriptors        open descriptors, in tables of the proxy's own
+ *   cpu_ns             processor time of the threads
+ */
+#define SLUICE_PROXY_FIELDS(F)                                                                     \
+	F(uint64_t, connections, , 0)                                                              \
+	F(uint64_t, connections_total, , 8)                                                        \
+	F(uint64_t, bytes_in, , 16)                                                                \
+	F(uint64_t, bytes_out, , 24)                                                               \
+	F(uint64_t, refused, , 32)                                                                 \
+	F(uint64_t, no_descriptor, , 40)                                                           \
+	F(uint64_t, sessions, , 48)                                                                \
+	F(uint64_t, sessions_total, , 56)                                                          \
+	F(uint64_t, sessions_evicted, , 64)                                                        \
+	F(uint64_t, dropped, , 72)                                                                 \
+	F(uint64_t, listeners, , 80)                                                               \
+	F(uint64_t, descriptors, , 88)                                                             \
+	F(uint64_t, cpu_ns, , 96)
+
 #define SLUICE_MEMBER(type, name, suffix, offset) type name suffix;
 struct sluice_flow {
 	SLUICE_FLOW_FIELDS(SLUICE_MEMBER)
@@ -247,6 +278,9 @@ struct sluice_ring_header {
 };
 struct sluice_stats {
 	SLUICE_STATS_FIELDS(SLUICE_MEMBER)
+};
+struct sluice_proxy_stats {
+	SLUICE_PROXY_FIELDS(SLUICE_MEMBER)
 };
 #undef SLUICE_MEMBER
 
@@ -270,14 +304,17 @@ _Static_assert(sizeof(_Atomic uint64_t) == 8 && sizeof(_Atomic uint32_t) == 4,
 #define SLUICE_GAP_AT(type, name, suffix, offset) SLUICE_AT(struct sluice_gap, name, offset)
 #define SLUICE_RING_AT(type, name, suffix, offset) SLUICE_AT(struct sluice_ring_header, name, offset)
 #define SLUICE_STATS_AT(type, name, suffix, offset) SLUICE_AT(struct sluice_stats, name, offset)
+#define SLUICE_PROXY_AT(type, name, suffix, offset) SLUICE_AT(struct sluice_proxy_stats, name, offset)
 SLUICE_FLOW_FIELDS(SLUICE_FLOW_AT)
 SLUICE_GAP_FIELDS(SLUICE_GAP_AT)
 SLUICE_RING_FIELDS(SLUICE_RING_AT)
 SLUICE_STATS_FIELDS(SLUICE_STATS_AT)
+SLUICE_PROXY_FIELDS(SLUICE_PROXY_AT)
 #undef SLUICE_AT
 #undef SLUICE_FLOW_AT
 #undef SLUICE_GAP_AT
 #undef SLUICE_RING_AT
 #undef SLUICE_STATS_AT
+#undef SLUICE_PROXY_AT
 
 #endif
