@@ -53,6 +53,7 @@ class ArchitectureTest {
           entry("nftables.text", "nftables nftables.expr nftables.uapi net"),
           entry("conntrack", "netlink net ffi"),
           entry("route", "netlink net ffi"),
+          entry("proxy", "net ffi"),
           // how it is realised
           entry(
               "ruleset",
@@ -65,12 +66,12 @@ class ArchitectureTest {
           entry("flow.export", "model net"),
           entry("network.names", "model net"),
           entry("network", "network.names route netlink sysctl model net ffi"),
-          entry("publish", "ruleset network flow sysctl model net ffi"),
+          entry("publish", "ruleset network flow proxy sysctl model net ffi"),
           // who asks
           entry("api", "publish network flow flow.export model net ffi"),
           entry(
               "daemon",
-              "api publish network network.names flow flow.export ruleset ruleset.trace nftables nftables.uapi"
+              "api publish network network.names flow flow.export proxy ruleset ruleset.trace nftables nftables.uapi"
                   + " conntrack route netlink sysctl config model net ffi"),
           entry("cli", "cli.demo cli.run daemon api flow flow.export config model net"),
           entry("cli.demo", "api flow flow.export route netlink model net"),

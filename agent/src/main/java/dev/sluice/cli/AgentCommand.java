@@ -105,6 +105,14 @@ final class AgentCommand implements Callable<Integer> {
   private int conntrackMemoryMib;
 
   @Option(
+      names = "--userland-proxy",
+      paramLabel = "on|off",
+      description =
+          "Whether IPv6 clients reach containers that have IPv4 only, through a proxy of the agent"
+              + " (default: on).")
+  private AgentConfig.Switch userlandProxy = AgentConfig.Switch.ON;
+
+  @Option(
       names = "--log-level",
       paramLabel = "LEVEL",
       description = "error, warn, info, debug or trace (default: info).")
@@ -138,6 +146,7 @@ final class AgentCommand implements Callable<Integer> {
             portsFile,
             events(),
             conntrackMemoryMib,
+            userlandProxy,
             logLevel));
   }
 

@@ -35,8 +35,11 @@ import dev.sluice.network.UnknownTargetException;
 import dev.sluice.network.names.ResolvConf;
 import dev.sluice.nftables.Monitor;
 import dev.sluice.nftables.Nftables;
+import dev.sluice.proxy.ProxyStatistics;
+import dev.sluice.proxy.UserlandProxy;
 import dev.sluice.publish.MappingListener;
 import dev.sluice.publish.PortReservations;
+import dev.sluice.publish.ProxyPorts;
 import dev.sluice.publish.PublishException;
 import dev.sluice.publish.TablePublisher;
 import dev.sluice.route.LinkMonitor;
@@ -72,6 +75,9 @@ public final class Agent implements AutoCloseable {
 
   /** Descriptors left for everything but reserved ports: connections, event streams, libraries. */
   private static final int SPARE_DESCRIPTORS = 1024;
+
+  /** Each has a table of descriptors: two of 20,000 are places for 18,000 connections. */
+  private static final int PROXY_THREADS = 2;
 
   /** Where the host's resolvers stand, resolv.conf(5). */
   private static final Path RESOLV_CONF = Path.of("/etc/resolv.conf");
@@ -153,12 +159,18 @@ public final class Agent implements AutoCloseable {
     Sysctl sysctl = new Sysctl();
     HostNetworks hostNetworks = keep(new HostNetworks(Rtnetlink.open(), sysctl));
     PortReservations reservations = keep(new PortReservations(descriptorBudget()));
+    Optional<UserlandProxy> proxy =
+        config.userlandProxy() == AgentConfig.Switch.ON
+            ? Optional.of(keep(UserlandProxy.open(PROXY_THREADS)))
+            : Optional.empty();
+    Optional<ProxyPorts> proxyPorts = proxy.map(one -> new ProxyPorts(one, reservations));
     Conntrack conntrack = keep(Conntrack.open());
     MappingIndex index = new MappingIndex();
     // Until the events are read, the kernel's table is asked.
     AtomicReference<LiveFlows> liveFlows = new AtomicReference<>(LiveFlows.UNKNOWN);
     Topology topology = new Topology(table.networks(), table.sandboxes());
     TargetPorts targetPorts = new TargetPorts();
+    MappingListener feeding = MappingListener.feeding(index, targetPorts);
     TablePublisher publisher =
         keep(
             new TablePublisher(
@@ -168,7 +180,7 @@ public final class Agent implements AutoCloseable {
                 reservations,
                 new ReservedLocalPorts(sysctl),
                 new FlowCutter(conntrack, liveFlows::get, index, hostNetworks::isLocal),
-                MappingListener.feeding(index, targetPorts),
+                proxyPorts.isPresent() ? feeding.and(proxyPorts.get()) : feeding,
                 Clock.systemUTC()));
     List<String> problems = publisher.resume();
     problems.forEach(LOG::warn);
@@ -222,7 +234,11 @@ public final class Agent implements AutoCloseable {
                     ConnectionTableFinding.of(pressure.statistics(), memory),
                     SourcePortsFinding.of(pressure.sourcePorts())),
             problems,
-            declared::findings);
+            declared::findings,
+            () ->
+                proxyPorts.isPresent()
+                    ? ProxyFinding.of(proxy.orElseThrow().statistics(), proxyPorts.get().report())
+                    : ProxyFinding.off());
     TrackedFlows flows = new TrackedFlows(Conntrack::open, index);
     ApiServices services =
         new ApiServices(
@@ -244,7 +260,8 @@ public final class Agent implements AutoCloseable {
                 events::statistics,
                 pressure::statistics,
                 pressure::sourcePorts,
-                () -> table.repairs().map(Repairs::count).orElse(0L)),
+                () -> table.repairs().map(Repairs::count).orElse(0L),
+                () -> proxy.map(UserlandProxy::statistics).orElse(ProxyStatistics.NONE)),
             new AgentTraces(keep(Tracer.ofThisNamespace()), publisher::published));
     keep(ApiServer.start(config.socket(), services, ApiOptions.DEFAULTS));
     config

@@ -18,6 +18,7 @@ import java.util.Optional;
  * @param events how the events of connections are read and kept
  * @param conntrackMemoryMib memory of the kernel within which the limit of connections is raised,
  *     in MiB; 0: it is left alone
+ * @param userlandProxy whether IPv6 clients reach IPv4 containers, through a proxy
  * @param logLevel how much it says
  */
 public record AgentConfig(
@@ -28,6 +29,7 @@ public record AgentConfig(
     Path portsFile,
     Events events,
     int conntrackMemoryMib,
+    Switch userlandProxy,
     LogLevel logLevel) {
 
   /**
@@ -75,6 +77,17 @@ public record AgentConfig(
 
   /** 1 TiB, for more entries than the kernel can count. */
   public static final int MAX_CONNTRACK_MEMORY_MIB = 1 << 20;
+
+  /** Whether something is done. */
+  public enum Switch {
+    ON,
+    OFF;
+
+    @Override
+    public String toString() {
+      return name().toLowerCase(Locale.ROOT);
+    }
+  }
 
   /** Whether others can change the agent's table. */
   public enum Ownership {

@@ -38,6 +38,7 @@ final class AgentDiagnostics implements Diagnostics {
   private final Supplier<List<Finding>> pressure;
   private final List<String> startProblems;
   private final Supplier<List<Finding>> portsFile;
+  private final Supplier<Finding> proxy;
 
   AgentDiagnostics(
       Nftables nftables,
@@ -49,7 +50,8 @@ final class AgentDiagnostics implements Diagnostics {
       Supplier<EventStatistics> events,
       Supplier<List<Finding>> pressure,
       List<String> startProblems,
-      Supplier<List<Finding>> portsFile) {
+      Supplier<List<Finding>> portsFile,
+      Supplier<Finding> proxy) {
     this.nftables = nftables;
     this.table = table;
     this.keeper = keeper;
@@ -60,6 +62,7 @@ final class AgentDiagnostics implements Diagnostics {
     this.pressure = pressure;
     this.startProblems = List.copyOf(startProblems);
     this.portsFile = portsFile;
+    this.proxy = proxy;
   }
 
   @Override
@@ -72,6 +75,7 @@ final class AgentDiagnostics implements Diagnostics {
     findings.add(settings());
     findings.addAll(pressure.get());
     findings.add(eventStream());
+    findings.add(proxy.get());
     findings.addAll(portsFile.get());
     for (String problem : startProblems) {
       findings.add(new Finding("start", Severity.WARNING, problem, ""));

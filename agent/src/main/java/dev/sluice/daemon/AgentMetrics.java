@@ -10,6 +10,7 @@ import dev.sluice.model.MappingId;
 import dev.sluice.model.PublishedMapping;
 import dev.sluice.model.Traffic;
 import dev.sluice.net.IpAddress;
+import dev.sluice.proxy.ProxyStatistics;
 import io.prometheus.metrics.expositionformats.ExpositionFormatWriter;
 import io.prometheus.metrics.expositionformats.ExpositionFormats;
 import io.prometheus.metrics.model.snapshots.CounterSnapshot;
@@ -39,6 +40,7 @@ final class AgentMetrics implements MetricsPage {
   private final Supplier<PressureStatistics> pressure;
   private final Supplier<SourcePortStatistics> sourcePorts;
   private final LongSupplier repairs;
+  private final Supplier<ProxyStatistics> proxy;
 
   private @Nullable ExpositionFormats formats;
 
@@ -46,6 +48,7 @@ final class AgentMetrics implements MetricsPage {
    * @param mappings what is published, with its numbers of connections
    * @param ended what connections that have ended carried
    * @param repairs how often the table had to be repaired
+   * @param proxy what the userland proxy carries
    */
   AgentMetrics(
       Supplier<List<PublishedMapping>> mappings,
@@ -53,13 +56,15 @@ final class AgentMetrics implements MetricsPage {
       Supplier<EventStatistics> events,
       Supplier<PressureStatistics> pressure,
       Supplier<SourcePortStatistics> sourcePorts,
-      LongSupplier repairs) {
+      LongSupplier repairs,
+      Supplier<ProxyStatistics> proxy) {
     this.mappings = mappings;
     this.ended = ended;
     this.events = events;
     this.pressure = pressure;
     this.sourcePorts = sourcePorts;
     this.repairs = repairs;
+    this.proxy = proxy;
   }
 
   @Override
@@ -99,6 +104,7 @@ final class AgentMetrics implements MetricsPage {
             "sluice_table_repairs",
             "How often others changed our firewall table and it was put back.",
             repairs.getAsLong()));
+    proxy(all, proxy.get());
     process(all);
     return all.build();
   }
@@ -252,6 +258,44 @@ final class AgentMetrics implements MetricsPage {
           point(Labels.of("level", level.toString()), now.alarms().getOrDefault(level, 0L)));
     }
     all.metricSnapshot(alarms.build());
+  }
+
+  private static void proxy(MetricSnapshots.Builder all, ProxyStatistics now) {
+    all.metricSnapshot(
+        gauge("sluice_proxy_listeners", "Sockets the userland proxy listens on.", now.listeners()));
+    all.metricSnapshot(
+        gauge(
+            "sluice_proxy_connections_open",
+            "TCP connections the userland proxy carries now.",
+            now.connections()));
+    all.metricSnapshot(
+        gauge(
+            "sluice_proxy_udp_clients", "Clients of UDP ports it remembers now.", now.sessions()));
+    all.metricSnapshot(
+        counter("sluice_proxy_connections", "What it accepted.")
+            .dataPoint(point(Labels.of("protocol", "tcp"), now.connectionsTotal()))
+            .dataPoint(point(Labels.of("protocol", "udp"), now.sessionsTotal()))
+            .build());
+    all.metricSnapshot(
+        counter("sluice_proxy_bytes", "Bytes it has passed on.")
+            .dataPoint(point(Labels.of("direction", "in"), now.bytesIn()))
+            .dataPoint(point(Labels.of("direction", "out"), now.bytesOut()))
+            .build());
+    all.metricSnapshot(
+        counter(
+            "sluice_proxy_refused",
+            "Connections whose container refused or did not answer.",
+            now.refused()));
+    all.metricSnapshot(
+        counter(
+            "sluice_proxy_without_descriptor",
+            "Times something had to wait because the proxy had no descriptor left.",
+            now.noDescriptor()));
+    all.metricSnapshot(
+        gauge(
+            "sluice_proxy_open_fds",
+            "Descriptors it has open, beside those of the process.",
+            now.descriptors()));
   }
 
   /** By the names that all of Prometheus' libraries use. */

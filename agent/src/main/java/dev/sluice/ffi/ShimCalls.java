@@ -56,4 +56,20 @@ public interface ShimCalls {
   int sluice_dump_close(long handle);
 
   int sluice_events_stats(long handle, long address, long bytes);
+
+  int sluice_proxy_open(int threads, long handleOutAddress);
+
+  int sluice_proxy_listen(
+      long handle, long id, int fd, long targetsAddress, int targets, int balance, int flags);
+
+  int sluice_proxy_retarget(
+      long handle, long id, long targetsAddress, int targets, int balance, int flags);
+
+  int sluice_proxy_remove(long handle, long id, int flags);
+
+  int sluice_proxy_sync(long handle);
+
+  int sluice_proxy_stats(long handle, long address, long bytes);
+
+  int sluice_proxy_close(long handle);
 }

@@ -235,6 +235,47 @@ public final class ShimLibrary {
   }
 
   /**
+   * Starts the userland proxy in the calling thread's network namespace.
+   *
+   * @param handleOut receives the handle, 8 bytes
+   */
+  public int proxyOpen(int threads, NativeBuffer handleOut) {
+    return calls.sluice_proxy_open(threads, handleOut.address());
+  }
+
+  /** Listens on a bound socket, of which the proxy makes a copy. */
+  public int proxyListen(
+      long handle, long id, int fd, NativeBuffer targets, int count, int balance, int flags) {
+    return calls.sluice_proxy_listen(handle, id, fd, targets.address(), count, balance, flags);
+  }
+
+  /** Leads new connections to other targets. */
+  public int proxyRetarget(
+      long handle, long id, NativeBuffer targets, int count, int balance, int flags) {
+    return calls.sluice_proxy_retarget(handle, id, targets.address(), count, balance, flags);
+  }
+
+  /** Listens no longer; may be called again to cut connections. */
+  public int proxyRemove(long handle, long id, int flags) {
+    return calls.sluice_proxy_remove(handle, id, flags);
+  }
+
+  /** Waits until everything that was asked for is done. */
+  public int proxySync(long handle) {
+    return calls.sluice_proxy_sync(handle);
+  }
+
+  /** Copies the counters to {@code target}. */
+  public int proxyStats(long handle, NativeBuffer target) {
+    return calls.sluice_proxy_stats(handle, target.address(), target.capacity());
+  }
+
+  /** Ends it with all connections; no other call may be in progress or follow. */
+  public int proxyClose(long handle) {
+    return calls.sluice_proxy_close(handle);
+  }
+
+  /**
    * Why the calling thread's last call failed; ask at once and on the same thread.
    *
    * @param attempted what was tried, as it reads after "cannot"

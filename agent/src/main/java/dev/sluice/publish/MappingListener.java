@@ -13,6 +13,53 @@ public interface MappingListener {
 
   void withdrawn(Mapping mapping);
 
+  /** As {@link #withdrawn}, but its connections live on. */
+  default void retired(Mapping mapping) {
+    withdrawn(mapping);
+  }
+
+  /** Connections of the mapping from before are to end; it may be retired already. */
+  default void cut(Mapping mapping) {}
+
+  /** Something that was in the way may be gone; now and then. */
+  default void lookAgain() {}
+
+  /** Tells the other what this one is told, after this one. */
+  default MappingListener and(MappingListener other) {
+    MappingListener first = this;
+    return new MappingListener() {
+      @Override
+      public void published(Mapping mapping) {
+        first.published(mapping);
+        other.published(mapping);
+      }
+
+      @Override
+      public void withdrawn(Mapping mapping) {
+        first.withdrawn(mapping);
+        other.withdrawn(mapping);
+      }
+
+      @Override
+      public void retired(Mapping mapping) {
+        first.retired(mapping);
+        other.retired(mapping);
+      }
+
+      @Override
+      public void cut(Mapping mapping) {
+        first.cut(mapping);
+        other.cut(mapping);
+      }
+
+      @Override
+      public void lookAgain() {
+        first.lookAgain();
+        other.lookAgain();
+      }
+    };
+  }
+
   /** Keeps the indexes of those who follow flows, and answer names, up to date. */
   static MappingListener feeding(MappingIndex index, TargetPorts targets) {
     return new MappingListener() {

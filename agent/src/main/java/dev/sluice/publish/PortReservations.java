@@ -26,9 +26,9 @@ import org.slf4j.LoggerFactory;
  * Holds the host ports of published mappings with bound sockets, so that no process of the host can
  * take a port whose traffic goes to a container, and a port somebody has is never published over.
  *
- * <p>The sockets are bound and never listen: ss and netstat do not show them. Beyond a budget of
- * descriptors, and for ranges of more than {@value #LARGEST_HELD_RANGE} ports, a port is only
- * probed: bound and released again.
+ * <p>The sockets are bound and do not listen, unless the userland proxy does so on them: ss and
+ * netstat do not show them. Beyond a budget of descriptors, and for ranges of more than {@value
+ * #LARGEST_HELD_RANGE} ports, a port is only probed: bound and released again.
  *
  * <p>An exact address and every address of the same port exclude each other for the kernel's
  * sockets, while the table knows which goes first ({@link Precedence}). Where all are ours one
@@ -49,9 +49,13 @@ public final class PortReservations implements AutoCloseable {
   static final int SOL_SOCKET = 1;
   static final int SO_REUSEADDR = 2;
   static final int SO_RCVBUF = 8;
+  static final int SO_REUSEPORT = 15;
   static final int IPPROTO_IPV6 = 41;
   static final int IPV6_V6ONLY = 26;
   static final int IPPROTO_SCTP = 132;
+
+  // linux/fcntl.h
+  private static final int F_DUPFD_CLOEXEC = 1030;
 
   private static final int SOCKADDR_BYTES = 28;
 
@@ -66,6 +70,17 @@ public final class PortReservations implements AutoCloseable {
   private final NativeBuffer socketAddress = NativeBuffer.allocate(SOCKADDR_BYTES);
   private final NativeBuffer addressLength = NativeBuffer.allocate(Integer.BYTES);
   private int descriptors;
+  private Yielding yielding = (protocol, port) -> false;
+
+  /** Who listens on IPv6 ports only as long as nobody else wants them. */
+  interface Yielding {
+    /**
+     * Gives the port up at once.
+     *
+     * @return whether it had it
+     */
+    boolean giveWay(Protocol protocol, int port);
+  }
 
   private record PortKey(Protocol protocol, Family family, int port) {}
 
@@ -180,6 +195,43 @@ public final class PortReservations implements AutoCloseable {
     }
   }
 
+  /** Asks {@code other} for IPv6 ports that are taken. */
+  synchronized void preferredTo(Yielding other) {
+    yielding = other;
+  }
+
+  /**
+   * A socket on a port that is reserved for the binding, to be listened on.
+   *
+   * @return its descriptor, which the caller closes
+   * @throws PortTakenException if a process of this host has the port
+   */
+  synchronized int reservedSocket(HostBinding binding, int port) {
+    Holders holders = held.get(new PortKey(binding.protocol(), binding.family(), port));
+    int any = holders == null ? -1 : holders.any;
+    int own =
+        holders == null
+            ? -1
+            : binding.address().map(one -> holders.exact.getOrDefault(one, -1)).orElse(any);
+    if (own >= 0) {
+      return SystemCallException.check(
+          Sys.fcntl(own, F_DUPFD_CLOEXEC, 0), "copy the socket of " + binding);
+    }
+    // Not held, or by the socket of every address: then beside that.
+    return bind(binding, port, any < 0 ? List.of() : List.of(any));
+  }
+
+  /**
+   * A socket on a port that is not reserved.
+   *
+   * @return its descriptor, which the caller closes; negative if the kernel lacks the protocol
+   * @throws PortTakenException if a process of this host, or one of our sockets, has the port
+   * @throws PublishException if the host does not have the address
+   */
+  synchronized int unreservedSocket(HostBinding binding, int port) {
+    return tryBind(binding, port, List.of());
+  }
+
   /** How many sockets are held. */
   public synchronized int descriptors() {
     return descriptors;
@@ -224,14 +276,11 @@ public final class PortReservations implements AutoCloseable {
    * Our own exact sockets are in the way of the one for every address, which then holds for them.
    */
   private void replaceExactByWide(Holders holders, HostBinding binding, int port, boolean hold) {
-    holders.exact.values().forEach(this::close);
+    List<Integer> exact = holders.exact.values().stream().filter(fd -> fd >= 0).toList();
+    int wide = bind(binding, port, exact);
+    exact.forEach(this::close);
     holders.exact.replaceAll((address, fd) -> -1);
-    try {
-      keep(holders, binding, bind(binding, port), hold);
-    } catch (PortTakenException | PublishException | SystemCallException e) {
-      rebindExact(holders, binding, port);
-      throw e;
-    }
+    keep(holders, binding, wide, hold);
   }
 
   private void releaseWide(Holders holders, HostBinding binding, int port) {
@@ -289,6 +338,27 @@ public final class PortReservations implements AutoCloseable {
   }
 
   private int bind(HostBinding binding, int port) {
+    return bind(binding, port, List.of());
+  }
+
+  private int bind(HostBinding binding, int port, List<Integer> beside) {
+    try {
+      return tryBind(binding, port, beside);
+    } catch (PortTakenException e) {
+      if (binding.family() == Family.IPV6 && yielding.giveWay(binding.protocol(), port)) {
+        return tryBind(binding, port, beside);
+      }
+      throw e;
+    }
+  }
+
+  /**
+   * Binds a socket.
+   *
+   * @param beside sockets of ours on the same port that are not to be in the way
+   * @return its descriptor, negative if the kernel lacks the protocol
+   */
+  private int tryBind(HostBinding binding, int port, List<Integer> beside) {
     boolean ipv4 = binding.family() == Family.IPV4;
     int type =
         switch (binding.protocol()) {
@@ -306,6 +376,11 @@ public final class PortReservations implements AutoCloseable {
       throw new SystemCallException("open one more socket (raise the limit of open files)", -fd);
     }
     SystemCallException.check(fd, "open a socket for " + binding);
+    if (!beside.isEmpty()) {
+      // Of sockets that all say so, one on an exact address goes before one on every address.
+      beside.forEach(PortReservations::sharePort);
+      sharePort(fd);
+    }
     int result = configureAndBind(fd, binding, port, ipv4);
     if (result < 0) {
       Sys.close(fd);
@@ -322,6 +397,11 @@ public final class PortReservations implements AutoCloseable {
       throw new SystemCallException("bind " + binding, -result);
     }
     return fd;
+  }
+
+  private static void sharePort(int fd) {
+    SystemCallException.check(
+        Sys.setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, 1), "share a port among our sockets");
   }
 
   private int configureAndBind(int fd, HostBinding binding, int port, boolean ipv4) {

@@ -145,10 +145,10 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
       List<PortRange> ports = new ArrayList<>();
       for (PublishedMapping published : table.mappings()) {
         Mapping mapping = published.mapping();
+        hold(mapping);
         listener.published(mapping);
         count(mapping, 1);
         ports.add(mapping.hostPorts());
-        hold(mapping);
       }
       localPorts.adopt(ports);
       table.draining().forEach(drainer::schedule);
@@ -188,6 +188,7 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
           LOG.info("{} ({}) is held again", mapping.hostText(), mapping.label());
         }
       }
+      listener.lookAgain();
       return unheld.values().stream().map(TablePublisher::unheldText).toList();
     }
   }
@@ -873,7 +874,7 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
       before.forEach(one -> count(one.mapping(), -1));
       after.forEach(one -> count(one.mapping(), 1));
       added.forEach(one -> count(one, 1));
-      tellWithdrawn(withdrawn);
+      tell(withdrawn, listener::withdrawn);
       freed.forEach(reservations::release);
       forget(withdrawn);
       for (PublishedMapping one : after) {
@@ -903,6 +904,9 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
         if (left.isPresent()) {
           List<Mapping> elsewhere = List.of(left.get());
           cut = cutOldTargets ? cut.toTarget(elsewhere) : cut.toTargetIfUdp(elsewhere);
+          if (cutOldTargets) {
+            listener.cut(old);
+          }
         }
         if (!changed.options().equals(old.options())) {
           cut = cut.forbidden(List.of(changed));
@@ -1021,7 +1025,7 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
   @Override
   public List<Mapping> unpublish(String nameOrId) {
     synchronized (oneRequestAtATime) {
-      List<Mapping> mappings = withdraw(nameOrId, Change::withdraw);
+      List<Mapping> mappings = withdraw(nameOrId, Change::withdraw, listener::withdrawn);
       endQuietly(flows.begin().through(mappings), "unpublished " + nameOrId);
       return mappings;
     }
@@ -1044,7 +1048,8 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
                             all.forEach(
                                 one -> draining.addAll(drainings(one, now, now.plus(limit)))));
                 return Change.withdraw(all, draining);
-              });
+              },
+              listener::retired);
       // A reader of the table after a restart has to do with what was known before the transaction.
       Instant gone = clock.instant();
       endQuietly(flows.begin().toTargetIfUdp(mappings), "unpublished " + nameOrId);
@@ -1060,7 +1065,8 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
         .toList();
   }
 
-  private List<Mapping> withdraw(String nameOrId, Function<List<Mapping>, Change> change) {
+  private List<Mapping> withdraw(
+      String nameOrId, Function<List<Mapping>, Change> change, Consumer<Mapping> told) {
     List<Mapping> mappings = find(nameOrId).stream().map(PublishedMapping::mapping).toList();
     try {
       table.apply(change.apply(mappings).with(routedPorts(mappings, List.of())));
@@ -1072,17 +1078,17 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
           "cannot unpublish " + nameOrId + ", nothing was changed: " + e.getMessage(),
           e);
     }
-    tellWithdrawn(mappings);
+    tell(mappings, told);
     mappings.forEach(mapping -> reservations.release(mapping.key()));
     forget(mappings);
     return mappings;
   }
 
   /** They are withdrawn already, whatever the listener makes of it. */
-  private void tellWithdrawn(List<Mapping> withdrawn) {
+  private static void tell(List<Mapping> withdrawn, Consumer<Mapping> listener) {
     for (Mapping mapping : withdrawn) {
       try {
-        listener.withdrawn(mapping);
+        listener.accept(mapping);
       } catch (RuntimeException e) {
         LOG.warn("{} is withdrawn, but {}", mapping.hostText(), e.toString());
       }
@@ -1112,6 +1118,7 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
       FlowCutter.Cut cut = flows.begin();
       ended.forEach(one -> cut.throughSince(one.mapping(), one.since()));
       cut.carryOut(); // if it fails, the note stays, and it is tried again
+      ended.forEach(one -> listener.cut(one.mapping()));
       Set<MappingId> ids = new HashSet<>();
       ended.forEach(one -> ids.add(one.mapping().id()));
       // Where the table has no owner, somebody may have removed the note.

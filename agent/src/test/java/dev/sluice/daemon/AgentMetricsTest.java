@@ -20,6 +20,7 @@ import dev.sluice.model.Traffic;
 import dev.sluice.net.IpAddress;
 import dev.sluice.net.PortRange;
 import dev.sluice.net.Protocol;
+import dev.sluice.proxy.ProxyStatistics;
 import dev.sluice.testing.PrometheusText;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -85,7 +86,8 @@ class AgentMetricsTest {
                   Map.of(Level.WARNING, 5L, Level.CRITICAL, 6L),
                   Optional.empty()),
           () -> new SourcePortStatistics(Level.FULL, 31, Map.of(Level.FULL, 32L), "none is free"),
-          () -> 9);
+          () -> 9,
+          () -> new ProxyStatistics(31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43));
 
   private static Mapping mapping(MappingId id, Optional<IpAddress> host, PortRange ports) {
     return new Mapping(
@@ -159,7 +161,17 @@ class AgentMetricsTest {
         .containsEntry("sluice_conntrack_alarms_total{level=\"full\"}", 0.0)
         .containsEntry("sluice_conntrack_pressure{level=\"critical\"}", 1.0)
         .containsEntry("sluice_conntrack_pressure{level=\"cleared\"}", 0.0)
-        .containsEntry("sluice_table_repairs_total", 9.0);
+        .containsEntry("sluice_table_repairs_total", 9.0)
+        .containsEntry("sluice_proxy_connections_open", 31.0)
+        .containsEntry("sluice_proxy_connections_total{protocol=\"tcp\"}", 32.0)
+        .containsEntry("sluice_proxy_bytes_total{direction=\"in\"}", 33.0)
+        .containsEntry("sluice_proxy_bytes_total{direction=\"out\"}", 34.0)
+        .containsEntry("sluice_proxy_refused_total", 35.0)
+        .containsEntry("sluice_proxy_without_descriptor_total", 36.0)
+        .containsEntry("sluice_proxy_udp_clients", 37.0)
+        .containsEntry("sluice_proxy_connections_total{protocol=\"udp\"}", 38.0)
+        .containsEntry("sluice_proxy_listeners", 41.0)
+        .containsEntry("sluice_proxy_open_fds", 42.0);
   }
 
   /** Fails if a figure of the process is in another unit. */

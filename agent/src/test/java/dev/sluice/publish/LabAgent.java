@@ -25,6 +25,8 @@ import dev.sluice.network.Networks;
 import dev.sluice.network.TargetPorts;
 import dev.sluice.network.Topology;
 import dev.sluice.nftables.Nftables;
+import dev.sluice.proxy.ProxyStatistics;
+import dev.sluice.proxy.UserlandProxy;
 import dev.sluice.route.LinkMonitor;
 import dev.sluice.route.Rtnetlink;
 import dev.sluice.ruleset.Ownership;
@@ -56,6 +58,7 @@ public final class LabAgent implements AutoCloseable {
   private final SluiceTable table;
   private final HostNetworks networks;
   private final PortReservations reservations;
+  private final Optional<UserlandProxy> proxy;
   private final Conntrack conntrack;
   private final EventReader events;
   private final TablePublisher publisher;
@@ -63,11 +66,12 @@ public final class LabAgent implements AutoCloseable {
   private final Networks networking;
   private @Nullable LinkWatch links;
 
-  private LabAgent(Netns host, Ownership ownership, Sysctl sysctl) {
+  private LabAgent(Netns host, Ownership ownership, Sysctl sysctl, boolean withProxy) {
     namespace = NetworkNamespace.open(host.path());
     table = SluiceTable.open(Nftables.open(namespace), ownership);
     networks = new HostNetworks(Rtnetlink.open(namespace), sysctl);
     reservations = new PortReservations(DESCRIPTOR_BUDGET);
+    proxy = withProxy ? Optional.of(inside(() -> UserlandProxy.open(2))) : Optional.empty();
     conntrack = Conntrack.open(namespace);
     MappingIndex index = new MappingIndex();
     inside(TrackingSettings::apply);
@@ -88,7 +92,7 @@ public final class LabAgent implements AutoCloseable {
             reservations,
             inside(() -> new ReservedLocalPorts(sysctl)),
             new FlowCutter(conntrack, () -> events, index, networks::isLocal),
-            MappingListener.feeding(index, targetPorts),
+            listener(MappingListener.feeding(index, targetPorts)),
             Clock.systemUTC());
     // The resolver of its choice: a test's own, at an address of the host.
     names =
@@ -109,17 +113,26 @@ public final class LabAgent implements AutoCloseable {
                     publisher, topology, networks, names, Rtnetlink.open(), Clock.systemUTC()));
   }
 
+  private MappingListener listener(MappingListener feeding) {
+    return proxy.map(one -> feeding.and(new ProxyPorts(one, reservations))).orElse(feeding);
+  }
+
   /** Follows the links of networks and sandboxes from now on. */
   public void follow() {
     links = inside(() -> LinkWatch.start(networking, LinkMonitor.open()));
   }
 
   public static LabAgent start(Netns host, Ownership ownership) {
-    return new LabAgent(host, ownership, new Sysctl());
+    return new LabAgent(host, ownership, new Sysctl(), true);
+  }
+
+  /** As {@code sluice agent --userland-proxy=off}. */
+  static LabAgent startWithoutProxy(Netns host, Ownership ownership) {
+    return new LabAgent(host, ownership, new Sysctl(), false);
   }
 
   static LabAgent start(Netns host, Ownership ownership, Sysctl sysctl) {
-    return new LabAgent(host, ownership, sysctl);
+    return new LabAgent(host, ownership, sysctl, true);
   }
 
   public SluiceTable table() {
@@ -142,6 +155,11 @@ public final class LabAgent implements AutoCloseable {
 
   HostNetworks networks() {
     return networks;
+  }
+
+  /** What the userland proxy has carried. */
+  ProxyStatistics proxied() {
+    return proxy.orElseThrow().statistics();
   }
 
   PortReservations reservations() {
@@ -209,6 +227,7 @@ public final class LabAgent implements AutoCloseable {
     names.close();
     publisher.close();
     events.close();
+    proxy.ifPresent(UserlandProxy::close);
     reservations.close();
     table.close();
     networks.close();
