@@ -222,7 +222,7 @@ SLUICE_API int sluice_proxy_retarget(uint64_t handle, uint64_t id, uint64_t targ
 
 /*
  * Listens no longer on a socket, also where the caller still has it: it stays bound, and does not
- * listen. flags: 0 or SLUICE_PROXY_CUT; sessions of UDP end at once. May be called again to cut
+ * listen, unless it was given to _listen() again under another id. flags: 0 or SLUICE_PROXY_CUT; sessions of UDP end at once. May be called again to cut
  * connections that were to live on. An id that is not known is ignored.
  */
 SLUICE_API int sluice_proxy_remove(uint64_t handle, uint64_t id, int flags);

@@ -59,6 +59,7 @@ struct proxy_listener {
 	uint64_t id;
 	struct proxy_listener *next; /* in its bucket */
 	int fd;			     /* -1: no longer listening */
+	uint64_t socket;	     /* its inode: two listeners may have copies of one socket */
 	int protocol;		     /* IPPROTO_TCP or IPPROTO_UDP */
 	uint32_t turn;		     /* round robin */
 	struct proxy_connection *connections;

@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -142,13 +143,26 @@ static int watched_by(const struct proxy_worker *worker, const struct proxy_list
 	return listener->protocol == IPPROTO_TCP ? worker->accept_fd : worker->epoll_fd;
 }
 
+/* Whether another listener was given the same socket meanwhile. */
+static bool taken_over(const struct proxy_worker *worker, const struct proxy_listener *listener)
+{
+	const struct proxy_listener *other;
+	int i;
+
+	for (i = 0; i < PROXY_BUCKETS; i++)
+		for (other = worker->listeners[i]; other; other = other->next)
+			if (other != listener && other->fd >= 0 && other->socket == listener->socket)
+				return true;
+	return false;
+}
+
 static void stop_listening(struct proxy_worker *worker, struct proxy_listener *listener)
 {
 	if (listener->fd < 0)
 		return;
 	/* Closing is not enough for epoll: the caller may have the socket still. */
 	(void)epoll_ctl(watched_by(worker, listener), EPOLL_CTL_DEL, listener->fd, NULL);
-	if (listener->protocol == IPPROTO_TCP && worker->index == 0)
+	if (listener->protocol == IPPROTO_TCP && worker->index == 0 && !taken_over(worker, listener))
 		(void)shutdown(listener->fd, SHUT_RDWR);
 	close(listener->fd);
 	listener->fd = -1;
@@ -193,9 +207,11 @@ static void start_listening(struct proxy_worker *worker, const struct proxy_comm
 		.data.u64 = (uint64_t)(uintptr_t)listener | KIND_LISTENER,
 	};
 	struct proxy_route *route = route_of(command);
+	struct stat status;
 
-	if (!listener || !route || fd < 0)
+	if (!listener || !route || fd < 0 || fstat(fd, &status) < 0)
 		goto lost;
+	listener->socket = status.st_ino;
 	listener->id = command->id;
 	listener->fd = fd;
 	listener->protocol = command->protocol;

@@ -524,6 +524,10 @@ static void a_removed_socket_stays_bound_and_its_connections_live_on_if_asked(vo
 
 	check_about("listen again, drain, then cut");
 	CHECK_INT(sluice_proxy_listen(handle, 4, held, address_of(&to), 1, 0, 0), 0);
+	/* One after the other has the same socket: the end of the first is not that of the second. */
+	CHECK_INT(sluice_proxy_listen(handle, 5, held, address_of(&to), 1, 0, 0), 0);
+	CHECK_INT(sluice_proxy_remove(handle, 5, SLUICE_PROXY_CUT), 0);
+	CHECK_INT(sluice_proxy_sync(handle), 0);
 	one = client(port_of(held));
 	other = accepted(listener);
 	CHECK_INT(sluice_proxy_remove(handle, 4, 0), 0);

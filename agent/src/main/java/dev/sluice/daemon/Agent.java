@@ -180,7 +180,7 @@ public final class Agent implements AutoCloseable {
                 reservations,
                 new ReservedLocalPorts(sysctl),
                 new FlowCutter(conntrack, liveFlows::get, index, hostNetworks::isLocal),
-                proxyPorts.isPresent() ? feeding.and(proxyPorts.get()) : feeding,
+                feeding.and(proxyPorts.<MappingListener>map(one -> one).orElseGet(ProxyPorts::off)),
                 Clock.systemUTC()));
     List<String> problems = publisher.resume();
     problems.forEach(LOG::warn);

@@ -13,6 +13,11 @@ public interface MappingListener {
 
   void withdrawn(Mapping mapping);
 
+  /** As {@link #published}, of a mapping that was in force before the agent started. */
+  default void resumed(Mapping mapping) {
+    published(mapping);
+  }
+
   /** As {@link #withdrawn}, but its connections live on. */
   default void retired(Mapping mapping) {
     withdrawn(mapping);
@@ -38,6 +43,12 @@ public interface MappingListener {
       public void withdrawn(Mapping mapping) {
         first.withdrawn(mapping);
         other.withdrawn(mapping);
+      }
+
+      @Override
+      public void resumed(Mapping mapping) {
+        first.resumed(mapping);
+        other.resumed(mapping);
       }
 
       @Override

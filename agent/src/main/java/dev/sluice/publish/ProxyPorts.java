@@ -15,19 +15,22 @@ import dev.sluice.net.Protocol;
 import dev.sluice.net.SocketAddr;
 import dev.sluice.proxy.Route;
 import dev.sluice.proxy.UserlandProxy;
-import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.Set;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
  * Decides what the userland proxy listens on.
+ *
+ * <p>A {@linkplain Mapping#isRelayed() relayed} mapping is served on the very sockets that reserve
+ * its ports. Its options are the table's business, whose guards stand before these sockets too.
  *
  * <p>An IPv4 mapping of every address gets a <em>companion</em>: the same port of IPv6, as far as
  * nobody else wants it. Where the mapping has options, which the proxy does not know, the companion
@@ -39,6 +42,10 @@ import org.slf4j.LoggerFactory;
  */
 public final class ProxyPorts implements MappingListener, PortReservations.Yielding {
   private static final Logger LOG = LoggerFactory.getLogger(ProxyPorts.class);
+
+  private static final String WITHOUT_PROXY =
+      " leads from IPv6 to an IPv4 container, which takes the userland proxy, and the agent runs with"
+          + " --userland-proxy=off";
 
   /** Each is a socket, and publishing thousands of ports must not wait for them. */
   public static final int MAX_COMPANIONS = 2_048;
@@ -67,6 +74,8 @@ public final class ProxyPorts implements MappingListener, PortReservations.Yield
           return size() > MAX_DRAINING;
         }
       };
+  private boolean resuming;
+  private String lastFailure = "";
   private volatile Report report = new Report(0, 0, false);
 
   /**
@@ -83,6 +92,8 @@ public final class ProxyPorts implements MappingListener, PortReservations.Yield
   private enum Kind {
     /** Nothing to listen on. */
     NONE,
+    /** The mapping's own ports. */
+    RELAY,
     /** The same port of every IPv6 address. */
     COMPANION,
     /** The same port of this host's own {@code ::1}. */
@@ -112,12 +123,15 @@ public final class ProxyPorts implements MappingListener, PortReservations.Yield
   }
 
   private static Kind kind(Mapping mapping) {
+    if (mapping.isRelayed()) {
+      return Kind.RELAY;
+    }
     boolean everyAddress = mapping.family() == Family.IPV4 && mapping.hostAddress().isEmpty();
     boolean carried = mapping.protocol() == Protocol.TCP || mapping.protocol() == Protocol.UDP;
     if (!everyAddress || !carried || mapping.hostPorts().size() > MAX_COMPANION_PORTS) {
       return Kind.NONE;
     }
-    return mapping.options().isNone() ? Kind.COMPANION : Kind.LOOPBACK;
+    return mapping.options().isUnrestricted() ? Kind.COMPANION : Kind.LOOPBACK;
   }
 
   // ---- what is told
@@ -134,12 +148,28 @@ public final class ProxyPorts implements MappingListener, PortReservations.Yield
       end(before, true);
       proxy.sync();
     }
-    if (kind != Kind.NONE && hasRoomFor(mapping)) {
+    if (kind == Kind.RELAY || (kind != Kind.NONE && hasRoomFor(mapping))) {
       Served now = new Served(kind, mapping);
       served.put(mapping.id(), now);
       complete(now);
     }
     takeStock();
+    if (kind == Kind.RELAY && incomplete.contains(mapping.id()) && !resuming) {
+      throw new PublishException(
+          PublishException.Kind.UNAVAILABLE,
+          mapping.hostText() + " cannot be served by the userland proxy: " + lastFailure);
+    }
+  }
+
+  /** What is in force already is served as far as possible, and again looked after. */
+  @Override
+  public void resumed(Mapping mapping) {
+    resuming = true;
+    try {
+      published(mapping);
+    } finally {
+      resuming = false;
+    }
   }
 
   @Override
@@ -204,7 +234,7 @@ public final class ProxyPorts implements MappingListener, PortReservations.Yield
 
   private void retarget(Served before, Mapping mapping) {
     boolean moved =
-        !before.mapping.targetAddress().equals(mapping.targetAddress())
+        !before.mapping.backends().equals(mapping.backends())
             || !before.mapping.options().equals(mapping.options());
     before.mapping = mapping;
     if (moved) {
@@ -223,6 +253,12 @@ public final class ProxyPorts implements MappingListener, PortReservations.Yield
     end(before, cut);
     // Its ports are given back next.
     proxy.sync();
+    List.copyOf(incomplete).stream()
+        .map(served::get)
+        .filter(other -> other != null && other.kind != Kind.RELAY)
+        .filter(other -> other.mapping.protocol() == mapping.protocol())
+        .filter(other -> other.mapping.hostPorts().overlaps(mapping.hostPorts()))
+        .forEach(this::complete);
     takeStock();
   }
 
@@ -254,6 +290,13 @@ public final class ProxyPorts implements MappingListener, PortReservations.Yield
 
   /** Whether nobody stands in the way. */
   private boolean listen(Served one, int port) {
+    if (one.kind == Kind.RELAY) {
+      try {
+        return listen(one, port, reservations.reservedSocket(one.mapping.key(), port));
+      } catch (PortTakenException | PublishException | SystemCallException e) {
+        return failed(one.mapping, e);
+      }
+    }
     CompanionKey key = new CompanionKey(one.mapping.protocol(), port);
     Served other = companions.get(key);
     if (other != null && goesBefore(one.mapping, other.mapping)) {
@@ -276,18 +319,29 @@ public final class ProxyPorts implements MappingListener, PortReservations.Yield
       // A host without IPv6.
       return true;
     }
+    boolean listening = listen(one, port, fd);
+    if (listening) {
+      companions.put(key, one);
+    }
+    return listening;
+  }
+
+  private boolean listen(Served one, int port, int fd) {
     try {
       one.listening.put(port, proxy.listen(fd, route(one.mapping, port)));
-      companions.put(key, one);
       return true;
     } catch (ShimException e) {
-      if (e.errno() != Errno.EADDRINUSE) {
-        LOG.warn("{} is not reached over IPv6: {}", one.mapping.hostText(), e.getMessage());
-      }
-      return false;
+      // Whoever was quicker than us keeps the port of a companion.
+      return (one.kind == Kind.RELAY || e.errno() != Errno.EADDRINUSE) && failed(one.mapping, e);
     } finally {
       Sys.close(fd);
     }
+  }
+
+  private boolean failed(Mapping mapping, RuntimeException why) {
+    lastFailure = String.valueOf(why.getMessage());
+    LOG.warn("{} is not served over IPv6: {}", mapping.hostText(), lastFailure);
+    return false;
   }
 
   /** As in the table, where single ports go before ranges. */
@@ -296,9 +350,42 @@ public final class ProxyPorts implements MappingListener, PortReservations.Yield
   }
 
   private static Route route(Mapping mapping, int hostPort) {
-    int port = mapping.targetPorts().first() + hostPort - mapping.hostPorts().first();
-    List<Route.Target> targets = new ArrayList<>();
-    targets.add(new Route.Target(new SocketAddr(mapping.targetAddress(), port), 1));
-    return new Route(targets, Route.Choice.ROUND_ROBIN, false);
+    OptionalInt withHeader = mapping.options().proxyProtocolPort();
+    int port =
+        withHeader.orElse(mapping.targetPorts().first() + hostPort - mapping.hostPorts().first());
+    List<Route.Target> targets =
+        mapping.backends().all().stream()
+            .map(one -> new Route.Target(new SocketAddr(one.address(), port), one.weight()))
+            .toList();
+    Route.Choice choice =
+        switch (mapping.backends().balance()) {
+          case ROUND_ROBIN -> Route.Choice.ROUND_ROBIN;
+          case RANDOM -> Route.Choice.RANDOM;
+          case SOURCE -> Route.Choice.SOURCE;
+        };
+    return new Route(targets, choice, withHeader.isPresent());
+  }
+
+  /** In the place of this where the proxy is off: refuses what would take it. */
+  public static MappingListener off() {
+    return new MappingListener() {
+      @Override
+      public void published(Mapping mapping) {
+        if (mapping.isRelayed()) {
+          throw new PublishException(
+              PublishException.Kind.INVALID, mapping.hostText() + WITHOUT_PROXY);
+        }
+      }
+
+      @Override
+      public void resumed(Mapping mapping) {
+        if (mapping.isRelayed()) {
+          LOG.warn("{}{}", mapping.hostText(), WITHOUT_PROXY);
+        }
+      }
+
+      @Override
+      public void withdrawn(Mapping mapping) {}
+    };
   }
 }

@@ -146,7 +146,7 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
       for (PublishedMapping published : table.mappings()) {
         Mapping mapping = published.mapping();
         hold(mapping);
-        listener.published(mapping);
+        listener.resumed(mapping);
         count(mapping, 1);
         ports.add(mapping.hostPorts());
       }

@@ -114,7 +114,10 @@ public final class LabAgent implements AutoCloseable {
   }
 
   private MappingListener listener(MappingListener feeding) {
-    return proxy.map(one -> feeding.and(new ProxyPorts(one, reservations))).orElse(feeding);
+    return feeding.and(
+        proxy
+            .<MappingListener>map(one -> new ProxyPorts(one, reservations))
+            .orElseGet(ProxyPorts::off));
   }
 
   /** Follows the links of networks and sandboxes from now on. */

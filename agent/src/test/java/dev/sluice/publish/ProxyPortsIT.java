@@ -13,6 +13,7 @@ import dev.sluice.testing.Lab;
 import dev.sluice.testing.Traffic.Answer;
 import dev.sluice.testing.Traffic.Held;
 import dev.sluice.testing.Traffic.Outcome;
+import java.io.DataInputStream;
 import java.io.IOException;
 import java.net.DatagramSocket;
 import java.net.InetAddress;
@@ -20,8 +21,10 @@ import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
 import java.net.SocketException;
+import java.net.UnknownHostException;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
+import java.util.OptionalInt;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
@@ -36,6 +39,10 @@ class ProxyPortsIT extends AgentCase {
 
   private Answer tcp6(int port) {
     return lab.client().traffic().tcp(Lab.HOST6, port);
+  }
+
+  private static InetAddress at(String address) throws UnknownHostException {
+    return InetAddress.getByAddress(IpAddress.parse(address).toBytes());
   }
 
   private void mend() {
@@ -130,7 +137,7 @@ class ProxyPortsIT extends AgentCase {
   void aProcessThatHasTheIpv6PortKeepsIt() throws IOException {
     start(Ownership.OFF);
     try (ServerSocket listener =
-        inside(lab.host(), () -> new ServerSocket(8080, 8, InetAddress.getByName("::1")))) {
+        inside(lab.host(), () -> new ServerSocket(8080, 8, at("::1")))) {
       assertThat(listener.isBound()).isTrue();
       agent.publish(Lab.C1, "8080:80");
       assertThat(lab.client().traffic().tcp(Lab.HOST, 8080).server()).isEqualTo("c1:80");
@@ -214,10 +221,10 @@ class ProxyPortsIT extends AgentCase {
 
     // Half-close: the question ends, the answer comes behind it.
     try (ServerSocket server =
-        inside(lab.c1(), () -> new ServerSocket(9000, 8, InetAddress.getByName(Lab.C1)))) {
+        inside(lab.c1(), () -> new ServerSocket(9000, 8, at(Lab.C1)))) {
       agent.publish(Lab.C1, "9000:9000");
       Socket client =
-          inside(lab.client(), () -> new Socket(InetAddress.getByName(Lab.HOST6), 9000));
+          inside(lab.client(), () -> new Socket(at(Lab.HOST6), 9000));
       Socket served = server.accept();
       client.getOutputStream().write("question".getBytes(StandardCharsets.UTF_8));
       client.shutdownOutput();
@@ -233,6 +240,104 @@ class ProxyPortsIT extends AgentCase {
           .hasMessageContaining("reset");
       client.close();
     }
+  }
+
+  /**
+   * Fails if a port of IPv6 that leads to an IPv4 container is not served, at every address or at
+   * one, or what is restricted is served to others.
+   */
+  @Test
+  void aPortOfIpv6LeadsToAnIpv4Container() {
+    start(Ownership.OFF);
+    agent.publishAs("all", Lab.C1, "[::]:8080:80", "[::]:5353:53/udp");
+    agent.publishAs("one", Lab.C2, "[" + Lab.HOST6_2 + "]:8080:80");
+    assertThat(only("one").mapping().isRelayed()).isTrue();
+    assertThat(tcp6(8080).toString()).isEqualTo("c1:80 peer=" + BRIDGE);
+    assertThat(lab.client().traffic().tcp(Lab.HOST6_2, 8080).server()).isEqualTo("c2:80");
+    assertThat(lab.client().traffic().udp(Lab.HOST6_2, 5353).server()).isEqualTo("c1:53");
+    assertThat(lab.host().traffic().tcp("::1", 8080).server()).isEqualTo("c1:80");
+    agent.unpublish("all");
+    assertThat(tcp6(8080).outcome()).isEqualTo(Outcome.REFUSED);
+    assertThat(lab.client().traffic().tcp(Lab.HOST6_2, 8080).server()).isEqualTo("c2:80");
+    // The other way round: the socket of the one is there before that of all.
+    agent.publishAs("all", Lab.C1, "[::]:8080:80");
+    assertThat(tcp6(8080).server()).isEqualTo("c1:80");
+    assertThat(lab.client().traffic().tcp(Lab.HOST6_2, 8080).server()).isEqualTo("c2:80");
+    restart(Ownership.OFF);
+    assertThat(tcp6(8080).server()).isEqualTo("c1:80");
+    assertThat(lab.client().traffic().tcp(Lab.HOST6_2, 8080).server()).isEqualTo("c2:80");
+    agent.update(UpdateRequest.of("all").to(IpAddress.parse(Lab.C2)));
+    assertThat(tcp6(8080).server()).isEqualTo("c2:80");
+
+    MappingOptions restricted =
+        MappingOptions.NONE.withAllowedSources(List.of(Prefix.parse(CLIENT6_2 + "/128")));
+    agent.publish(request("few", List.of(Lab.C1), restricted, "[::]:8081:80"));
+    assertThat(lab.client().traffic().tcpFrom(CLIENT6_2, Lab.HOST6, 8081).server())
+        .isEqualTo("c1:80");
+    assertThat(lab.client().traffic().tcpFrom(Lab.CLIENT6, Lab.HOST6, 8081).blocked()).isTrue();
+  }
+
+  /** Fails if one container gets all, or a companion goes to other containers than the port. */
+  @Test
+  void connectionsAreSharedOutAmongSeveralContainers() {
+    start(Ownership.OFF);
+    agent.publishAs("web", Lab.C1, "8080:80");
+    agent.update(UpdateRequest.of("web").to(IpAddress.parse(Lab.C1), IpAddress.parse(Lab.C2)));
+    Held open = lab.client().traffic().hold(Lab.HOST6, 8080, 10);
+    assertThat(open.servers()).containsOnlyKeys("c1:80", "c2:80").containsEntry("c1:80", 5);
+    open.close();
+  }
+
+  /**
+   * Fails if the header is not what version 2 of the PROXY protocol says (HAProxy's
+   * proxy-protocol.txt, 2.2), goes to the port that others use, or is sent to them too.
+   */
+  @Test
+  void theContainerLearnsTheClientFromAHeader() throws IOException {
+    start(Ownership.OFF);
+    MappingOptions header = MappingOptions.NONE.withProxyProtocolPort(OptionalInt.of(9001));
+    agent.publish(request("web", List.of(Lab.C1), header, "8080:80"));
+    assertThat(lab.client().traffic().tcp(Lab.HOST, 8080).server()).isEqualTo("c1:80");
+    try (ServerSocket server =
+            inside(lab.c1(), () -> new ServerSocket(9001, 8, at(Lab.C1)));
+        Socket client =
+            inside(
+                lab.client(),
+                () ->
+                    new Socket(
+                        at(Lab.HOST6),
+                        8080,
+                        at(Lab.CLIENT6),
+                        0));
+        Socket served = server.accept()) {
+      client.getOutputStream().write("question".getBytes(StandardCharsets.UTF_8));
+      DataInputStream in = new DataInputStream(served.getInputStream());
+      byte[] signature = in.readNBytes(12);
+      assertThat(signature).isEqualTo("\r\n\r\n\0\r\nQUIT\n".getBytes(StandardCharsets.US_ASCII));
+      assertThat(in.readUnsignedByte()).as("version 2, PROXY").isEqualTo(0x21);
+      assertThat(in.readUnsignedByte()).as("AF_INET6, STREAM").isEqualTo(0x21);
+      assertThat(in.readUnsignedShort()).as("length").isEqualTo(36);
+      assertThat(InetAddress.getByAddress(in.readNBytes(16)))
+          .isEqualTo(at(Lab.CLIENT6));
+      assertThat(InetAddress.getByAddress(in.readNBytes(16)))
+          .isEqualTo(at(Lab.HOST6));
+      assertThat(in.readUnsignedShort()).isEqualTo(client.getLocalPort());
+      assertThat(in.readUnsignedShort()).isEqualTo(8080);
+      assertThat(in.readNBytes(8)).isEqualTo("question".getBytes(StandardCharsets.UTF_8));
+    }
+  }
+
+  /** Fails if something is published that nobody serves. */
+  @Test
+  void withoutTheProxyAPortOfIpv6IsNotLedToIpv4() {
+    start(Ownership.OFF);
+    agent.close();
+    agent = LabAgent.startWithoutProxy(lab.host(), Ownership.OFF);
+    assertThatThrownBy(() -> agent.publish(Lab.C1, "[::]:8080:80"))
+        .isInstanceOf(PublishException.class)
+        .hasMessageContaining("the agent runs with --userland-proxy=off");
+    assertThat(agent.publisher().published()).isEmpty();
+    assertThat(agent.reservations().descriptors()).isZero();
   }
 
   /** Fails if companions are without bound, or a range beyond the limit has some. */
