@@ -14,6 +14,7 @@ import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -69,6 +70,8 @@ public final class PortReservations implements AutoCloseable {
   private final Map<PortKey, Holders> held = new HashMap<>();
   private final NativeBuffer socketAddress = NativeBuffer.allocate(SOCKADDR_BYTES);
   private final NativeBuffer addressLength = NativeBuffer.allocate(Integer.BYTES);
+  // Whose ports are listened on, on copies of them.
+  private final Set<Integer> lent = new HashSet<>();
   private int descriptors;
   private Yielding yielding = (protocol, port) -> false;
 
@@ -213,12 +216,18 @@ public final class PortReservations implements AutoCloseable {
         holders == null
             ? -1
             : binding.address().map(one -> holders.exact.getOrDefault(one, -1)).orElse(any);
-    if (own >= 0) {
-      return SystemCallException.check(
-          Sys.fcntl(own, F_DUPFD_CLOEXEC, 0), "copy the socket of " + binding);
+    if (own < 0) {
+      // Not held, or by the socket of every address: then beside that.
+      own = bind(binding, port, any < 0 ? List.of() : List.of(any));
+      if (holders == null || binding.address().isEmpty()) {
+        return own;
+      }
+      descriptors++;
+      holders.exact.put(binding.address().get(), own);
     }
-    // Not held, or by the socket of every address: then beside that.
-    return bind(binding, port, any < 0 ? List.of() : List.of(any));
+    lent.add(own);
+    return SystemCallException.check(
+        Sys.fcntl(own, F_DUPFD_CLOEXEC, 0), "copy the socket of " + binding);
   }
 
   /**
@@ -273,13 +282,18 @@ public final class PortReservations implements AutoCloseable {
   }
 
   /**
-   * Our own exact sockets are in the way of the one for every address, which then holds for them.
+   * Our own exact sockets are in the way of the one for every address, which then holds for them,
+   * unless they are listened on.
    */
   private void replaceExactByWide(Holders holders, HostBinding binding, int port, boolean hold) {
     List<Integer> exact = holders.exact.values().stream().filter(fd -> fd >= 0).toList();
     int wide = bind(binding, port, exact);
-    exact.forEach(this::close);
-    holders.exact.replaceAll((address, fd) -> -1);
+    for (Map.Entry<IpAddress, Integer> entry : holders.exact.entrySet()) {
+      if (!lent.contains(entry.getValue())) {
+        close(entry.getValue());
+        entry.setValue(-1);
+      }
+    }
     keep(holders, binding, wide, hold);
   }
 
@@ -333,6 +347,7 @@ public final class PortReservations implements AutoCloseable {
   private void close(int fd) {
     if (fd >= 0) {
       Sys.close(fd);
+      lent.remove(fd);
       descriptors--;
     }
   }
