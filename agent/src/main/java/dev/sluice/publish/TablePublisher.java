@@ -913,6 +913,10 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
           if (left.isPresent()) {
             cut = cut.forbidden(List.of(left.get().withOptions(changed.options())));
           }
+          if (changed.isRelayed()) {
+            // Who of them may still connect is not known there.
+            listener.cut(changed);
+          }
         }
       }
       endQuietly(cut, "the change is in force");

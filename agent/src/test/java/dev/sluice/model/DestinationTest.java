@@ -82,7 +82,6 @@ class DestinationTest {
     assertThat(to.resolve(name -> List.of(IpAddress.parse("10.0.0.2"), IpAddress.parse("fd00::2"))))
         .extracting(Backends::toString, Backends::balance)
         .containsExactly(
-            tuple("10.0.0.9 and 10.0.0.2=2", Balance.SOURCE),
-            tuple("fd00::2=2", Balance.SOURCE));
+            tuple("10.0.0.9 and 10.0.0.2=2", Balance.SOURCE), tuple("fd00::2=2", Balance.SOURCE));
   }
 }

@@ -136,8 +136,7 @@ class ProxyPortsIT extends AgentCase {
   @Test
   void aProcessThatHasTheIpv6PortKeepsIt() throws IOException {
     start(Ownership.OFF);
-    try (ServerSocket listener =
-        inside(lab.host(), () -> new ServerSocket(8080, 8, at("::1")))) {
+    try (ServerSocket listener = inside(lab.host(), () -> new ServerSocket(8080, 8, at("::1")))) {
       assertThat(listener.isBound()).isTrue();
       agent.publish(Lab.C1, "8080:80");
       assertThat(lab.client().traffic().tcp(Lab.HOST, 8080).server()).isEqualTo("c1:80");
@@ -220,11 +219,9 @@ class ProxyPortsIT extends AgentCase {
     assertThat(agent.proxied().refused()).isEqualTo(1);
 
     // Half-close: the question ends, the answer comes behind it.
-    try (ServerSocket server =
-        inside(lab.c1(), () -> new ServerSocket(9000, 8, at(Lab.C1)))) {
+    try (ServerSocket server = inside(lab.c1(), () -> new ServerSocket(9000, 8, at(Lab.C1)))) {
       agent.publish(Lab.C1, "9000:9000");
-      Socket client =
-          inside(lab.client(), () -> new Socket(at(Lab.HOST6), 9000));
+      Socket client = inside(lab.client(), () -> new Socket(at(Lab.HOST6), 9000));
       Socket served = server.accept();
       client.getOutputStream().write("question".getBytes(StandardCharsets.UTF_8));
       client.shutdownOutput();
@@ -269,6 +266,16 @@ class ProxyPortsIT extends AgentCase {
     agent.update(UpdateRequest.of("all").to(IpAddress.parse(Lab.C2)));
     assertThat(tcp6(8080).server()).isEqualTo("c2:80");
 
+    Held open = lab.client().traffic().hold(Lab.HOST6, 8080, 2);
+    assertThat(open.alive()).isEqualTo(2);
+    agent.update(
+        UpdateRequest.of("all")
+            .withOptions(
+                OptionsChange.NONE.withAllowedSources(
+                    List.of(Prefix.parse(Lab.CLIENT6 + "/128")))));
+    assertThat(open.alive()).isZero();
+    open.close();
+
     MappingOptions restricted =
         MappingOptions.NONE.withAllowedSources(List.of(Prefix.parse(CLIENT6_2 + "/128")));
     agent.publish(request("few", List.of(Lab.C1), restricted, "[::]:8081:80"));
@@ -298,17 +305,9 @@ class ProxyPortsIT extends AgentCase {
     MappingOptions header = MappingOptions.NONE.withProxyProtocolPort(OptionalInt.of(9001));
     agent.publish(request("web", List.of(Lab.C1), header, "8080:80"));
     assertThat(lab.client().traffic().tcp(Lab.HOST, 8080).server()).isEqualTo("c1:80");
-    try (ServerSocket server =
-            inside(lab.c1(), () -> new ServerSocket(9001, 8, at(Lab.C1)));
+    try (ServerSocket server = inside(lab.c1(), () -> new ServerSocket(9001, 8, at(Lab.C1)));
         Socket client =
-            inside(
-                lab.client(),
-                () ->
-                    new Socket(
-                        at(Lab.HOST6),
-                        8080,
-                        at(Lab.CLIENT6),
-                        0));
+            inside(lab.client(), () -> new Socket(at(Lab.HOST6), 8080, at(Lab.CLIENT6), 0));
         Socket served = server.accept()) {
       client.getOutputStream().write("question".getBytes(StandardCharsets.UTF_8));
       DataInputStream in = new DataInputStream(served.getInputStream());
@@ -317,10 +316,8 @@ class ProxyPortsIT extends AgentCase {
       assertThat(in.readUnsignedByte()).as("version 2, PROXY").isEqualTo(0x21);
       assertThat(in.readUnsignedByte()).as("AF_INET6, STREAM").isEqualTo(0x21);
       assertThat(in.readUnsignedShort()).as("length").isEqualTo(36);
-      assertThat(InetAddress.getByAddress(in.readNBytes(16)))
-          .isEqualTo(at(Lab.CLIENT6));
-      assertThat(InetAddress.getByAddress(in.readNBytes(16)))
-          .isEqualTo(at(Lab.HOST6));
+      assertThat(InetAddress.getByAddress(in.readNBytes(16))).isEqualTo(at(Lab.CLIENT6));
+      assertThat(InetAddress.getByAddress(in.readNBytes(16))).isEqualTo(at(Lab.HOST6));
       assertThat(in.readUnsignedShort()).isEqualTo(client.getLocalPort());
       assertThat(in.readUnsignedShort()).isEqualTo(8080);
       assertThat(in.readNBytes(8)).isEqualTo("question".getBytes(StandardCharsets.UTF_8));
