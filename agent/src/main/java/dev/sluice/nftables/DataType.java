@@ -11,7 +11,7 @@ public enum DataType {
   IPV4_ADDR(7, 4, Order.NETWORK),
   IPV6_ADDR(8, 16, Order.NETWORK),
   ETHER_ADDR(9, 6, Order.NETWORK),
-  INET_PROTO(12, 1, Order.NETWORK),
+  INET_PROTO(12, 1, Order.NONE),
   INET_SERVICE(13, 2, Order.NETWORK),
   MARK(19, 4, Order.HOST),
   IFINDEX(20, 4, Order.HOST),

@@ -124,7 +124,8 @@ final class ChangeWriter {
             change.sandbox().flatMap(SandboxChange::after).stream().toList(),
             change.sandbox().map(SandboxChange::opened).orElse(Set.of()),
             change.ports().open(),
-            change.names().open()),
+            change.names().open(),
+            false),
         staying);
   }
 
@@ -178,7 +179,8 @@ final class ChangeWriter {
       List<Sandbox> sandboxes,
       Set<LinkedPort> linked,
       Set<OpenPort> open,
-      Set<NamesAt> names) {}
+      Set<NamesAt> names,
+      boolean loopbackByProxy) {}
 
   /** Puts these into a table that has room for them. */
   void writeContents(Contents contents) {
@@ -201,6 +203,9 @@ final class ChangeWriter {
     // "add": a network that is attached already, or a port that several mappings open, is the same
     // elements again.
     bySet.forEach((set, elements) -> batch.addElements(table, set, elements));
+    if (contents.loopbackByProxy()) {
+      batch.addElements(table, SetNames.LOOPBACK6, Skeleton.loopbackElements());
+    }
     bySet.clear();
     merge(bySet, NamesCodec.elements(contents.names()));
     for (PublishedMapping one : mappings) {

@@ -20,6 +20,9 @@ final class SetNames {
   static final String OUTBOUND = "outbound";
   static final String SANDBOXES = "sandboxes";
 
+  /** Whether {@code ::1} is the userland proxy's. */
+  static final String LOOPBACK6 = "loopback6";
+
   private SetNames() {}
 
   static String exact(Family family) {

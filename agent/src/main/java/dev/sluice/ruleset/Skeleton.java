@@ -81,6 +81,8 @@ final class Skeleton {
 
   private static final int LOOPBACK_8 = 127;
 
+  private static final Bytes LOOPBACK6 = Key.of().address(IpAddress.parse("::1")).bytes();
+
   /**
    * Seven is what Linux servers have with 6 MiB of receive buffer, the most by default up to 6.16.
    * One that has more is seen with a smaller window than it has, never with a larger one.
@@ -134,6 +136,8 @@ final class Skeleton {
     sets.add(ElementSet.set(table, SetNames.INTRA, SetType.of(IFNAME, IFNAME)));
     sets.add(ElementSet.map(table, SetNames.INBOUND, bridge, SetType.of(VERDICT)));
     sets.add(ElementSet.map(table, SetNames.OUTBOUND, bridge, SetType.of(VERDICT)));
+    sets.add(
+        ElementSet.map(table, SetNames.LOOPBACK6, SetType.of(INET_PROTO), SetType.of(VERDICT)));
     List<ElementSet> numbered = new ArrayList<>();
     for (int i = 0; i < sets.size(); i++) {
       numbered.add(sets.get(i).withTransactionId(FIRST_SET_ID + i));
@@ -346,6 +350,11 @@ final class Skeleton {
   private void firstPackets(Batch batch) {
     // "local": what is forwarded through us to the same port elsewhere is not captured.
     batch.add(rule("prerouting").destinationIsLocal().goTo("publish"));
+    // Where bridged packets are translated (br_netfilter), an answer to ::1 is turned back before
+    // ip6_rcv looks at it, which drops what has that address and comes from a real device. There
+    // the userland proxy has to serve it.
+    batch.add(
+        rule("output").match(IP6_DADDR, LOOPBACK6).vmap(SetNames.LOOPBACK6, L4PROTO));
     batch.add(rule("output").destinationIsLocal().goTo("publish"));
 
     ElementSet families =
@@ -544,7 +553,7 @@ final class Skeleton {
             .masquerade(0));
     batch.add(
         rule("postrouting")
-            .match(IP6_SADDR, Key.of().address(IpAddress.parse("::1")).bytes())
+            .match(IP6_SADDR, LOOPBACK6)
             .inSet(SetNames.BRIDGES, OIFNAME)
             .masquerade(0));
     // Between networks the source stays visible.
@@ -578,6 +587,13 @@ final class Skeleton {
         set,
         Arrays.stream(values).mapToObj(value -> SetElement.of(Bytes.of((byte) value))).toList());
     return set;
+  }
+
+  /** What leaves {@code ::1} to the userland proxy, for tcp and udp. */
+  static List<SetElement> loopbackElements() {
+    return List.of(
+        verdict(Bytes.of((byte) TCP), Verdict.ACCEPT),
+        verdict(Bytes.of((byte) UDP), Verdict.ACCEPT));
   }
 
   private static SetElement verdict(Bytes key, Verdict verdict) {

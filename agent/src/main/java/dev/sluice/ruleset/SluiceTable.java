@@ -227,6 +227,41 @@ public final class SluiceTable implements AutoCloseable {
   }
 
   /**
+   * Says whether connections to {@code ::1} are left to the userland proxy.
+   *
+   * @throws NetlinkException if the kernel refuses
+   */
+  public void leaveLoopbackToProxy(boolean wanted) {
+    synchronized (writeLock) {
+      boolean now =
+          read(
+              "read who serves ::1",
+              () -> !nftables.elements(ID, SetNames.LOOPBACK6).isEmpty());
+      if (now == wanted) {
+        return;
+      }
+      Runnable write =
+          () -> {
+            batch.reset();
+            if (wanted) {
+              batch.addElements(ID, SetNames.LOOPBACK6, Skeleton.loopbackElements());
+            } else {
+              batch.deleteElements(
+                  ID,
+                  SetNames.LOOPBACK6,
+                  Skeleton.loopbackElements().stream().map(one -> SetElement.of(one.key())).toList());
+            }
+            nftables.commit(batch, "say who serves ::1");
+          };
+      if (guard == null) {
+        write.run();
+      } else {
+        guard.carryOut(batch, write);
+      }
+    }
+  }
+
+  /**
    * Returns if mappings may have a SYN proxy.
    *
    * @throws UnsupportedByKernelException if the kernel has none
@@ -525,7 +560,15 @@ public final class SluiceTable implements AutoCloseable {
         open.addAll(PortCodec.readOpen(elementsOf.apply(SetNames.open(family))));
       }
       return new ChangeWriter.Contents(
-          networks(), mappings(), draining(), traffic(), sandboxes(), linked, open, names());
+          networks(),
+          mappings(),
+          draining(),
+          traffic(),
+          sandboxes(),
+          linked,
+          open,
+          names(),
+          !elementsOf.apply(SetNames.LOOPBACK6).isEmpty());
     }
 
     Set<NamesAt> names() {
