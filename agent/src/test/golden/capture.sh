@@ -766,6 +766,8 @@ r route-show-local ip route show table local
 r route-show6 ip -6 route show
 r route-get ip route get 192.0.2.1
 r route-get6 ip -6 route get 2001:db8::1
+may_fail=1 r route-get-arriving ip route get 192.0.2.1 from 172.30.0.77 iif eth0 mark 5
+may_fail=1 r route-get-arriving6 ip -6 route get 2001:db8::1 from fd30::77 iif eth0
 r route-delete ip route del 10.9.0.0/16 dev eth0
 r neighbour-add ip neigh add 172.30.0.77 lladdr 02:00:00:00:00:77 dev eth0 nud permanent
 r neighbour-add6 ip neigh add fd30::77 lladdr 02:00:00:00:00:77 dev eth0 nud permanent

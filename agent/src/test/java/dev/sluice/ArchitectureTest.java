@@ -61,6 +61,9 @@ class ArchitectureTest {
           entry(
               "ruleset.trace",
               "nftables nftables.expr nftables.text nftables.uapi route netlink model net ffi"),
+          entry(
+              "ruleset.path",
+              "ruleset nftables nftables.expr nftables.text nftables.uapi route netlink sysctl model net ffi"),
           // what is meant
           entry("flow", "conntrack model net"),
           entry("flow.export", "model net"),
@@ -71,7 +74,7 @@ class ArchitectureTest {
           entry("api", "publish network flow flow.export model net ffi"),
           entry(
               "daemon",
-              "api publish network network.names flow flow.export proxy ruleset ruleset.trace nftables nftables.uapi"
+              "api publish network network.names flow flow.export proxy ruleset ruleset.path ruleset.trace nftables nftables.uapi"
                   + " conntrack route netlink sysctl config model net ffi"),
           entry("cli", "cli.demo cli.run daemon api flow flow.export config model net"),
           entry("cli.demo", "api flow flow.export route netlink model net"),

@@ -11,6 +11,8 @@ import dev.sluice.model.Joined;
 import dev.sluice.model.MappingOptions;
 import dev.sluice.model.Network;
 import dev.sluice.model.NetworkRequest;
+import dev.sluice.model.PathQuestion;
+import dev.sluice.model.PathReport;
 import dev.sluice.model.PublishRequest;
 import dev.sluice.model.PublishedMapping;
 import dev.sluice.model.Sandbox;
@@ -283,6 +285,19 @@ public final class ApiClient implements AutoCloseable {
               json.writeStringProperty("ruleset", text);
               json.writeEndObject();
             }));
+  }
+
+  /** What becomes of first packets to a port; errors as in {@link #publish}. */
+  public Answer<PathReport> explain(PathQuestion question) {
+    StringBuilder path =
+        new StringBuilder("/v1/explain?port=")
+            .append(question.port())
+            .append("&protocol=")
+            .append(question.protocol());
+    question.from().ifPresent(from -> path.append("&from=").append(encode(from)));
+    question.to().ifPresent(to -> path.append("&to=").append(encode(to.toString())));
+    byte[] body = send("GET", path.toString(), null);
+    return new Answer<>(PathJson.read(body), text(body));
   }
 
   /** How events and the table of connections are doing. */

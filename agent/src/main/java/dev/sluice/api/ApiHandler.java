@@ -13,6 +13,8 @@ import dev.sluice.model.InvalidNetworkException;
 import dev.sluice.model.Mapping;
 import dev.sluice.model.MappingCounters;
 import dev.sluice.model.MappingId;
+import dev.sluice.model.PathQuestion;
+import dev.sluice.model.PathReport;
 import dev.sluice.model.PublishedMapping;
 import dev.sluice.model.Traffic;
 import dev.sluice.model.UpdateRequest;
@@ -106,6 +108,7 @@ final class ApiHandler implements HttpServerRequestHandler {
               Map.of("GET", this::findMapping, "PATCH", this::update, "DELETE", this::unpublish))
           .add("/v1/declared", Map.of("PUT", this::declare))
           .add("/v1/ruleset", Map.of("GET", this::printRules))
+          .add("/v1/explain", Map.of("GET", this::explain))
           .add("/v1/statistics", Map.of("GET", this::statistics))
           .add("/v1/version", Map.of("GET", this::version))
           .add("/v1/doctor", Map.of("GET", this::doctor));
@@ -279,6 +282,12 @@ final class ApiHandler implements HttpServerRequestHandler {
           listing.print(text);
           text.flush();
         });
+  }
+
+  private void explain(Exchange exchange) throws HttpException, IOException {
+    PathQuestion question = exchange.query("port", "protocol", "from", "to").pathQuestion();
+    PathReport report = services.paths().explain(question);
+    exchange.stream(JSON, out -> ApiJson.stream(out, json -> PathJson.write(json, report)));
   }
 
   private void version(Exchange exchange) throws HttpException, IOException {

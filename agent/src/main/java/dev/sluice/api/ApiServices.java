@@ -23,4 +23,5 @@ public record ApiServices(
     Supplier<HostStatistics> statistics,
     Declarations declarations,
     MetricsPage metrics,
-    Traces traces) {}
+    Traces traces,
+    PathExplainer paths) {}

@@ -5,7 +5,9 @@ import static dev.sluice.net.MalformedValueException.quote;
 import dev.sluice.flow.EventKind;
 import dev.sluice.flow.FlowFilter;
 import dev.sluice.model.DrainTime;
+import dev.sluice.model.PathQuestion;
 import dev.sluice.net.IpAddress;
+import dev.sluice.net.Port;
 import dev.sluice.net.Protocol;
 import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
@@ -66,6 +68,20 @@ final class Query {
     return Arrays.stream(value.split(",", -1))
         .map(EventKind::parse)
         .collect(Collectors.toUnmodifiableSet());
+  }
+
+  /** The parameters of {@code /v1/explain}. */
+  PathQuestion pathQuestion() {
+    String port = parameters.get("port");
+    if (port == null) {
+      throw malformed("parameter \"port\" is missing: which port is it about?");
+    }
+    Protocol protocol = text("protocol").map(Protocol::parse).orElse(Protocol.TCP);
+    if (!protocol.hasPorts()) {
+      throw malformed("the protocol " + protocol + " has no ports: ask about tcp, udp or sctp");
+    }
+    return new PathQuestion(
+        Port.parse(port), protocol, text("from"), text("to").map(IpAddress::parse));
   }
 
   /** Any text. */

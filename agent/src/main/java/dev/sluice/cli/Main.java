@@ -125,6 +125,7 @@ public final class Main implements Runnable {
     commands.put("events", () -> new EventsCommand(this));
     commands.put("trace", () -> new TraceCommand(this));
     commands.put("top", () -> new TopCommand(this));
+    commands.put("explain", () -> new ExplainCommand(this));
     commands.put("ruleset", () -> new RulesetCommand(this));
     commands.put("doctor", () -> new DoctorCommand(this));
     commands.put("version", () -> new VersionCommand(this));

@@ -23,6 +23,7 @@ import dev.sluice.flow.TrackedFlows;
 import dev.sluice.flow.TrackingSettings;
 import dev.sluice.model.Alarm;
 import dev.sluice.model.InterfaceName;
+import dev.sluice.model.PublishedMapping;
 import dev.sluice.netlink.NetlinkException;
 import dev.sluice.netlink.SocketOwner;
 import dev.sluice.network.HostNetworks;
@@ -44,10 +45,12 @@ import dev.sluice.publish.PublishException;
 import dev.sluice.publish.TablePublisher;
 import dev.sluice.route.LinkMonitor;
 import dev.sluice.route.Rtnetlink;
+import dev.sluice.ruleset.OperatorChains;
 import dev.sluice.ruleset.Ownership;
 import dev.sluice.ruleset.Repairs;
 import dev.sluice.ruleset.SluiceTable;
 import dev.sluice.ruleset.TableTakenException;
+import dev.sluice.ruleset.path.Explainer;
 import dev.sluice.ruleset.trace.Tracer;
 import dev.sluice.sysctl.ReservedLocalPorts;
 import dev.sluice.sysctl.Sysctl;
@@ -151,6 +154,7 @@ public final class Agent implements AutoCloseable {
     } else {
       keep(table.guard(Monitor.open()));
     }
+    OperatorChains.createIfAbsent(nftables);
 
     TrackingSettings tracking = TrackingSettings.apply();
     if (config.events().restoreTracking()) {
@@ -220,6 +224,16 @@ public final class Agent implements AutoCloseable {
                 FlowDump::open,
                 memory,
                 alarms(events, source, config.events().reliable())));
+    Explainer explainer =
+        new Explainer(
+            keep(Nftables.open()),
+            keep(Rtnetlink.open()),
+            sysctl,
+            () ->
+                new Explainer.Known(
+                    publisher.published().stream().map(PublishedMapping::mapping).toList(),
+                    topology.networks(),
+                    topology.sandboxes()));
     AgentDiagnostics diagnostics =
         new AgentDiagnostics(
             nftables,
@@ -238,7 +252,8 @@ public final class Agent implements AutoCloseable {
             () ->
                 proxyPorts.isPresent()
                     ? ProxyFinding.of(proxy.orElseThrow().statistics(), proxyPorts.get().report())
-                    : ProxyFinding.off());
+                    : ProxyFinding.off(),
+            explainer);
     TrackedFlows flows = new TrackedFlows(Conntrack::open, index);
     ApiServices services =
         new ApiServices(
@@ -262,7 +277,8 @@ public final class Agent implements AutoCloseable {
                 pressure::sourcePorts,
                 () -> table.repairs().map(Repairs::count).orElse(0L),
                 () -> proxy.map(UserlandProxy::statistics).orElse(ProxyStatistics.NONE)),
-            new AgentTraces(keep(Tracer.ofThisNamespace()), publisher::published));
+            new AgentTraces(keep(Tracer.ofThisNamespace()), publisher::published),
+            explainer::explain);
     keep(ApiServer.start(config.socket(), services, ApiOptions.DEFAULTS));
     config
         .eventsSocket()

@@ -1,22 +1,18 @@
 package dev.sluice.daemon;
 
-import static dev.sluice.nftables.uapi.LinuxNfTables.NF_DROP;
-import static dev.sluice.nftables.uapi.LinuxNfTables.NF_INET_FORWARD;
-
 import dev.sluice.api.Diagnostics;
 import dev.sluice.flow.EventStatistics;
 import dev.sluice.flow.TrackingSettings;
+import dev.sluice.model.PathReport;
 import dev.sluice.netlink.SocketOwner;
-import dev.sluice.nftables.Chain;
 import dev.sluice.nftables.Nftables;
 import dev.sluice.publish.TablePublisher;
+import dev.sluice.ruleset.OperatorChains;
 import dev.sluice.ruleset.Repairs;
 import dev.sluice.ruleset.SluiceTable;
+import dev.sluice.ruleset.path.Explainer;
 import dev.sluice.sysctl.Sysctl;
-import java.io.IOException;
 import java.lang.management.ManagementFactory;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -28,6 +24,9 @@ import java.util.stream.Collectors;
 
 /** What the agent can say about itself and its host. */
 final class AgentDiagnostics implements Diagnostics {
+  /** Published ports whose way from outside is looked at. */
+  private static final int EXPLAINED_MAPPINGS = 16;
+
   private final Nftables nftables;
   private final SluiceTable table;
   private final Supplier<Optional<SocketOwner>> keeper;
@@ -39,6 +38,7 @@ final class AgentDiagnostics implements Diagnostics {
   private final List<String> startProblems;
   private final Supplier<List<Finding>> portsFile;
   private final Supplier<Finding> proxy;
+  private final Explainer explainer;
 
   AgentDiagnostics(
       Nftables nftables,
@@ -51,7 +51,8 @@ final class AgentDiagnostics implements Diagnostics {
       Supplier<List<Finding>> pressure,
       List<String> startProblems,
       Supplier<List<Finding>> portsFile,
-      Supplier<Finding> proxy) {
+      Supplier<Finding> proxy,
+      Explainer explainer) {
     this.nftables = nftables;
     this.table = table;
     this.keeper = keeper;
@@ -63,15 +64,16 @@ final class AgentDiagnostics implements Diagnostics {
     this.startProblems = List.copyOf(startProblems);
     this.portsFile = portsFile;
     this.proxy = proxy;
+    this.explainer = explainer;
   }
 
   @Override
   public List<Finding> findings() {
     List<Finding> findings = new ArrayList<>();
     findings.add(ownership());
+    findings.add(operatorChains());
     findings.add(forwarding());
     foreignDrops(findings);
-    findings.add(legacyTables());
     findings.add(settings());
     findings.addAll(pressure.get());
     findings.add(eventStream());
@@ -126,6 +128,47 @@ final class AgentDiagnostics implements Diagnostics {
                         + " SLUICE_KEEPER=off"));
   }
 
+  private Finding operatorChains() {
+    return OperatorChains.read(nftables)
+        .map(
+            chains ->
+                new Finding(
+                    "operator-chains",
+                    Severity.OK,
+                    "your table "
+                        + OperatorChains.ID
+                        + " has "
+                        + (chains.isEmpty()
+                            ? "no chains"
+                            : chains.stream()
+                                .map(AgentDiagnostics::text)
+                                .collect(Collectors.joining(", "))),
+                    ""))
+        .orElseGet(
+            () ->
+                new Finding(
+                    "operator-chains",
+                    Severity.NOTE,
+                    "the table "
+                        + OperatorChains.ID
+                        + " is gone, and your rules in it with it: somebody deleted it or flushed"
+                        + " the ruleset",
+                    "load your rules again; an agent that starts makes the empty table"));
+  }
+
+  private static String text(OperatorChains.Figures chain) {
+    if (chain.rules() == 0) {
+      return chain.name() + " (no rules)";
+    }
+    return chain.name()
+        + " ("
+        + chain.rules()
+        + (chain.rules() == 1 ? " rule" : " rules")
+        + (chain.refusing() == 0 ? "" : ", " + chain.refusing() + " that drop or reject")
+        + chain.counted().map(packets -> ": " + packets + " packets so far").orElse("")
+        + ")";
+  }
+
   private static Finding plain(Repairs repairs) {
     String plain = "the table " + SluiceTable.ID + " is a plain one, which anybody may change";
     String remedy = "run with --ownership=auto on Linux 6.9 or newer";
@@ -177,57 +220,38 @@ final class AgentDiagnostics implements Diagnostics {
 
   /** An accept of ours does not override a drop of another table at the same hook. */
   private void foreignDrops(List<Finding> findings) {
-    List<Chain> dropping =
-        nftables.chains().stream()
-            .filter(chain -> !chain.table().equals(SluiceTable.ID))
-            .filter(
-                chain ->
-                    chain
-                        .hook()
-                        .filter(
-                            hook -> hook.number() == NF_INET_FORWARD && hook.policy() == NF_DROP)
-                        .isPresent())
-            .toList();
-    if (dropping.isEmpty()) {
+    Map<String, PathReport.Way> byReason = new LinkedHashMap<>();
+    for (PathReport.Way way : explainer.obstacles(EXPLAINED_MAPPINGS)) {
+      byReason.putIfAbsent(way.verdict(), way);
+    }
+    if (byReason.isEmpty()) {
       findings.add(
           new Finding(
               "foreign-tables",
               Severity.OK,
-              "no other table drops forwarded packets by policy",
+              "no other table keeps packets from what is published",
               ""));
     }
-    for (Chain chain : dropping) {
-      findings.add(
-          new Finding(
-              "foreign-tables",
-              Severity.FAILURE,
-              "the chain "
-                  + chain.name()
-                  + " of the table "
-                  + chain.table()
-                  + " drops forwarded packets by policy, also those to published ports",
-              "add one rule there: ct status dnat accept (iptables -I FORWARD -m conntrack --ctstate DNAT -j ACCEPT)"));
-    }
-  }
-
-  private static Finding legacyTables() {
-    try {
-      String tables =
-          Files.readAllLines(Path.of("/proc/net/ip_tables_names")).stream()
-              .collect(Collectors.joining(", "));
-      if (!tables.isEmpty()) {
-        return new Finding(
-            "legacy-iptables",
-            Severity.NOTE,
-            "the old iptables is in use beside us (tables "
-                + tables
-                + "), whose rules we cannot read",
-            "check iptables-legacy -S FORWARD for a drop");
-      }
-    } catch (IOException e) {
-      return new Finding("legacy-iptables", Severity.OK, "the old iptables is not loaded", "");
-    }
-    return new Finding("legacy-iptables", Severity.OK, "the old iptables has no tables here", "");
+    byReason.forEach(
+        (reason, way) ->
+            findings.add(
+                new Finding(
+                    "foreign-tables",
+                    Severity.FAILURE,
+                    "what comes from outside to the published port "
+                        + way.port()
+                        + "/"
+                        + way.protocol()
+                        + " of "
+                        + way.to()
+                        + " does not arrive: "
+                        + reason,
+                    way.remedy()
+                        + "; sluice explain "
+                        + way.port()
+                        + "/"
+                        + way.protocol()
+                        + " shows the whole way")));
   }
 
   private Finding settings() {

@@ -99,7 +99,8 @@ public record SocketOwner(long pid, String command) {
   private static String command(long pid) {
     try {
       byte[] raw = Files.readAllBytes(Path.of("/proc/" + pid + "/cmdline"));
-      return shortened(new String(raw, StandardCharsets.UTF_8).replace('\0', ' ').trim());
+      String text = new String(raw, StandardCharsets.UTF_8);
+      return shortened(text.replaceAll("[\\p{Cntrl}\\s]+", " ").trim());
     } catch (IOException e) {
       return "?";
     }

@@ -226,6 +226,42 @@ public final class Nftables implements AutoCloseable {
     throw new DumpInterruptedException(operation, CONSISTENT_ATTEMPTS);
   }
 
+  /**
+   * The element that a packet with this key would find: in a set of intervals the one that contains
+   * it, else the one that stands for everything (nft's {@code *}), if there is one.
+   *
+   * @param key as long as the set's keys
+   */
+  public Optional<SetElement> element(TableId table, String set, Bytes key) {
+    Optional<SetElement> found = element(table, set, key, 0);
+    return found.isPresent() ? found : element(table, set, key, NFT_SET_ELEM_CATCHALL);
+  }
+
+  private Optional<SetElement> element(TableId table, String set, Bytes key, int flags) {
+    MessageWriter request = request(NFT_MSG_GETSETELEM, table.family());
+    request
+        .attrString(NFTA_SET_ELEM_LIST_TABLE, table.name())
+        .attrString(NFTA_SET_ELEM_LIST_SET, set)
+        .beginNest(NFTA_SET_ELEM_LIST_ELEMENTS)
+        .beginNest(NFTA_LIST_ELEM);
+    if (flags != 0) {
+      request.attrU32be(NFTA_SET_ELEM_FLAGS, flags);
+    } else {
+      request.beginNest(NFTA_SET_ELEM_KEY).attrBytes(NFTA_DATA_VALUE, key.toArray()).endNest();
+    }
+    request.endNest().endNest();
+    ElementCollector found = new ElementCollector();
+    try {
+      client.execute(request.end(), "look up an element of " + table + " " + set, found);
+    } catch (NetlinkException e) {
+      if (e.errno() == Errno.ENOENT) {
+        return Optional.empty();
+      }
+      throw e;
+    }
+    return found.elements.stream().findFirst();
+  }
+
   /** One dump, whole or not. */
   List<SetElement> dumpElements(TableId table, String set, String operation) {
     MessageWriter request = request(NFT_MSG_GETSETELEM, table.family());

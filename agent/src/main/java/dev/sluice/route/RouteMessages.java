@@ -46,6 +46,23 @@ final class RouteMessages {
     return writer.attrBytes(RTA_DST, destination.toBytes()).end();
   }
 
+  /** Asks which route such a packet takes. */
+  static MessageWriter lookUp(RouteQuery query) {
+    Family family = query.destination().family();
+    MessageWriter writer = new MessageWriter(128).begin(RTM_GETROUTE, NLM_F_REQUEST, 0);
+    int flags = family == Family.IPV4 ? RTM_F_LOOKUP_TABLE : 0;
+    int sourceBits = query.source().isPresent() ? family.bits() : 0;
+    writer.u8(Addresses.number(family)).u8(family.bits()).u8(sourceBits).u8(0);
+    writer.u8(0).u8(0).u8(0).u8(0).u32(flags);
+    writer.attrBytes(RTA_DST, query.destination().toBytes());
+    query.source().ifPresent(source -> writer.attrBytes(RTA_SRC, source.toBytes()));
+    query.inputLink().ifPresent(index -> writer.attrU32(RTA_IIF, index));
+    if (query.mark() != 0) {
+      writer.attrU32(RTA_MARK, query.mark());
+    }
+    return writer.end();
+  }
+
   static MessageWriter add(Route route) {
     return write(RTM_NEWROUTE, NLM_F_REQUEST | NLM_F_CREATE | NLM_F_EXCL, route);
   }

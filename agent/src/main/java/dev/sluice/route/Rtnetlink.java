@@ -376,6 +376,32 @@ public final class Rtnetlink implements AutoCloseable {
     }
   }
 
+  /**
+   * What the kernel does with a packet: where it sends one that came in by a link, or one of its
+   * own. Forwarding that is switched off for IPv4, and source addresses that its checks refuse
+   * (rp_filter), are errors here as they are for the packet; IPv6 does not tell.
+   */
+  public RouteAnswer look(RouteQuery query) {
+    try {
+      return find(
+              RouteMessages.lookUp(query),
+              "look up the route of " + query,
+              RouteMessages::decodeAny)
+          .map(RouteAnswer::of)
+          .orElseGet(() -> RouteAnswer.refused(Errno.ENETUNREACH));
+    } catch (NetlinkException e) {
+      switch (e.errno()) {
+        case Errno.ENETUNREACH, Errno.EHOSTUNREACH, Errno.EACCES, Errno.EXDEV, Errno.EINVAL -> {
+          if (e.kernelMessage().isEmpty()) {
+            return RouteAnswer.refused(e.errno());
+          }
+          throw e;
+        }
+        default -> throw e;
+      }
+    }
+  }
+
   // ---- neighbours
 
   /** All IPv4 and IPv6 neighbours of all links. */

@@ -16,6 +16,7 @@ import dev.sluice.model.MappingOptions;
 import dev.sluice.model.NetworkRequest;
 import dev.sluice.model.OptionsChange;
 import dev.sluice.model.Owner;
+import dev.sluice.model.PathQuestion;
 import dev.sluice.model.PortSpec;
 import dev.sluice.model.PublishRequest;
 import dev.sluice.model.PublishedMapping;
@@ -423,6 +424,22 @@ class ApiServerTest {
 
     client.flows(FlowFilter.ALL, line -> true);
     assertThat(agent.lastFilter()).isEqualTo(FlowFilter.ALL);
+  }
+
+  /** Fails if a part of a way is lost on the way, or a parameter of the question. */
+  @Test
+  void explains_what_becomes_of_a_packet() throws IOException {
+    PathQuestion question =
+        new PathQuestion(
+            53, Protocol.UDP, Optional.of("web one"), Optional.of(IpAddress.parse("::1")));
+    assertThat(client.explain(question).value()).isEqualTo(FakeAgent.PATHS);
+    assertThat(agent.lastQuestion()).isEqualTo(question);
+    for (String query :
+        List.of("", "?port=0", "?port=x", "?port=1&protocol=icmp", "?port=1&to=a")) {
+      assertThat(RawHttp.ask(socket, "GET", "/v1/explain" + query, ""))
+          .as(query)
+          .startsWith("HTTP/1.1 400");
+    }
   }
 
   /**

@@ -22,6 +22,8 @@ import dev.sluice.model.Mapping;
 import dev.sluice.model.MappingCounters;
 import dev.sluice.model.MappingId;
 import dev.sluice.model.Owner;
+import dev.sluice.model.PathQuestion;
+import dev.sluice.model.PathReport;
 import dev.sluice.model.PortSpec;
 import dev.sluice.model.PublishRequest;
 import dev.sluice.model.PublishedMapping;
@@ -152,7 +154,8 @@ public final class FakeAgent
         () -> statistics,
         this,
         new FakeMetrics(),
-        traces);
+        traces,
+        this::explain);
   }
 
   /** Its networks and sandboxes. */
@@ -169,6 +172,62 @@ public final class FakeAgent
   public Listing read() {
     throwFailure();
     return out -> out.append(RULES);
+  }
+
+  /** A way that ends and one that does not, with everything a way can have. */
+  public static final PathReport PATHS =
+      new PathReport(
+          List.of(
+              new PathReport.Way(
+                  "from outside",
+                  "198.18.0.2",
+                  "198.18.0.1",
+                  8080,
+                  Protocol.TCP,
+                  List.of(
+                      new PathReport.Step(
+                          "prerouting",
+                          "inet sluice prerouting → publish4",
+                          OptionalInt.of(-100),
+                          "dnat ip to meta l4proto . th dport map @any4",
+                          "to 172.30.0.2:80",
+                          "198.18.0.2 → 172.30.0.2:80"),
+                      new PathReport.Step(
+                          "routing",
+                          "by br0",
+                          OptionalInt.empty(),
+                          "",
+                          "forwarded",
+                          "198.18.0.2 → 172.30.0.2:80")),
+                  PathReport.Outcome.DROPPED,
+                  false,
+                  "dropped by the policy drop of the chain FORWARD of the table ip filter",
+                  "iptables -I FORWARD -m conntrack --ctstate DNAT -j ACCEPT",
+                  List.of("it depends on the rate; otherwise it is let through")),
+              new PathReport.Way(
+                  "from this host",
+                  "127.0.0.1",
+                  "127.0.0.1",
+                  8080,
+                  Protocol.TCP,
+                  List.of(),
+                  PathReport.Outcome.ARRIVES,
+                  true,
+                  "arrives at 172.30.0.2:80 by br0",
+                  "",
+                  List.of())));
+
+  private volatile @Nullable PathQuestion lastQuestion;
+
+  /** What was asked last. */
+  public @Nullable PathQuestion lastQuestion() {
+    return lastQuestion;
+  }
+
+  private PathReport explain(PathQuestion question) {
+    throwFailure();
+    lastQuestion = question;
+    return PATHS;
   }
 
   /** Sends lines to everybody who follows. */

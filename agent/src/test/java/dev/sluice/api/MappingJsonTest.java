@@ -69,8 +69,7 @@ class MappingJsonTest {
         new PublishedMapping(
             mapping(Family.IPV4, SEVERAL),
             new MappingCounters(
-                9,
-                Map.of(IpAddress.parse("172.30.0.2"), 3L, IpAddress.parse("172.30.0.3"), 6L)));
+                9, Map.of(IpAddress.parse("172.30.0.2"), 3L, IpAddress.parse("172.30.0.3"), 6L)));
     assertThat(throughJson(published)).isEqualTo(published);
   }
 
@@ -108,7 +107,8 @@ class MappingJsonTest {
                 new BackendsChange(
                     Destination.parse(List.of("web3=2")), Destination.parse(List.of("web1"))));
     assertThat(UpdateBody.read(UpdateBody.write(update), "web")).isEqualTo(update);
-    UpdateRequest balance = UpdateRequest.of("web").to(Destination.NONE.with(Optional.of(Balance.SOURCE)));
+    UpdateRequest balance =
+        UpdateRequest.of("web").to(Destination.NONE.with(Optional.of(Balance.SOURCE)));
     assertThat(new String(UpdateBody.write(balance), StandardCharsets.UTF_8).strip())
         .isEqualTo("{\"balance\":\"source\"}");
     assertThat(UpdateBody.read(UpdateBody.write(balance), "web")).isEqualTo(balance);

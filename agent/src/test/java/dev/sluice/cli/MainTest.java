@@ -14,6 +14,7 @@ import dev.sluice.model.Mapping;
 import dev.sluice.model.MappingName;
 import dev.sluice.model.MappingOptions;
 import dev.sluice.model.OptionsChange;
+import dev.sluice.model.PathQuestion;
 import dev.sluice.model.PortSpec;
 import dev.sluice.model.SourceRate;
 import dev.sluice.model.UpdateRequest;
@@ -515,6 +516,38 @@ class MainTest {
         .endsWith("\"}\n");
   }
 
+  /**
+   * Fails if a step, the addresses behind it, a condition or the remedy is left out, or the exit
+   * code does not tell that a packet does not arrive.
+   */
+  @Test
+  void a_way_is_explained_step_by_step() {
+    Result result = sluice("explain", "8080", "--from", "198.18.0.2", "--to", "198.18.0.1");
+    assertThat(result.exitCode()).isEqualTo(1);
+    assertThat(result.out())
+        .isEqualTo(
+            """
+            from outside: 198.18.0.2 → 198.18.0.1 port 8080/tcp
+              prerouting  -100 inet sluice prerouting → publish4  dnat ip to meta l4proto . th dport map @any4: to 172.30.0.2:80
+              routing     by br0                                  forwarded
+            ✗ dropped by the policy drop of the chain FORWARD of the table ip filter
+              ? it depends on the rate; otherwise it is let through
+              → iptables -I FORWARD -m conntrack --ctstate DNAT -j ACCEPT
+
+            from this host: 127.0.0.1 → 127.0.0.1 port 8080/tcp
+            ✓ arrives at 172.30.0.2:80 by br0
+            """);
+    assertThat(agent.lastQuestion())
+        .isEqualTo(
+            new PathQuestion(
+                8080,
+                Protocol.TCP,
+                Optional.of("198.18.0.2"),
+                Optional.of(IpAddress.parse("198.18.0.1"))));
+    assertThat(sluice("explain", "8080-8081").err()).contains("one port at a time");
+    assertThat(sluice("explain", "8080", "--to", "x").exitCode()).isEqualTo(2);
+  }
+
   @Test
   void version_tells_both() {
     Result result = sluice("version");
@@ -550,6 +583,7 @@ class MainTest {
         "flows",
         "events",
         "doctor",
+        "explain",
         "ruleset",
         "version",
         "completion",

@@ -69,9 +69,11 @@ class SandboxLifeIT extends NetworkCase {
             Optional.of(new MappingName("web")),
             Owner.CLI,
             MappingOptions.NONE));
-    assertThat(backends()).isEqualTo(address("one", "blue") + " and " + address("two", "blue") + "=2");
+    assertThat(backends())
+        .isEqualTo(address("one", "blue") + " and " + address("two", "blue") + "=2");
     disconnect("two", "blue");
-    assertThat(backends()).isEqualTo(address("one", "blue") + " and " + address("two", "red") + "=2");
+    assertThat(backends())
+        .isEqualTo(address("one", "blue") + " and " + address("two", "red") + "=2");
     restart();
     endNamespace("one");
     String left = address("two", "red");

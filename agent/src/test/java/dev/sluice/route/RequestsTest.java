@@ -148,6 +148,18 @@ class RequestsTest {
         arguments("route-get", RTM_GETROUTE, RouteMessages.lookUp(ip("192.0.2.1"))),
         arguments("route-get6", RTM_GETROUTE, RouteMessages.lookUp(ip("2001:db8::1"))),
         arguments(
+            "route-get-arriving",
+            RTM_GETROUTE,
+            RouteMessages.lookUp(
+                new RouteQuery(
+                    ip("192.0.2.1"), Optional.of(ip("172.30.0.77")), OptionalInt.of(ETH0), 5))),
+        arguments(
+            "route-get-arriving6",
+            RTM_GETROUTE,
+            RouteMessages.lookUp(
+                new RouteQuery(
+                    ip("2001:db8::1"), Optional.of(ip("fd30::77")), OptionalInt.of(ETH0), 0))),
+        arguments(
             "neighbour-add",
             RTM_NEWNEIGH,
             NeighbourMessages.add(

@@ -7,6 +7,7 @@ import dev.sluice.nftables.Rule;
 import dev.sluice.nftables.SetElement;
 import dev.sluice.nftables.TableId;
 import dev.sluice.nftables.Userdata;
+import dev.sluice.nftables.expr.Counter;
 import dev.sluice.nftables.expr.Expression;
 import dev.sluice.nftables.expr.Opaque;
 import java.util.HashMap;
@@ -77,6 +78,20 @@ public final class RuleTexts {
     }
     Optional<String> comment = Userdata.findComment(rule.userdata());
     return Words.line(comment.isPresent() ? text + " comment \"" + comment.get() + '"' : text);
+  }
+
+  /** The same without counters; empty for a rule that has no words. */
+  public Optional<String> words(Rule rule) {
+    List<Expression> uncounted =
+        rule.expressions().stream().filter(one -> !(one instanceof Counter)).toList();
+    try {
+      String text = RuleText.of(Rule.of(rule.table(), rule.chain(), uncounted), sets, anonymous);
+      Optional<String> comment = Userdata.findComment(rule.userdata());
+      return Optional.of(
+          Words.line(comment.isPresent() ? text + " comment \"" + comment.get() + '"' : text));
+    } catch (InexpressibleException e) {
+      return Optional.empty();
+    }
   }
 
   /** An expression we do not know, by its name; what iptables-nft uses, by its extension's name. */
