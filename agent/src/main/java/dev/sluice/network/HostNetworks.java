@@ -39,6 +39,10 @@ public final class HostNetworks implements AutoCloseable {
   private static final IpAddress OUTSIDE = IpAddress.parse("192.0.2.1");
   private static final IpAddress OUTSIDE6 = IpAddress.parse("2001:db8::1");
 
+  // Absent as long as br_netfilter is not loaded.
+  private static final String BRIDGED_IPV4 = "net/bridge/bridge-nf-call-iptables";
+  private static final String BRIDGED_IPV6 = "net/bridge/bridge-nf-call-ip6tables";
+
   private static final String IPV6_FORWARDING = "net/ipv6/conf/all/forwarding";
 
   private final Rtnetlink routes;
@@ -207,10 +211,7 @@ public final class HostNetworks implements AutoCloseable {
    * a bridge does not do unless the port is in hairpin mode; elsewhere this changes nothing.
    */
   public void allowHairpin(Network network) {
-    boolean filtersBridged =
-        sysctl.get("net/bridge/bridge-nf-call-iptables").orElse("0").equals("1")
-            || sysctl.get("net/bridge/bridge-nf-call-ip6tables").orElse("0").equals("1");
-    if (!filtersBridged) {
+    if (!isOn(BRIDGED_IPV4) && !isOn(BRIDGED_IPV6)) {
       return;
     }
     int bridge = routes.link(network.bridge().toString()).map(Link::index).orElse(0);
@@ -222,6 +223,19 @@ public final class HostNetworks implements AutoCloseable {
         routes.setHairpin(port.index(), true);
       }
     }
+  }
+
+  /**
+   * Whether answers that come over a bridge are translated while they are bridged (br_netfilter).
+   * Then the host cannot be reached by {@code ::1} through translation: the kernel drops what has
+   * that address when the bridge hands it over.
+   */
+  public boolean translatesBridgedIpv6() {
+    return isOn(BRIDGED_IPV6);
+  }
+
+  private boolean isOn(String name) {
+    return sysctl.get(name).orElse("0").equals("1");
   }
 
   private void prepareIpv6(String bridge, Deque<Runnable> undo) {

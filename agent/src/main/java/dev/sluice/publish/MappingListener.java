@@ -29,6 +29,15 @@ public interface MappingListener {
   /** Something that was in the way may be gone; now and then. */
   default void lookAgain() {}
 
+  /**
+   * Whether connections to {@code ::1} are to be accepted for mappings that are told from now on.
+   *
+   * @return whether that is done
+   */
+  default boolean acceptLoopback(boolean wanted) {
+    return false;
+  }
+
   /** Tells the other what this one is told, after this one. */
   default MappingListener and(MappingListener other) {
     MappingListener first = this;
@@ -67,6 +76,11 @@ public interface MappingListener {
       public void lookAgain() {
         first.lookAgain();
         other.lookAgain();
+      }
+
+      @Override
+      public boolean acceptLoopback(boolean wanted) {
+        return first.acceptLoopback(wanted) | other.acceptLoopback(wanted);
       }
     };
   }

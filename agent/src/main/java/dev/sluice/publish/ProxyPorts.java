@@ -38,6 +38,10 @@ import org.slf4j.LoggerFactory;
  * most {@value #MAX_COMPANIONS} ports, none for ranges of more than {@value #MAX_COMPANION_PORTS},
  * and they give way to a mapping, or a process, that has the port.
  *
+ * <p>Where the kernel cannot translate connections to {@code ::1} ({@link #acceptLoopback}), an IPv6
+ * mapping is listened on as well, on the sockets that reserve its ports: whatever else comes to them
+ * is translated before.
+ *
  * <p>Everything is called under the publisher's lock, except {@link #report}.
  */
 public final class ProxyPorts implements MappingListener, PortReservations.Yielding {
@@ -74,6 +78,9 @@ public final class ProxyPorts implements MappingListener, PortReservations.Yield
           return size() > MAX_DRAINING;
         }
       };
+  private boolean acceptsLoopback;
+  // Ports of Kind.OWN_LOOPBACK.
+  private int ownLoopback;
   private boolean resuming;
   private String lastFailure = "";
   private volatile Report report = new Report(0, 0, false);
@@ -97,7 +104,13 @@ public final class ProxyPorts implements MappingListener, PortReservations.Yield
     /** The same port of every IPv6 address. */
     COMPANION,
     /** The same port of this host's own {@code ::1}. */
-    LOOPBACK
+    LOOPBACK,
+    /** The mapping's own ports, for {@code ::1}. */
+    OWN_LOOPBACK;
+
+    boolean onReservedSockets() {
+      return this == RELAY || this == OWN_LOOPBACK;
+    }
   }
 
   /** A mapping, and by which number the proxy knows each of its ports. */
@@ -122,13 +135,19 @@ public final class ProxyPorts implements MappingListener, PortReservations.Yield
     return report;
   }
 
-  private static Kind kind(Mapping mapping) {
+  private Kind kind(Mapping mapping) {
     if (mapping.isRelayed()) {
       return Kind.RELAY;
     }
-    boolean everyAddress = mapping.family() == Family.IPV4 && mapping.hostAddress().isEmpty();
     boolean carried = mapping.protocol() == Protocol.TCP || mapping.protocol() == Protocol.UDP;
-    if (!everyAddress || !carried || mapping.hostPorts().size() > MAX_COMPANION_PORTS) {
+    if (!carried || mapping.hostPorts().size() > MAX_COMPANION_PORTS) {
+      return Kind.NONE;
+    }
+    if (mapping.family() == Family.IPV6) {
+      boolean reachable = mapping.hostAddress().map(LOOPBACK6::equals).orElse(true);
+      return acceptsLoopback && reachable ? Kind.OWN_LOOPBACK : Kind.NONE;
+    }
+    if (mapping.hostAddress().isPresent()) {
       return Kind.NONE;
     }
     return mapping.options().isUnrestricted() ? Kind.COMPANION : Kind.LOOPBACK;
@@ -151,6 +170,9 @@ public final class ProxyPorts implements MappingListener, PortReservations.Yield
     if (kind == Kind.RELAY || (kind != Kind.NONE && hasRoomFor(mapping))) {
       Served now = new Served(kind, mapping);
       served.put(mapping.id(), now);
+      if (kind == Kind.OWN_LOOPBACK) {
+        ownLoopback += mapping.hostPorts().size();
+      }
       complete(now);
     }
     takeStock();
@@ -205,6 +227,12 @@ public final class ProxyPorts implements MappingListener, PortReservations.Yield
     takeStock();
   }
 
+  @Override
+  public boolean acceptLoopback(boolean wanted) {
+    acceptsLoopback = wanted;
+    return wanted;
+  }
+
   /** The next packet is the new owner's; connections that are open live on. */
   @Override
   public boolean giveWay(Protocol protocol, int port) {
@@ -223,13 +251,13 @@ public final class ProxyPorts implements MappingListener, PortReservations.Yield
   }
 
   private void takeStock() {
-    report = new Report(companions.size(), incomplete.size(), companions.size() >= MAX_COMPANIONS);
+    report = new Report(companions.size(), incomplete.size(), companions.size() + ownLoopback >= MAX_COMPANIONS);
   }
 
   // ---- listening
 
   private boolean hasRoomFor(Mapping mapping) {
-    return companions.size() + mapping.hostPorts().size() <= MAX_COMPANIONS;
+    return companions.size() + ownLoopback + mapping.hostPorts().size() <= MAX_COMPANIONS;
   }
 
   private void retarget(Served before, Mapping mapping) {
@@ -264,6 +292,9 @@ public final class ProxyPorts implements MappingListener, PortReservations.Yield
 
   private void end(Served one, boolean cut) {
     served.remove(one.mapping.id());
+    if (one.kind == Kind.OWN_LOOPBACK) {
+      ownLoopback -= one.mapping.hostPorts().size();
+    }
     incomplete.remove(one.mapping.id());
     one.listening.forEach(
         (port, id) -> {
@@ -290,7 +321,7 @@ public final class ProxyPorts implements MappingListener, PortReservations.Yield
 
   /** Whether nobody stands in the way. */
   private boolean listen(Served one, int port) {
-    if (one.kind == Kind.RELAY) {
+    if (one.kind.onReservedSockets()) {
       try {
         return listen(one, port, reservations.reservedSocket(one.mapping.key(), port));
       } catch (PortTakenException | PublishException | SystemCallException e) {
@@ -332,7 +363,8 @@ public final class ProxyPorts implements MappingListener, PortReservations.Yield
       return true;
     } catch (ShimException e) {
       // Whoever was quicker than us keeps the port of a companion.
-      return (one.kind == Kind.RELAY || e.errno() != Errno.EADDRINUSE) && failed(one.mapping, e);
+      return (one.kind.onReservedSockets() || e.errno() != Errno.EADDRINUSE)
+          && failed(one.mapping, e);
     } finally {
       Sys.close(fd);
     }

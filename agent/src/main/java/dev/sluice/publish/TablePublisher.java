@@ -101,6 +101,7 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
   // Targets whose bridge ports have been looked at, so that only the first mapping of one pays for
   // it.
   private final Set<IpAddress> knownTargets = new HashSet<>();
+  private boolean loopbackByProxy;
   // Published, but another process has the port.
   private final Map<MappingId, Mapping> unheld = new LinkedHashMap<>();
 
@@ -143,6 +144,7 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
         }
       }
       List<PortRange> ports = new ArrayList<>();
+      loopbackByProxy = listener.acceptLoopback(hostNetworks.translatesBridgedIpv6());
       for (PublishedMapping published : table.mappings()) {
         Mapping mapping = published.mapping();
         hold(mapping);
@@ -150,6 +152,8 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
         count(mapping, 1);
         ports.add(mapping.hostPorts());
       }
+      // Another agent may have left it otherwise.
+      table.leaveLoopbackToProxy(loopbackByProxy);
       localPorts.adopt(ports);
       table.draining().forEach(drainer::schedule);
       return problems;
@@ -189,7 +193,33 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
         }
       }
       listener.lookAgain();
+      followLoopback();
       return unheld.values().stream().map(TablePublisher::unheldText).toList();
+    }
+  }
+
+  /** Whether bridged packets are translated may change at any time, with the module br_netfilter. */
+  private void followLoopback() {
+    boolean wanted = listener.acceptLoopback(hostNetworks.translatesBridgedIpv6());
+    if (wanted == loopbackByProxy) {
+      return;
+    }
+    try {
+      List<Mapping> concerned =
+          table.mappings().stream()
+              .map(PublishedMapping::mapping)
+              .filter(one -> one.family() == Family.IPV6)
+              .toList();
+      if (!wanted) {
+        table.leaveLoopbackToProxy(false);
+      }
+      concerned.forEach(listener::published);
+      if (wanted) {
+        table.leaveLoopbackToProxy(true);
+      }
+      loopbackByProxy = wanted;
+    } catch (RuntimeException e) {
+      LOG.warn("ports may not be reached by ::1, it is tried again: {}", e.getMessage());
     }
   }
 
@@ -227,6 +257,7 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
         throw e;
       }
       topology.put(network);
+      followLoopback();
     }
   }
 
@@ -863,6 +894,9 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
       table.apply(sandbox == null ? change : change.with(sandbox));
       undo.forget();
       attach.forEach(topology::put);
+      if (!attach.isEmpty()) {
+        followLoopback();
+      }
       if (sandbox != null) {
         topology.remove(sandbox.name());
         sandbox.after().ifPresent(topology::put);
