@@ -353,8 +353,7 @@ final class Skeleton {
     // Where bridged packets are translated (br_netfilter), an answer to ::1 is turned back before
     // ip6_rcv looks at it, which drops what has that address and comes from a real device. There
     // the userland proxy has to serve it.
-    batch.add(
-        rule("output").match(IP6_DADDR, LOOPBACK6).vmap(SetNames.LOOPBACK6, L4PROTO));
+    batch.add(rule("output").match(IP6_DADDR, LOOPBACK6).vmap(SetNames.LOOPBACK6, L4PROTO));
     batch.add(rule("output").destinationIsLocal().goTo("publish"));
 
     ElementSet families =

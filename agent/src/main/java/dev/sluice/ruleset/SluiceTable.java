@@ -234,9 +234,7 @@ public final class SluiceTable implements AutoCloseable {
   public void leaveLoopbackToProxy(boolean wanted) {
     synchronized (writeLock) {
       boolean now =
-          read(
-              "read who serves ::1",
-              () -> !nftables.elements(ID, SetNames.LOOPBACK6).isEmpty());
+          read("read who serves ::1", () -> !nftables.elements(ID, SetNames.LOOPBACK6).isEmpty());
       if (now == wanted) {
         return;
       }
@@ -249,7 +247,9 @@ public final class SluiceTable implements AutoCloseable {
               batch.deleteElements(
                   ID,
                   SetNames.LOOPBACK6,
-                  Skeleton.loopbackElements().stream().map(one -> SetElement.of(one.key())).toList());
+                  Skeleton.loopbackElements().stream()
+                      .map(one -> SetElement.of(one.key()))
+                      .toList());
             }
             nftables.commit(batch, "say who serves ::1");
           };

@@ -36,6 +36,7 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
 import java.util.function.Supplier;
+import java.util.stream.Collectors;
 
 /**
  * Says what becomes of first packets to a port, and why.
@@ -167,6 +168,9 @@ public final class Explainer {
             asks.add(from(question.from().get(), to.get()));
           } else {
             everybody(to.get(), Optional.of(mapping), asks);
+            byProxy(mapping)
+                .flatMap(six -> fromOutside(six, Optional.empty()))
+                .ifPresent(asks::add);
           }
         }
       }
@@ -244,6 +248,14 @@ public final class Explainer {
                 .ifPresent(
                     one -> asks.add(ofSandbox("from a container of another network", one, to)));
           });
+    }
+
+    /** The IPv6 address of this host at which the proxy serves a mapping of IPv4 as well. */
+    private Optional<IpAddress> byProxy(Mapping mapping) {
+      return mapping.family() == Family.IPV4 && mapping.hostAddress().isEmpty()
+          ? hostAddress(Family.IPV6)
+              .filter(six -> !LocalSockets.taking(protocol, six, port).isEmpty())
+          : Optional.empty();
     }
 
     private Ask ofHost(String title, IpAddress to) {
@@ -731,26 +743,26 @@ public final class Explainer {
             done, Outcome.ARRIVES, "comes to this host itself, which may or may not listen", "");
       }
       for (LocalSockets.Socket socket : LocalSockets.taking(protocol, at.address(), to)) {
-        Optional<SocketOwner> owner = SocketOwner.ofInode(socket.inode());
-        boolean agent = owner.filter(one -> one.pid() == ProcessHandle.current().pid()).isPresent();
-        if (agent
-            && (protocol != dev.sluice.net.Protocol.TCP
-                || socket.address().family() != at.address().family())) {
+        boolean agent = LocalSockets.isOurs(socket);
+        if (agent && !isProxied(at.address().family(), socket)) {
           // It holds the port, for nobody else to take it, and reads nothing.
           continue;
         }
-        String process =
-            owner
-                .map(one -> "process " + one.pid() + " (" + one.command() + ")")
-                .orElse("a process");
         if (agent) {
           return new Told(
               done,
               Outcome.ARRIVES,
               "is taken by this agent's userland proxy, which carries it on"
-                  + mapping.map(one -> " to " + one.targetAddress()).orElse(""),
+                  + mapping
+                      .or(() -> mappings().stream().findFirst())
+                      .map(one -> " to " + carried(one))
+                      .orElse(""),
               "");
         }
+        String process =
+            SocketOwner.ofInode(socket.inode())
+                .map(one -> "process " + one.pid() + " (" + one.command() + ")")
+                .orElse("a process");
         return new Told(
             done,
             Outcome.ARRIVES,
@@ -787,6 +799,23 @@ public final class Explainer {
                   + ":PORT"
                   + (protocol == dev.sluice.net.Protocol.TCP ? "" : "/" + protocol)
                   + " --to CONTAINER");
+    }
+
+    /**
+     * Whether one of our own sockets is served: where a mapping of IPv6 leads to a container of
+     * IPv6, the socket only holds the port.
+     */
+    private boolean isProxied(Family family, LocalSockets.Socket socket) {
+      return family == Family.IPV6
+          && socket.address().family() == Family.IPV6
+          && mappings().stream().noneMatch(one -> one.family() == Family.IPV6 && !one.isRelayed());
+    }
+
+    /** The containers behind a mapping. */
+    private static String carried(Mapping mapping) {
+      return mapping.backends().all().stream()
+          .map(one -> one.address().toString())
+          .collect(Collectors.joining(" or "));
     }
 
     private Told behind(IpAddress from, Walk.Done done) {

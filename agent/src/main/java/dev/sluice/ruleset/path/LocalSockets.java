@@ -7,9 +7,12 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.file.DirectoryIteratorException;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
@@ -24,6 +27,9 @@ final class LocalSockets {
   private static final String TCP_LISTEN = "0A";
 
   private static final String TCP_CLOSE = "07";
+
+  /** How native/src/proxy.c calls its threads. */
+  private static final String PROXY_THREAD = "sluice-proxy";
 
   // Columns: sl local_address rem_address st tx:rx tr:when retrnsmt uid timeout inode …
   private static final int LOCAL_COLUMN = 1;
@@ -52,13 +58,63 @@ final class LocalSockets {
     };
   }
 
+  /**
+   * Whether a thread of this process holds the socket. The threads of the userland proxy have a
+   * table of descriptors each, which is not that of the process.
+   */
+  static boolean isOurs(Socket socket) {
+    String wanted = "socket:[" + socket.inode() + "]";
+    if (holds(Path.of("/proc/self/fd"), wanted)) {
+      return true;
+    }
+    try (DirectoryStream<Path> tasks = Files.newDirectoryStream(Path.of("/proc/self/task"))) {
+      for (Path task : tasks) {
+        if (name(task).startsWith(PROXY_THREAD) && holds(task.resolve("fd"), wanted)) {
+          return true;
+        }
+      }
+      return false;
+    } catch (IOException e) {
+      throw new UncheckedIOException("cannot list the threads of this process", e);
+    }
+  }
+
+  private static String name(Path task) {
+    try {
+      return Files.readString(task.resolve("comm"));
+    } catch (IOException e) {
+      return ""; // the thread has ended
+    }
+  }
+
+  private static boolean holds(Path descriptors, String wanted) {
+    try (DirectoryStream<Path> all = Files.newDirectoryStream(descriptors)) {
+      for (Path descriptor : all) {
+        if (leadsTo(descriptor, wanted)) {
+          return true;
+        }
+      }
+    } catch (IOException | DirectoryIteratorException e) {
+      return false; // the thread has ended
+    }
+    return false;
+  }
+
+  private static boolean leadsTo(Path descriptor, String wanted) {
+    try {
+      return Files.readSymbolicLink(descriptor).toString().equals(wanted);
+    } catch (IOException e) {
+      return false; // closed while we look
+    }
+  }
+
   /** Whether {@link #taking} can tell. */
   static boolean knows(Protocol protocol) {
     return protocol == Protocol.TCP || protocol == Protocol.UDP;
   }
 
   private static List<Socket> taking(String table, String state, IpAddress address, int port) {
-    List<Socket> found = new java.util.ArrayList<>();
+    List<Socket> found = new ArrayList<>();
     if (address.family() == Family.IPV4) {
       read(table, state, port).stream()
           .filter(one -> one.address().isAny() || one.address().equals(address))

@@ -3,9 +3,12 @@ package dev.sluice.ruleset.path;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.sluice.model.MappingOptions;
+import dev.sluice.model.Owner;
 import dev.sluice.model.PathReport.Outcome;
 import dev.sluice.model.PathReport.Step;
 import dev.sluice.model.PathReport.Way;
+import dev.sluice.model.PortSpec;
+import dev.sluice.model.PublishRequest;
 import dev.sluice.net.IpAddress;
 import dev.sluice.net.Prefix;
 import dev.sluice.net.Protocol;
@@ -46,6 +49,46 @@ class ExplainerIT extends PathCase {
     assertThat(itself.steps())
         .extracting(Step::packet)
         .contains(Lab.C1 + " → " + Lab.C1 + ":80", "172.30.0.1 → " + Lab.C1 + ":80");
+  }
+
+  /**
+   * IPv6 to a container that has IPv4 only. Fails if the proxy's socket is taken for somebody
+   * else's, or one that only holds a port for the proxy's.
+   */
+  @Test
+  void theUserlandProxyIsNamed() {
+    agent.publish(Lab.C1, "8080:80");
+    assertThat(agreed(Lab.HOST6, 8080).values()).containsOnly(Outcome.ARRIVES);
+    assertThat(way(Lab.CLIENT6, Lab.HOST6, 8080).verdict())
+        .contains("userland proxy", "to " + Lab.C1);
+    assertThat(explain(8080, Protocol.TCP, Optional.empty(), Optional.empty()).ways())
+        .anyMatch(way -> way.to().contains(":") && way.verdict().contains("userland proxy"));
+    assertThat(
+            explain(
+                    8080,
+                    Protocol.TCP,
+                    Optional.of(Lab.CLIENT),
+                    Optional.of(IpAddress.parse(Lab.HOST)))
+                .ways()
+                .get(0)
+                .verdict())
+        .doesNotContain("proxy");
+    agent.publish(Lab.C1_6, "[" + Lab.HOST6 + "]:8082:80");
+    assertThat(way(Lab.CLIENT6, Lab.HOST6_2, 8082).outcome()).isEqualTo(Outcome.REFUSED);
+  }
+
+  /** Fails if only one of the containers that share a port is told. */
+  @Test
+  void allContainersBehindAPortAreNamed() {
+    agent.publish(
+        new PublishRequest(
+            List.of(PortSpec.parse("8080:80")),
+            List.of(IpAddress.parse(Lab.C1), IpAddress.parse(Lab.C2)),
+            Optional.empty(),
+            Owner.CLI,
+            MappingOptions.NONE));
+    assertThat(agreed(Lab.HOST, 8080).values()).containsOnly(Outcome.ARRIVES);
+    assertThat(way(Lab.CLIENT, Lab.HOST, 8080).verdict()).contains(Lab.C1 + ":80", Lab.C2 + ":80");
   }
 
   /** Fails if a port that nobody published is said to be reachable, or the listener is not seen. */
