@@ -67,7 +67,7 @@ final class MappingJson {
     json.writeStringProperty("targetAddress", mapping.targetAddress().toString());
     json.writeStringProperty("targetPorts", mapping.targetPorts().toString());
     mapping.sandbox().ifPresent(name -> json.writeStringProperty("sandbox", name.text()));
-    if (!mapping.backends().isSingle()) {
+    if (!mapping.backends().isPlain()) {
       json.writeStringProperty("balance", mapping.backends().balance().toString());
       writeBackends(json, mapping.backends(), counters);
     }

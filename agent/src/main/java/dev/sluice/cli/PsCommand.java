@@ -23,7 +23,7 @@ import picocli.CommandLine.Option;
 @Command(
     name = "ps",
     description = {
-      "Lists what is published, one container a line.",
+      "Lists what is published, one name and its containers a line.",
       "",
       "CONNECTIONS counts those made since the ports were published.%n"
     },

@@ -2,7 +2,6 @@ package dev.sluice.model;
 
 import dev.sluice.net.Family;
 import dev.sluice.net.IpAddress;
-import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
@@ -68,14 +67,6 @@ public record Backends(List<Backend> all, Balance balance) {
     }
   }
 
-  /**
-   * The same in the form that a mapping has: where there is only one there is nothing to share out,
-   * and two that differ in that are the same.
-   */
-  Backends inOneForm() {
-    return isSingle() ? of(first().address(), first().sandbox()) : this;
-  }
-
   /** One container, by its address. */
   public static Backends of(IpAddress address) {
     return of(address, Optional.empty());
@@ -100,6 +91,16 @@ public record Backends(List<Backend> all, Balance balance) {
     return all.size() == 1;
   }
 
+  /** Whether it is one container, and nothing is said about sharing for when there are more. */
+  public boolean isPlain() {
+    return isSingle() && first().weight() == 1 && balance == Balance.ROUND_ROBIN;
+  }
+
+  /** Whether connections are shared out in the same way, whatever the order of the containers. */
+  public boolean isSameAs(Backends other) {
+    return balance == other.balance && Set.copyOf(all).equals(Set.copyOf(other.all));
+  }
+
   public Family family() {
     return first().address().family();
   }
@@ -121,20 +122,6 @@ public record Backends(List<Backend> all, Balance balance) {
   public Optional<Backends> only(Predicate<Backend> wanted) {
     List<Backend> some = all.stream().filter(wanted).toList();
     return some.isEmpty() ? Optional.empty() : Optional.of(new Backends(some, balance));
-  }
-
-  /** Others as well; one that is there already gets the new weight. */
-  public Backends and(List<Backend> more) {
-    List<Backend> now = new ArrayList<>(all);
-    for (Backend one : more) {
-      now.removeIf(there -> there.address().equals(one.address()));
-      now.add(one);
-    }
-    return new Backends(now, balance);
-  }
-
-  public Backends with(Balance other) {
-    return new Backends(all, other);
   }
 
   /**

@@ -134,7 +134,7 @@ public record Destination(List<Aim> all, Optional<Balance> balance) {
                         one.sandbox(),
                         one.weight()))
             .toList(),
-        backends.isSingle() ? Optional.empty() : Optional.of(backends.balance()));
+        backends.isPlain() ? Optional.empty() : Optional.of(backends.balance()));
   }
 
   /**

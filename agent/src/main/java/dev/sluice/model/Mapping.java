@@ -62,7 +62,6 @@ public record Mapping(
    *     for the protocol
    */
   public Mapping {
-    backends = backends.inOneForm();
     hostAddress = hostAddress.map(Mapping::unmapped);
     if (hostPorts.size() != targetPorts.size()) {
       throw new InvalidMappingException(
@@ -342,11 +341,9 @@ public record Mapping(
 
   /** For each of its containers the same mapping, to that one alone. */
   public List<Mapping> parts() {
-    return backends.isSingle()
-        ? List.of(this)
-        : backends.all().stream()
-            .map(one -> withBackends(new Backends(List.of(one), backends.balance())))
-            .toList();
+    return backends.all().stream()
+        .map(one -> withBackends(Backends.of(one.address(), one.sandbox())))
+        .toList();
   }
 
   /** What may exist only once: two mappings whose keys overlap cannot both be published. */

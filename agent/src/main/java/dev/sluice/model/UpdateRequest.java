@@ -16,7 +16,7 @@ import java.util.Optional;
  * @param backends containers that are to share the connections from now on, and those that are to
  *     get none any more
  * @param options what is to be different about who may use it, and how much
- * @param add further ports, to the same container
+ * @param add further ports, to the same containers
  * @param remove ports to take back, written as they were published, or as container ports
  * @param cut whether connections to the old target are ended as well
  */

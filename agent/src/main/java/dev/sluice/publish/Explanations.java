@@ -13,6 +13,7 @@ import dev.sluice.ruleset.UncertainChangeException;
 import dev.sluice.ruleset.UnsupportedByKernelException;
 import java.util.List;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
 /** Failures of a request, as one sentence for who asked: what is in the way, and what to do. */
 final class Explanations {
@@ -26,15 +27,7 @@ final class Explanations {
     for (PublishedMapping one : published) {
       for (HostBinding binding : bindings) {
         if (one.mapping().key().overlaps(binding)) {
-          return new PublishException(
-              Kind.CONFLICT,
-              binding
-                  + " is already published as "
-                  + one.mapping().label()
-                  + " ("
-                  + one.mapping().hostText()
-                  + "): unpublish that first, or choose another host port",
-              cause);
+          return alreadyPublished(binding, one.mapping(), cause);
         }
       }
     }
@@ -44,6 +37,20 @@ final class Explanations {
         "one of the host ports has an element in the table "
             + SluiceTable.ID
             + " that is no mapping of this agent: remove it with nft, or choose another host port",
+        cause);
+  }
+
+  /** A host port leads somewhere already. */
+  static PublishException alreadyPublished(
+      HostBinding binding, Mapping there, @Nullable Throwable cause) {
+    return new PublishException(
+        Kind.CONFLICT,
+        binding
+            + " is already published as "
+            + there.label()
+            + " ("
+            + there.hostText()
+            + "): unpublish that first, or choose another host port",
         cause);
   }
 

@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.BiFunction;
+import java.util.function.Function;
 
 /**
  * Finds and reserves the host ports of one request. A port that leads to an IPv4 and an IPv6 target
@@ -25,13 +26,20 @@ final class PortChoice {
   private final PortReservations reservations;
   private final Set<HostBinding> ours;
   private final Undo undo;
+  private final Function<HostBinding, Optional<Mapping>> publishedButNotHeld;
   private final List<HostBinding> asked = new ArrayList<>();
 
   /**
    * @param ours bindings that are reserved already and that this request may take over
    * @param undo gets what gives each reservation back
+   * @param publishedButNotHeld finds what is published on a binding whose ports another process has
    */
-  PortChoice(PortReservations reservations, Set<HostBinding> ours, Undo undo) {
+  PortChoice(
+      PortReservations reservations,
+      Set<HostBinding> ours,
+      Undo undo,
+      Function<HostBinding, Optional<Mapping>> publishedButNotHeld) {
+    this.publishedButNotHeld = publishedButNotHeld;
     this.reservations = reservations;
     this.ours = ours;
     this.undo = undo;
@@ -92,6 +100,12 @@ final class PortChoice {
       for (Mapping mapping : mappings) {
         HostBinding key = mapping.key();
         asked.add(key);
+        publishedButNotHeld
+            .apply(key)
+            .ifPresent(
+                there -> {
+                  throw Explanations.alreadyPublished(key, there, null);
+                });
         if (ours.remove(key)) {
           takenOver.add(key);
         } else {

@@ -55,7 +55,7 @@ final class Reconciliation {
 
   /**
    * Takes one out that the specification would have published under this name: to the same
-   * container, or to several of which one is the same.
+   * containers, or else to several of which one is the same.
    */
   Optional<PublishedMapping> take(PortSpec spec, Backends targets, Optional<MappingName> name) {
     Collection<PublishedMapping> candidates =
@@ -64,7 +64,7 @@ final class Reconciliation {
             : Aim.of(name, spec.protocol(), spec.targetPorts(), targets).stream()
                 .flatMap(aim -> byAim.getOrDefault(aim, List.of()).stream())
                 .toList();
-    Optional<PublishedMapping> found =
+    List<PublishedMapping> fitting =
         candidates.stream()
             .filter(
                 one ->
@@ -73,7 +73,12 @@ final class Reconciliation {
                         && one.mapping().family() == PortChoice.family(spec, targets)
                         && one.mapping().name().equals(name)
                         && Selection.wouldPublish(spec, one.mapping()))
-            .findFirst();
+            .toList();
+    Optional<PublishedMapping> found =
+        fitting.stream()
+            .filter(one -> one.mapping().backends().isSameAs(targets))
+            .findFirst()
+            .or(() -> fitting.stream().findFirst());
     found.ifPresent(one -> left.remove(one.mapping().id()));
     return found;
   }

@@ -4,8 +4,6 @@ import dev.sluice.ffi.SystemCallException;
 import dev.sluice.flow.FlowCutter;
 import dev.sluice.model.Backend;
 import dev.sluice.model.Backends;
-import dev.sluice.model.Balance;
-import dev.sluice.model.Destination;
 import dev.sluice.model.DrainTime;
 import dev.sluice.model.Draining;
 import dev.sluice.model.Egress;
@@ -49,7 +47,6 @@ import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -395,16 +392,20 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
                   spec + " of " + request.nameOrId() + " is not published; see sluice ps");
             }
           }
-          NewTargets newTargets = newTargets(request, selected);
+          Redirection redirection =
+              Redirection.of(
+                  request,
+                  topology::targets,
+                  selected.stream().map(PublishedMapping::mapping).toList());
           for (PublishedMapping one : selected) {
             if (request.remove().stream().anyMatch(s -> Selection.matches(s, one.mapping()))) {
               work.withdraw(one.mapping());
             } else {
-              work.replace(one, changed(one.mapping(), request, newTargets));
+              work.replace(one, changed(one.mapping(), request, redirection));
             }
           }
           if (!request.add().isEmpty()) {
-            PublishRequest more = further(request, selected, newTargets);
+            PublishRequest more = further(request, selected, redirection);
             List<Backends> targets = work.targetsOf(more);
             more.ports().forEach(spec -> work.publish(spec, more, targets));
           }
@@ -412,82 +413,9 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
         });
   }
 
-  /** What an update says of containers, by family. */
-  private record NewTargets(
-      List<Backends> instead, List<Backends> more, List<Backends> fewer, UpdateRequest request) {
-
-    Backends applyTo(Mapping mapping) {
-      Family family = mapping.backends().family();
-      Backends now = Backends.of(instead, family).orElse(mapping.backends());
-      now = now.and(Backends.of(more, family).map(Backends::all).orElse(List.of()));
-      Optional<Backends> less = Backends.of(fewer, family);
-      if (less.isPresent()) {
-        now =
-            now.only(one -> !less.get().has(one.address()))
-                .orElseThrow(
-                    () ->
-                        new PublishException(
-                            Kind.INVALID,
-                            mapping.hostText()
-                                + " ("
-                                + mapping.label()
-                                + ") would lead nowhere: unpublish it, or give it another"
-                                + " container first"));
-      }
-      return request.to().balance().map(now::with).orElse(now);
-    }
-  }
-
-  private NewTargets newTargets(UpdateRequest request, List<PublishedMapping> selected) {
-    NewTargets targets =
-        new NewTargets(
-            request.to().resolve(topology::targets),
-            request.backends().add().resolve(topology::targets),
-            request.backends().remove().resolve(topology::targets),
-            request);
-    for (List<Backends> named : List.of(targets.instead(), targets.more())) {
-      for (Backends target : named) {
-        if (selected.stream()
-            .noneMatch(one -> one.mapping().backends().family() == target.family())) {
-          throw new PublishException(
-              Kind.INVALID,
-              request.nameOrId()
-                  + " has no "
-                  + target.family().title()
-                  + " ports that could lead to "
-                  + target);
-        }
-      }
-    }
-    for (PublishedMapping one : selected) {
-      Family family = one.mapping().backends().family();
-      for (SandboxName name : request.to().sandboxes()) {
-        if (Backends.of(targets.instead(), family).filter(all -> all.has(name)).isEmpty()) {
-          throw new PublishException(
-              Kind.INVALID,
-              "the sandbox "
-                  + name
-                  + " has no "
-                  + family.title()
-                  + " address, and "
-                  + one.mapping().hostText()
-                  + " needs one");
-        }
-      }
-    }
-    for (Backends gone : targets.fewer()) {
-      for (IpAddress address : gone.addresses()) {
-        if (selected.stream().noneMatch(one -> one.mapping().backends().has(address))) {
-          throw new PublishException(
-              Kind.NOT_FOUND, request.nameOrId() + " does not lead to " + address);
-        }
-      }
-    }
-    return targets;
-  }
-
-  private static Mapping changed(Mapping mapping, UpdateRequest request, NewTargets targets) {
-    Backends backends = targets.applyTo(mapping);
+  private static Mapping changed(
+      Mapping mapping, UpdateRequest request, Redirection redirection) {
+    Backends backends = redirection.applyTo(mapping);
     return mapping
         .withName(request.name().or(mapping::name))
         .withBackends(backends)
@@ -497,15 +425,9 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
 
   /** The request that would have published the added ports along with the others. */
   private static PublishRequest further(
-      UpdateRequest request, List<PublishedMapping> selected, NewTargets newTargets) {
-    Set<Destination.Aim> aims = new LinkedHashSet<>();
-    Optional<Balance> balance = Optional.empty();
-    Mapping first = changed(selected.get(0).mapping(), request, newTargets);
-    for (PublishedMapping one : selected) {
-      Destination to = Destination.of(changed(one.mapping(), request, newTargets).backends());
-      aims.addAll(to.all());
-      balance = balance.or(to::balance);
-    }
+      UpdateRequest request, List<PublishedMapping> selected, Redirection redirection) {
+    List<Mapping> changed =
+        selected.stream().map(one -> changed(one.mapping(), request, redirection)).toList();
     MappingOptions options = request.options().applyTo(selected.get(0).mapping().options());
     if (request.options().allowedSources().isEmpty()) {
       // Each mapping keeps those of its family.
@@ -517,9 +439,9 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
     }
     return new PublishRequest(
         request.add(),
-        new Destination(List.copyOf(aims), balance),
-        first.name(),
-        first.owner(),
+        redirection.common(changed),
+        changed.get(0).name(),
+        changed.get(0).owner(),
         options);
   }
 
@@ -661,7 +583,7 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
       kept.put(
           found.get(),
           mapping
-              .withBackends(target)
+              .withBackends(target.isSameAs(mapping.backends()) ? mapping.backends() : target)
               .withOptions(optionsFor(request.options(), mapping.family(), target)));
     }
     kept.entrySet().stream()
@@ -704,18 +626,28 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
     private final Undo undo = new Undo();
     private final Instant now = clock.instant().truncatedTo(ChronoUnit.MILLIS);
     private final Set<HostBinding> freed = new HashSet<>();
-    private final PortChoice choice = new PortChoice(reservations, freed, undo);
+    private final PortChoice choice =
+        new PortChoice(reservations, freed, undo, this::publishedButNotHeld);
     private final List<Network> attach = new ArrayList<>();
     private final List<Mapping> withdrawn = new ArrayList<>();
     private final List<Mapping> added = new ArrayList<>();
     private final List<PublishedMapping> before = new ArrayList<>();
     private final List<PublishedMapping> after = new ArrayList<>();
     private final List<Mapping> results = new ArrayList<>();
+    // Changed, and published without their ports being held.
+    private final List<Mapping> notHeld = new ArrayList<>(0);
     // Asking the kernel once a target is enough, also where thousands of ports lead to it.
     private final Set<IpAddress> reachable = new HashSet<>();
     private @Nullable List<PublishedMapping> publishedBefore;
     private boolean cutOldTargets;
     private @Nullable SandboxChange sandbox;
+
+    /** What is in the way although no socket is. */
+    private Optional<Mapping> publishedButNotHeld(HostBinding key) {
+      return unheld.values().stream()
+          .filter(one -> one.key().overlaps(key) && !withdrawn.contains(one))
+          .findFirst();
+    }
 
     /** How far the work has come. */
     private record Mark(int undo, int attach, int added, int replaced, int results) {}
@@ -775,7 +707,11 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
           if (!leaves) {
             now.add(backend);
           } else {
-            other.map(backend::at).ifPresent(now::add);
+            // It may be named by that address as well.
+            other
+                .filter(address -> !mapping.backends().has(address))
+                .map(backend::at)
+                .ifPresent(now::add);
           }
         }
         if (now.isEmpty()) {
@@ -783,12 +719,23 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
         } else {
           Backends backends = new Backends(now, mapping.backends().balance());
           if (!backends.equals(mapping.backends())) {
-            replace(one, mapping.withBackends(backends));
+            follow(one, mapping.withBackends(backends));
           }
         }
       }
       // Nobody is left at the old addresses.
       cutOldTargets = true;
+    }
+
+    /** A sandbox leaves, whoever has its ports meanwhile. */
+    private void follow(PublishedMapping published, Mapping changed) {
+      try {
+        replace(published, changed);
+      } catch (PortTakenException | SystemCallException e) {
+        LOG.warn("{}: {}", unheldText(changed), e.getMessage());
+        notHeld.add(changed);
+        put(published, changed);
+      }
     }
 
     void publish(PortSpec spec, PublishRequest request, List<Backends> targets) {
@@ -838,9 +785,15 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
         // A range that gets options, or loses them, changes its precedence.
         reservations.reserve(changed.key());
         undo.push(() -> reservations.release(changed.key()));
-        freed.add(old.key());
-        undo.push(() -> freed.remove(old.key()));
+        if (!unheld.containsKey(old.id())) {
+          freed.add(old.key());
+          undo.push(() -> freed.remove(old.key()));
+        }
       }
+      put(published, changed);
+    }
+
+    private void put(PublishedMapping published, Mapping changed) {
       results.add(changed);
       before.add(published);
       after.add(new PublishedMapping(changed, published.counters()));
@@ -914,6 +867,9 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
       for (PublishedMapping one : after) {
         unheld.computeIfPresent(one.mapping().id(), (id, old) -> stillUnheld(old, one.mapping()));
       }
+      notHeld.forEach(one -> unheld.put(one.id(), one));
+      // A container that comes back to the same address may do so by another bridge port.
+      before.forEach(one -> knownTargets.removeAll(one.mapping().backends().addresses()));
       Set<IpAddress> targets = new HashSet<>();
       added.forEach(one -> targets.addAll(one.backends().addresses()));
       after.forEach(one -> targets.addAll(one.mapping().backends().addresses()));
@@ -1027,6 +983,10 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
         } catch (RuntimeException e) {
           work.undo.run();
           throw Explanations.explain(what, e, work::publishedBefore);
+        } catch (Error e) {
+          // Such as no memory left for the request.
+          work.undo.run();
+          throw e;
         }
       }
     }

@@ -191,7 +191,7 @@ final class MappingCodec {
         family,
         exact,
         metadata.get(),
-        new SlotCodec.Port(Backends.of(address, metadata.get().sandbox()), targetPort, Map.of()));
+        new SlotCodec.Port(metadata.get().only(address), targetPort, Map.of()));
   }
 
   /**
@@ -266,7 +266,7 @@ final class MappingCodec {
               family,
               Optional.empty(),
               ports,
-              Backends.of(IpAddress.fromBytes(target.bytes().toArray()), metadata.get().sandbox()),
+              metadata.get().only(IpAddress.fromBytes(target.bytes().toArray())),
               ports,
               connections(start),
               Map.of()));

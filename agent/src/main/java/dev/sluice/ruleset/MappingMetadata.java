@@ -1,5 +1,7 @@
 package dev.sluice.ruleset;
 
+import dev.sluice.model.Backend;
+import dev.sluice.model.Backends;
 import dev.sluice.model.Balance;
 import dev.sluice.model.Mapping;
 import dev.sluice.model.MappingId;
@@ -7,12 +9,14 @@ import dev.sluice.model.MappingName;
 import dev.sluice.model.Owner;
 import dev.sluice.model.SandboxName;
 import dev.sluice.net.Bytes;
+import dev.sluice.net.IpAddress;
 import dev.sluice.net.MalformedValueException;
 import dev.sluice.nftables.Key;
 import dev.sluice.nftables.Userdata;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
+import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
 
@@ -29,7 +33,8 @@ import java.util.OptionalInt;
  *  +---------+-------+-------+-------+------------+----------------+
  *  record 0x55: the sandbox's name in ASCII, where the mapping was published by it
  *  record 0x56: the port for the PROXY protocol in 2 bytes, where there is one
- *  record 0x58: how connections are shared out, where there are several containers, in 1 byte
+ *  record 0x58: how connections are shared out, and the weight of an only container, in 1 byte
+ *  each, where that is another than in turn, and 1
  * </pre>
  */
 record MappingMetadata(
@@ -39,7 +44,8 @@ record MappingMetadata(
     Instant createdAt,
     Optional<SandboxName> sandbox,
     OptionalInt proxyProtocolPort,
-    Balance balance) {
+    Balance balance,
+    int weight) {
   /** Behind nft's own record types, which it numbers from 0. */
   static final int RECORD_TYPE = 0x53;
 
@@ -67,7 +73,13 @@ record MappingMetadata(
         mapping.createdAt(),
         mapping.sandbox(),
         mapping.options().proxyProtocolPort(),
-        mapping.backends().balance());
+        mapping.backends().balance(),
+        mapping.backends().isSingle() ? mapping.backends().first().weight() : 1);
+  }
+
+  /** The one container at that address. */
+  Backends only(IpAddress address) {
+    return new Backends(List.of(new Backend(address, sandbox, weight)), balance);
   }
 
   Bytes encode() {
@@ -91,10 +103,9 @@ record MappingMetadata(
               Userdata.record(
                   PROXY_PROTOCOL_RECORD_TYPE, Key.of().u16(proxyProtocolPort.getAsInt()).bytes()));
     }
-    if (balance != Balance.ROUND_ROBIN) {
-      userdata =
-          userdata.concat(
-              Userdata.record(BALANCE_RECORD_TYPE, Bytes.of((byte) balanceNumber(balance))));
+    if (balance != Balance.ROUND_ROBIN || weight != 1) {
+      Bytes both = Bytes.of((byte) balanceNumber(balance), (byte) weight);
+      userdata = userdata.concat(Userdata.record(BALANCE_RECORD_TYPE, both));
     }
     return userdata;
   }
@@ -112,6 +123,11 @@ record MappingMetadata(
         record.get(NAMED_OFFSET) == 0
             ? Optional.empty()
             : Userdata.findComment(userdata).flatMap(MappingMetadata::name);
+    Optional<Bytes> shares =
+        Userdata.find(userdata, BALANCE_RECORD_TYPE)
+            .filter(
+                both ->
+                    both.length() == 2 && both.u8(1) >= 1 && both.u8(1) <= Backends.MAX_WEIGHT);
     return Optional.of(
         new MappingMetadata(
             new MappingId(record.getLong(ID_OFFSET)),
@@ -123,10 +139,8 @@ record MappingMetadata(
                 .filter(port -> port.length() == 2)
                 .map(port -> OptionalInt.of(port.u16be(0)))
                 .orElse(OptionalInt.empty()),
-            Userdata.find(userdata, BALANCE_RECORD_TYPE)
-                .filter(number -> number.length() == 1)
-                .map(number -> balance(number.u8(0)))
-                .orElse(Balance.ROUND_ROBIN)));
+            shares.map(both -> balance(both.u8(0))).orElse(Balance.ROUND_ROBIN),
+            shares.map(both -> both.u8(1)).orElse(1)));
   }
 
   static Optional<SandboxName> sandbox(Bytes text) {

@@ -12,6 +12,8 @@ import dev.sluice.model.PublishRequest;
 import dev.sluice.model.SandboxName;
 import dev.sluice.model.SandboxRequest;
 import dev.sluice.model.SandboxRequest.Attachment;
+import dev.sluice.model.UpdateRequest;
+import dev.sluice.model.UpdateRequest.BackendsChange;
 import dev.sluice.testing.Lab;
 import dev.sluice.testing.Netns;
 import dev.sluice.testing.Ran;
@@ -81,6 +83,35 @@ class SandboxLifeIT extends NetworkCase {
     leave("two");
     assertThat(published()).isEmpty();
     assertThat(nft.ruleset()).doesNotContain("spread_");
+  }
+
+  /**
+   * Fails if a sandbox of both families cannot be the target of a port of one, or cannot be removed
+   * from it, or one that is named twice, once by an address, cannot leave.
+   */
+  @Test
+  void aSandboxOfBothFamiliesTakesPartOfAPortOfOne() {
+    network("blue", "10.97.0.0/24", "fd97::/64");
+    network("red", "10.98.0.0/24");
+    join("one", List.of("blue"), "0.0.0.0:8080:80");
+    join("two", List.of("blue", "red"));
+    String one = address("one", "blue");
+    String two = address("two", "blue");
+    agent.update(
+        UpdateRequest.of("one").with(new BackendsChange(to("two"), Destination.NONE)));
+    assertThat(backends()).isEqualTo(one + " and " + two);
+    agent.update(
+        UpdateRequest.of("one").with(new BackendsChange(Destination.NONE, to("one"))));
+    assertThat(backends()).isEqualTo(two);
+    String second = address("two", "red");
+    agent.update(
+        UpdateRequest.of("one").with(new BackendsChange(to(second), Destination.NONE)));
+    disconnect("two", "blue");
+    assertThat(backends()).isEqualTo(second);
+  }
+
+  private static Destination to(String target) {
+    return Destination.parse(List.of(target));
   }
 
   private String backends() {

@@ -270,8 +270,69 @@ class BackendsIT extends AgentCase {
     refused(new BackendsChange(Destination.NONE, of(Lab.C1, Lab.C2)), "would lead nowhere");
     refused(new BackendsChange(Destination.NONE, of(Lab.C3)), "web does not lead to 172.31.0.2");
     refused(new BackendsChange(of(Lab.C1_6), Destination.NONE), "web has no IPv6 ports");
+    refused(new BackendsChange(Destination.NONE, of(Lab.C1 + "=2")), "needs no weight");
     refused(new BackendsChange(of("203.0.113.9"), Destination.NONE), "no route leads to");
     assertThat(state()).isEqualTo(before);
+  }
+
+  /** Fails if how connections are shared, or a weight, is forgotten while there is one container. */
+  @Test
+  void whatIsSaidOfSharingStays() {
+    start(Ownership.AUTO);
+    publish("web", to(Balance.SOURCE, Lab.C1 + "=3", Lab.C2), "8080:80");
+    agent.update(UpdateRequest.of("web").with(new BackendsChange(Destination.NONE, of(Lab.C2))));
+    restart(Ownership.AUTO);
+    agent.update(UpdateRequest.of("web").with(new BackendsChange(of(Lab.C3), Destination.NONE)));
+    assertThat(only("web").mapping().backends())
+        .isEqualTo(to(Balance.SOURCE, Lab.C1 + "=3", Lab.C3).resolve(name -> List.of()).get(0));
+    // New containers, and not a word about how they share.
+    agent.update(UpdateRequest.of("web").to(of(Lab.C2, Lab.C3)));
+    assertThat(only("web").mapping().backends().balance()).isEqualTo(Balance.SOURCE);
+    agent.update(UpdateRequest.of("web").to(Destination.NONE.with(Optional.of(Balance.RANDOM))));
+    assertThat(only("web").mapping().backends().balance()).isEqualTo(Balance.RANDOM);
+  }
+
+  /**
+   * Fails if the containers are counted before those that leave are gone, or further ports go to
+   * containers that have nothing to do with them.
+   */
+  @Test
+  void allMayBeExchangedAndFurtherPortsFollow() {
+    start(Ownership.AUTO);
+    publish("web", to(Balance.RANDOM, Lab.C1 + "=59", Lab.C2), "8080:80");
+    agent.update(
+        UpdateRequest.of("web").with(new BackendsChange(of(Lab.C3 + "=59"), of(Lab.C1))));
+    agent.update(UpdateRequest.of("web").adding(PortSpec.parse("8081:7000")));
+    assertThat(agent.publisher().find("web"))
+        .extracting(one -> one.mapping().backends().toString())
+        .containsOnly("172.30.0.3 and 172.31.0.2=59");
+    agent.publishAs("web", Lab.C1, "8082:80");
+    List<Object> before = state();
+    assertThatThrownBy(
+            () -> agent.update(UpdateRequest.of("web").adding(PortSpec.parse("8083:80"))))
+        .isInstanceOf(PublishException.class)
+        .hasMessageContaining("lead to different containers");
+    assertThat(state()).isEqualTo(before);
+  }
+
+  /**
+   * Fails if a port to several containers, which another process has taken while no agent ran, is
+   * published once more: two maps of the table would have it.
+   */
+  @Test
+  void aPortThatIsNotHeldIsStillTaken() throws Exception {
+    start(Ownership.AUTO);
+    publish("web", to(Balance.RANDOM, Lab.C1, Lab.C2), "8000-8010:7000-7010");
+    agent.close();
+    try (AutoCloseable thief =
+        lab.host()
+            .inside(() -> new java.net.ServerSocket(8005))) {
+      agent = LabAgent.start(lab.host(), Ownership.AUTO);
+      agent.inside(() -> agent.publisher().resume());
+      assertThatThrownBy(() -> agent.publish(Lab.C3, "8003:80"))
+          .isInstanceOf(PublishException.class)
+          .hasMessageContaining("8003/tcp is already published as web");
+    }
   }
 
   private void refused(BackendsChange change, String why) {

@@ -73,9 +73,10 @@ class MappingMetadataTest {
             CREATED,
             Optional.of(new SandboxName("db")),
             OptionalInt.of(8443),
-            Balance.SOURCE);
+            Balance.SOURCE,
+            3);
     assertThat(whole.encode().hex())
-        .isEqualTo(named("web").encode().hex() + "55026462" + "560220fb" + "580102");
+        .isEqualTo(named("web").encode().hex() + "55026462" + "560220fb" + "58020203");
     assertThat(MappingMetadata.decode(whole.encode())).contains(whole);
   }
 
