@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.entry;
 
 import dev.sluice.model.Balance;
 import dev.sluice.model.Destination;
+import dev.sluice.model.DrainTime;
 import dev.sluice.model.Mapping;
 import dev.sluice.model.MappingName;
 import dev.sluice.model.MappingOptions;
@@ -17,9 +18,12 @@ import dev.sluice.model.PublishedMapping;
 import dev.sluice.model.UpdateRequest;
 import dev.sluice.model.UpdateRequest.BackendsChange;
 import dev.sluice.net.IpAddress;
+import dev.sluice.net.Prefix;
+import dev.sluice.netlink.NetworkNamespace;
 import dev.sluice.ruleset.Ownership;
 import dev.sluice.testing.Lab;
 import dev.sluice.testing.Traffic.Held;
+import java.net.ServerSocket;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
@@ -249,7 +253,7 @@ class BackendsIT extends AgentCase {
               .withOptions(
                   OptionsChange.NONE
                       .withAllowedSources(
-                          List.of(dev.sluice.net.Prefix.parseBlock(Lab.CLIENT + "/32")))
+                          List.of(Prefix.parseBlock(Lab.CLIENT + "/32")))
                       .withMaxConnections(OptionalInt.of(3))));
       assertThat(held.alive()).as("from where nobody may any more").isZero();
     }
@@ -324,9 +328,9 @@ class BackendsIT extends AgentCase {
     start(Ownership.AUTO);
     publish("web", to(Balance.RANDOM, Lab.C1, Lab.C2), "8000-8010:7000-7010");
     agent.close();
-    try (AutoCloseable thief =
-        lab.host()
-            .inside(() -> new java.net.ServerSocket(8005))) {
+    try (NetworkNamespace host = NetworkNamespace.open(lab.host().path());
+        ServerSocket thief = host.call(() -> new ServerSocket(8005))) {
+      assertThat(thief.isBound()).isTrue();
       agent = LabAgent.start(lab.host(), Ownership.AUTO);
       agent.inside(() -> agent.publisher().resume());
       assertThatThrownBy(() -> agent.publish(Lab.C3, "8003:80"))
@@ -347,7 +351,7 @@ class BackendsIT extends AgentCase {
     start(Ownership.AUTO);
     publish("web", to(Balance.ROUND_ROBIN, Lab.C1, Lab.C2, Lab.C3), "8080:80");
     try (Held held = lab.client().traffic().hold(Lab.HOST, 8080, 6)) {
-      agent.inside(() -> agent.publisher().drain("web", dev.sluice.model.DrainTime.parse("2s")));
+      agent.inside(() -> agent.publisher().drain("web", DrainTime.parse("2s")));
       restart(Ownership.AUTO);
       assertThat(held.alive()).isEqualTo(6);
       assertThat(agent.publisher().draining()).hasSize(3);

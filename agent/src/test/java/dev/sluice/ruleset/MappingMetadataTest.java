@@ -26,7 +26,7 @@ class MappingMetadataTest {
 
   private static MappingMetadata metadata(Optional<MappingName> name, Owner owner) {
     return new MappingMetadata(
-        ID, name, owner, CREATED, Optional.empty(), OptionalInt.empty(), Balance.ROUND_ROBIN);
+        ID, name, owner, CREATED, Optional.empty(), OptionalInt.empty(), Balance.ROUND_ROBIN, 1);
   }
 
   /** Fails if an offset, the record's type, or an owner's number changes. */
