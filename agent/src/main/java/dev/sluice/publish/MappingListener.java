@@ -80,7 +80,8 @@ public interface MappingListener {
 
       @Override
       public boolean acceptLoopback(boolean wanted) {
-        return first.acceptLoopback(wanted) | other.acceptLoopback(wanted);
+        boolean byFirst = first.acceptLoopback(wanted);
+        return other.acceptLoopback(wanted) || byFirst;
       }
     };
   }

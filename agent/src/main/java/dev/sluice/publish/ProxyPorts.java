@@ -38,9 +38,9 @@ import org.slf4j.LoggerFactory;
  * most {@value #MAX_COMPANIONS} ports, none for ranges of more than {@value #MAX_COMPANION_PORTS},
  * and they give way to a mapping, or a process, that has the port.
  *
- * <p>Where the kernel cannot translate connections to {@code ::1} ({@link #acceptLoopback}), an IPv6
- * mapping is listened on as well, on the sockets that reserve its ports: whatever else comes to them
- * is translated before.
+ * <p>Where the kernel cannot translate connections to {@code ::1} ({@link #acceptLoopback}), an
+ * IPv6 mapping is listened on as well, on the sockets that reserve its ports: whatever else comes
+ * to them is translated before.
  *
  * <p>Everything is called under the publisher's lock, except {@link #report}.
  */
@@ -251,7 +251,11 @@ public final class ProxyPorts implements MappingListener, PortReservations.Yield
   }
 
   private void takeStock() {
-    report = new Report(companions.size(), incomplete.size(), companions.size() + ownLoopback >= MAX_COMPANIONS);
+    report =
+        new Report(
+            companions.size(),
+            incomplete.size(),
+            companions.size() + ownLoopback >= MAX_COMPANIONS);
   }
 
   // ---- listening

@@ -195,7 +195,9 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
     }
   }
 
-  /** Whether bridged packets are translated may change at any time, with the module br_netfilter. */
+  /**
+   * Whether bridged packets are translated may change at any time, with the module br_netfilter.
+   */
   private void followLoopback() {
     boolean wanted = listener.acceptLoopback(hostNetworks.translatesBridgedIpv6());
     if (wanted == loopbackByProxy) {
@@ -413,8 +415,7 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
         });
   }
 
-  private static Mapping changed(
-      Mapping mapping, UpdateRequest request, Redirection redirection) {
+  private static Mapping changed(Mapping mapping, UpdateRequest request, Redirection redirection) {
     Backends backends = redirection.applyTo(mapping);
     return mapping
         .withName(request.name().or(mapping::name))

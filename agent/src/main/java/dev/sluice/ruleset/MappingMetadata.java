@@ -126,8 +126,7 @@ record MappingMetadata(
     Optional<Bytes> shares =
         Userdata.find(userdata, BALANCE_RECORD_TYPE)
             .filter(
-                both ->
-                    both.length() == 2 && both.u8(1) >= 1 && both.u8(1) <= Backends.MAX_WEIGHT);
+                both -> both.length() == 2 && both.u8(1) >= 1 && both.u8(1) <= Backends.MAX_WEIGHT);
     return Optional.of(
         new MappingMetadata(
             new MappingId(record.getLong(ID_OFFSET)),

@@ -189,6 +189,40 @@ class ReachIT extends NetworkCase {
   }
 
   /**
+   * Fails if an IPv6 address of the host does not lead to a container that has IPv4 only, or one
+   * more than was asked for does.
+   */
+  @ParameterizedTest
+  @ValueSource(ints = {0, 1})
+  void everyWayInByIpv6ToAContainerOfIpv4(int bridgeNetfilter) {
+    bridgeNetfilter(bridgeNetfilter);
+    network("blue", "10.81.0.0/24");
+    network("green", "10.82.0.0/24", "fd82::/64");
+    List<String> specs = new ArrayList<>();
+    for (String protocol : List.of("", "/udp")) {
+      specs.add("[::]:8080:80" + protocol);
+      specs.add("[" + Lab.HOST6 + "]:8081:80" + protocol);
+      specs.add("[::1]:8082:80" + protocol);
+    }
+    join("web", List.of("blue"), specs.toArray(String[]::new));
+    join("other", List.of("green"));
+    serve("web", "80", "80");
+    // The proxy asks in the host's name.
+    String table =
+        """
+        client  2001:db8:18::1  | 10.81.0.1       | 10.81.0.1       | -
+        client  2001:db8:18::77 | 10.81.0.1       | -               | -
+        host    2001:db8:18::1  | 10.81.0.1       | 10.81.0.1       | -
+        host    fd82::1         | 10.81.0.1       | -               | -
+        host    ::1             | 10.81.0.1       | -               | 10.81.0.1
+        host    127.0.0.1       | -               | -               | -
+        other   2001:db8:18::1  | 10.81.0.1       | 10.81.0.1       | -
+        other   fd82::1         | 10.81.0.1       | -               | -
+        """;
+    assertThat(observed(table)).isEqualTo(table);
+  }
+
+  /**
    * Row 24. Fails if a neighbour that routes to a container, or another network, gets a packet to
    * it, to a published port or to another.
    */

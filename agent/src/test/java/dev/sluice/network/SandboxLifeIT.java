@@ -98,15 +98,12 @@ class SandboxLifeIT extends NetworkCase {
     join("two", List.of("blue", "red"));
     String one = address("one", "blue");
     String two = address("two", "blue");
-    agent.update(
-        UpdateRequest.of("one").with(new BackendsChange(to("two"), Destination.NONE)));
+    agent.update(UpdateRequest.of("one").with(new BackendsChange(to("two"), Destination.NONE)));
     assertThat(backends()).isEqualTo(one + " and " + two);
-    agent.update(
-        UpdateRequest.of("one").with(new BackendsChange(Destination.NONE, to("one"))));
+    agent.update(UpdateRequest.of("one").with(new BackendsChange(Destination.NONE, to("one"))));
     assertThat(backends()).isEqualTo(two);
     String second = address("two", "red");
-    agent.update(
-        UpdateRequest.of("one").with(new BackendsChange(to(second), Destination.NONE)));
+    agent.update(UpdateRequest.of("one").with(new BackendsChange(to(second), Destination.NONE)));
     disconnect("two", "blue");
     assertThat(backends()).isEqualTo(second);
   }

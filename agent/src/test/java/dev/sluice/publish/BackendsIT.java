@@ -252,8 +252,7 @@ class BackendsIT extends AgentCase {
           UpdateRequest.of("web")
               .withOptions(
                   OptionsChange.NONE
-                      .withAllowedSources(
-                          List.of(Prefix.parseBlock(Lab.CLIENT + "/32")))
+                      .withAllowedSources(List.of(Prefix.parseBlock(Lab.CLIENT + "/32")))
                       .withMaxConnections(OptionalInt.of(3))));
       assertThat(held.alive()).as("from where nobody may any more").isZero();
     }
@@ -279,7 +278,9 @@ class BackendsIT extends AgentCase {
     assertThat(state()).isEqualTo(before);
   }
 
-  /** Fails if how connections are shared, or a weight, is forgotten while there is one container. */
+  /**
+   * Fails if how connections are shared, or a weight, is forgotten while there is one container.
+   */
   @Test
   void whatIsSaidOfSharingStays() {
     start(Ownership.AUTO);
@@ -304,8 +305,7 @@ class BackendsIT extends AgentCase {
   void allMayBeExchangedAndFurtherPortsFollow() {
     start(Ownership.AUTO);
     publish("web", to(Balance.RANDOM, Lab.C1 + "=59", Lab.C2), "8080:80");
-    agent.update(
-        UpdateRequest.of("web").with(new BackendsChange(of(Lab.C3 + "=59"), of(Lab.C1))));
+    agent.update(UpdateRequest.of("web").with(new BackendsChange(of(Lab.C3 + "=59"), of(Lab.C1))));
     agent.update(UpdateRequest.of("web").adding(PortSpec.parse("8081:7000")));
     assertThat(agent.publisher().find("web"))
         .extracting(one -> one.mapping().backends().toString())
