@@ -46,8 +46,9 @@ final class TraceResource {
           Problem.Kind.TOO_MANY_CONNECTIONS,
           "there are already " + options.maxEventStreams() + " event streams; try again");
     }
-    exchange.connection().leaveLimits();
     try (Traces.Trace trace = traces.start(question, unpublished)) {
+      // Not before: a connection whose trace is refused goes on with other requests.
+      exchange.connection().leaveLimits();
       exchange.connection().socket().setWriteTimeout(options.requestTimeoutMillis());
       BasicClassicHttpResponse response = new BasicClassicHttpResponse(200);
       response.setHeader("Connection", "close");

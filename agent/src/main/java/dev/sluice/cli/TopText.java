@@ -32,7 +32,7 @@ final class TopText {
     Instant now = terminal.clock().instant();
     EventStatistics events = report.sample().statistics().events();
     PressureStatistics table = report.sample().statistics().connectionTable();
-    boolean portless = report.sample().statistics().sourcePorts().level() != Alarm.Level.CLEARED;
+    boolean portless = report.sample().statistics().sourcePorts().level() == Alarm.Level.FULL;
     List<String> lines = new ArrayList<>();
     int mappings = report.rows().size();
     lines.add(

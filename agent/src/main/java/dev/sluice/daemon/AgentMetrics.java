@@ -250,10 +250,10 @@ final class AgentMetrics implements MetricsPage {
         gauge(
             "sluice_source_ports_exhausted",
             "1 while connections to some end find no source port, else 0.",
-            now.level() == Alarm.Level.CLEARED ? 0 : 1));
+            now.level() == Alarm.Level.FULL ? 1 : 0));
     CounterSnapshot.Builder alarms =
         counter("sluice_source_ports_alarms", "Alarms about source ports.");
-    for (Alarm.Level level : List.of(Alarm.Level.FULL, Alarm.Level.CLEARED)) {
+    for (Alarm.Level level : List.of(Alarm.Level.WARNING, Alarm.Level.FULL, Alarm.Level.CLEARED)) {
       alarms.dataPoint(
           point(Labels.of("level", level.toString()), now.alarms().getOrDefault(level, 0L)));
     }

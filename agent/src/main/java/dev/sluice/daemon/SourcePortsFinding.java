@@ -16,14 +16,23 @@ final class SourcePortsFinding {
       return new Finding(
           CHECK, Severity.OK, "no connection was dropped for want of a source port", "");
     }
-    boolean over = now.level() == Alarm.Level.CLEARED;
     return new Finding(
         CHECK,
-        over ? Severity.NOTE : Severity.FAILURE,
-        now.text().replace(": " + SourcePortStatistics.REMEDY, "")
+        severity(now.level()),
+        now.text()
+            .replace("; if it goes on: " + SourcePortStatistics.REMEDY, "")
+            .replace(": " + SourcePortStatistics.REMEDY, "")
             + "; since the agent's start "
             + now.dropped()
             + " were dropped for want of one",
         SourcePortStatistics.REMEDY);
+  }
+
+  private static Severity severity(Alarm.Level level) {
+    return switch (level) {
+      case CLEARED -> Severity.NOTE;
+      case WARNING -> Severity.WARNING;
+      case CRITICAL, FULL -> Severity.FAILURE;
+    };
   }
 }

@@ -155,7 +155,7 @@ public final class PressureGuard implements AutoCloseable {
     sourcePorts =
         new SourcePortStatistics(
             ports.level(),
-            sourcePorts.dropped() + missed,
+            ports.dropped(),
             portAlarms,
             alarm.map(Alarm::text).orElse(sourcePorts.text()));
     alarm.ifPresent(this::raise);
@@ -227,7 +227,7 @@ public final class PressureGuard implements AutoCloseable {
     private long found;
     private long missed;
 
-    /** Adds what has happened since; how many connections found no port for it. */
+    /** Adds what has happened since; how many connections may have found no port for it. */
     long add(List<CpuStatistics> processors) {
       long droppedBefore = dropped;
       long failedBefore = insertFailed;
@@ -250,7 +250,7 @@ public final class PressureGuard implements AutoCloseable {
       return (now - then) & 0xffff_ffffL;
     }
 
-    /** What the table had no room for: other than those that found no port. */
+    /** What the table had no room for: other than those that clashed with others. */
     long lost() {
       return dropped - missed + earlyDropped;
     }

@@ -41,11 +41,11 @@ public record Alarm(
 
   /** How bad it is, the worst last but one. */
   public enum Level {
-    /** Four fifths are in use. */
+    /** Four fifths are in use; of ports, some may have been missed. */
     WARNING,
     /** 95 of 100 are in use. */
     CRITICAL,
-    /** There is no room: new connections are dropped, or others given up for them. */
+    /** There is none left: new connections are dropped, or others given up for them. */
     FULL,
     /** It is over. */
     CLEARED;

@@ -28,6 +28,7 @@ public final class TraceMonitor implements AutoCloseable {
   private final NetlinkSocket socket;
   private final NativeBuffer datagram = NativeBuffer.allocate(DATAGRAM_BYTES);
   private int dropsTold;
+  private boolean more;
 
   private TraceMonitor(NetlinkSocket socket, int receiveBufferBytes) {
     this.socket = socket;
@@ -64,11 +65,13 @@ public final class TraceMonitor implements AutoCloseable {
    * @return whether there was anything
    */
   public boolean poll(int timeoutMillis, Consumer<TraceMessage> consumer, IntConsumer lost) {
+    more = false;
     int length = socket.receive(datagram, timeoutMillis);
     if (length == NetlinkTransport.NOTHING) {
       return false;
     }
-    for (int i = 0; i < MOST_AT_ONCE && length != NetlinkTransport.NOTHING; i++) {
+    int read = 0;
+    while (length != NetlinkTransport.NOTHING) {
       if (length == NetlinkTransport.OVERRUN) {
         tellLost(lost);
       } else {
@@ -77,11 +80,21 @@ public final class TraceMonitor implements AutoCloseable {
           TraceMessage.decode(message).ifPresent(consumer);
         }
       }
+      read++;
+      if (read == MOST_AT_ONCE) {
+        more = true;
+        break;
+      }
       length = socket.receive(datagram, 0);
     }
     // What did not fit while the queue was read has raised no error yet.
     tellLost(lost);
     return true;
+  }
+
+  /** Whether the last {@link #poll} ended before there was nothing left to read. */
+  public boolean hasMore() {
+    return more;
   }
 
   private void tellLost(IntConsumer lost) {

@@ -824,6 +824,32 @@ class ApiServerTest {
     }
   }
 
+  /** Fails if a connection whose trace was refused stays open and is not counted any more. */
+  @Test
+  void a_refused_trace_does_not_leave_the_limits() throws Exception {
+    agent.follow(
+        (question, unpublished) -> {
+          throw new ProblemException(Problem.Kind.NOT_FOUND, "nothing is published at port 80");
+        });
+    serve(new ApiOptions("no-such-group", 200, 4, 2, 1024, 20_000, 400));
+    List<RawHttp> idle = new ArrayList<>();
+    try {
+      for (int i = 0; i < 4; i++) {
+        RawHttp http = RawHttp.connect(socket);
+        idle.add(http);
+        http.send("GET /v1/trace?port=80 HTTP/1.1\r\nHost: x\r\n\r\n");
+        http.readUntil("nothing is published at port 80", Duration.ofSeconds(5));
+      }
+      assertThat(refusal())
+          .startsWith("HTTP/1.1 503 ")
+          .containsPattern("user \\d+ already has 4 connections");
+    } finally {
+      for (RawHttp http : idle) {
+        http.close();
+      }
+    }
+  }
+
   private String refusal() {
     try {
       return RawHttp.ask(socket, "GET", "/healthz", "");

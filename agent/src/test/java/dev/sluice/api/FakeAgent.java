@@ -154,13 +154,18 @@ public final class FakeAgent
         () -> statistics,
         this,
         new FakeMetrics(),
-        traces,
+        (question, unpublished) -> traces.start(question, unpublished),
         this::explain);
   }
 
   /** Its networks and sandboxes. */
   public FakeNetworks networks() {
     return networks;
+  }
+
+  /** Packets are followed by this. */
+  public void follow(Traces follows) {
+    traces = follows;
   }
 
   /** The next calls fail like this. */

@@ -155,6 +155,7 @@ class AgentMetricsTest {
         .containsEntry("sluice_source_ports_dropped_total", 31.0)
         .containsEntry("sluice_source_ports_exhausted", 1.0)
         .containsEntry("sluice_source_ports_alarms_total{level=\"full\"}", 32.0)
+        .containsEntry("sluice_source_ports_alarms_total{level=\"warning\"}", 0.0)
         .containsEntry("sluice_source_ports_alarms_total{level=\"cleared\"}", 0.0)
         .containsEntry("sluice_conntrack_alarms_total{level=\"warning\"}", 5.0)
         .containsEntry("sluice_conntrack_alarms_total{level=\"critical\"}", 6.0)

@@ -84,6 +84,18 @@ class PressureGuardTest {
     assertThat(alarms).isEmpty();
   }
 
+  /** Fails if what the census acquits is in the figures of ports, or is an alarm. */
+  @Test
+  void aClashOfConnectionsIsNoMissingPort() {
+    guard.look();
+    counters = List.of(new CpuStatistics(0, 1 + 248, 2, 3, 1, 1, 0, 4, 5, 6, 7));
+    guard.look();
+    assertThat(guard.statistics().insertFailed()).isEqualTo(1);
+    assertThat(guard.sourcePorts().dropped()).isZero();
+    assertThat(guard.sourcePorts().level()).isEqualTo(Level.CLEARED);
+    assertThat(alarms).isEmpty();
+  }
+
   /** Fails if a table that could be made larger is an alarm, or is made so while it has room. */
   @Test
   void aTableThatGrowsIsNoAlarm() {

@@ -71,6 +71,30 @@ class TraceMonitorIT {
     }
   }
 
+  /**
+   * Fails if what waits behind the thousandth message is not said to be there, or the next of it is
+   * thrown away.
+   */
+  @Test
+  void whatIsLeftToReadIsSaid() {
+    int datagrams = 600;
+    try (Netns host = Netns.create("trace");
+        NetworkNamespace namespace = NetworkNamespace.open(host.path());
+        TraceMonitor monitor = TraceMonitor.open(namespace)) {
+      Nft.in(host).apply(MARKED);
+      send(host, datagrams);
+      List<TraceMessage> told = new ArrayList<>();
+      AtomicLong lost = new AtomicLong();
+      assertThat(monitor.poll(1_000, told::add, lost::addAndGet)).isTrue();
+      assertThat(told).hasSize(1_000);
+      assertThat(monitor.hasMore()).isTrue();
+      assertThat(monitor.poll(0, told::add, lost::addAndGet)).isTrue();
+      assertThat(told).hasSize(datagrams * EACH);
+      assertThat(monitor.hasMore()).isFalse();
+      assertThat(lost).hasValue(0);
+    }
+  }
+
   /** Fails if a message is lost that is not counted, or one counted that was not lost. */
   @Test
   void whatIsLostIsCountedExactly() {

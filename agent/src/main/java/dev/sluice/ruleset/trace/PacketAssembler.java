@@ -74,7 +74,7 @@ final class PacketAssembler {
     boolean ours = message.table().equals(TraceTable.ID);
     if (ours && message.packet().isPresent() && isMark(message)) {
       // The kernel has given the id to another packet.
-      end(message.id(), false);
+      cutOff(message.id());
       begin(message);
     }
     Open packet = open.get(message.id());
@@ -101,7 +101,10 @@ final class PacketAssembler {
     open.values().forEach(packet -> packet.gap = true);
   }
 
-  /** Gives up those of which nothing was heard for a while. */
+  /**
+   * Gives up those of which nothing was heard for a while; to be called when nothing waits to be
+   * read.
+   */
   void expire() {
     long now = nanos.getAsLong();
     List<Integer> silent = new ArrayList<>();
@@ -137,7 +140,7 @@ final class PacketAssembler {
   private void begin(TraceMessage message) {
     if (open.size() == MOST_PACKETS) {
       Iterator<Integer> oldest = open.keySet().iterator();
-      end(oldest.next(), false);
+      cutOff(oldest.next());
     }
     boolean asks =
         message.chain().equals(TraceTable.QUESTION)
@@ -165,6 +168,15 @@ final class PacketAssembler {
                   || message.chain().equals(TraceTable.POSTROUTING_LAST)));
     }
     return message.type() == NFT_TRACETYPE_RULE && (verdict == NF_DROP || verdict == NF_STOLEN);
+  }
+
+  /** Ends it though more may be told of it: that it is not seen any more is our own doing. */
+  private void cutOff(int id) {
+    Open packet = open.get(id);
+    if (packet != null) {
+      packet.gap = true;
+      end(id, false);
+    }
   }
 
   private void end(int id, boolean complete) {

@@ -1,11 +1,9 @@
 package dev.sluice.ruleset.trace;
 
-import dev.sluice.ffi.SystemCallException;
 import dev.sluice.model.TraceEvent;
 import dev.sluice.model.TraceEvent.Reason;
 import dev.sluice.model.TraceQuestion;
 import dev.sluice.model.TracedPacket;
-import dev.sluice.netlink.NetlinkException;
 import dev.sluice.nftables.Batch;
 import dev.sluice.nftables.Nftables;
 import dev.sluice.nftables.TraceMonitor;
@@ -16,10 +14,12 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.function.IntConsumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -113,15 +113,23 @@ public final class RunningTrace implements AutoCloseable {
     String detail = "";
     try {
       reason = follow();
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | Error e) {
       // Whoever reads the events must learn of it, whatever it was.
       LOG.warn("packets to {} are not followed any more", question, e);
-      detail = String.valueOf(e.getMessage());
+      detail = Objects.requireNonNullElseGet(e.getMessage(), e::toString);
     } finally {
-      remove();
+      end(reason, detail);
     }
-    over = true;
-    events.add(new TraceEvent.Ended(reason, detail, followed, skipped, lost, untold));
+  }
+
+  /** Told in any case: its reader waits for it, and nobody else may follow packets before. */
+  private void end(Reason reason, String detail) {
+    try {
+      remove();
+    } finally {
+      over = true;
+      events.add(new TraceEvent.Ended(reason, detail, followed, skipped, lost, untold));
+    }
   }
 
   private Reason follow() {
@@ -129,8 +137,7 @@ public final class RunningTrace implements AutoCloseable {
     long countNanos = System.nanoTime() + COUNTERS_NANOS;
     Optional<Reason> reason = Optional.empty();
     while (reason.isEmpty()) {
-      monitor.poll(POLL_MILLIS, assembler::add, this::lost);
-      assembler.expire();
+      listen(monitor, assembler, this::lost);
       if (!ended.isEmpty()) {
         // Rules may have changed while it was waited.
         book.refresh();
@@ -153,6 +160,14 @@ public final class RunningTrace implements AutoCloseable {
     }
     countSkipped();
     return reason.get();
+  }
+
+  /** Hands over what has come. Silent is only of whom nothing waits to be read. */
+  static void listen(TraceMonitor monitor, PacketAssembler assembler, IntConsumer lost) {
+    monitor.poll(POLL_MILLIS, assembler::add, lost);
+    if (!monitor.hasMore()) {
+      assembler.expire();
+    }
   }
 
   private void lost(int messages) {
@@ -201,8 +216,10 @@ public final class RunningTrace implements AutoCloseable {
   private void remove() {
     try {
       nftables.commit(new Batch().delete(TraceTable.ID), "delete the table " + TraceTable.ID);
-    } catch (NetlinkException | SystemCallException e) {
+    } catch (RuntimeException e) {
+      // Also where the answer was lost: closing the socket does the same, and cannot be refused.
       LOG.warn("{}; it ends with its socket", e.getMessage());
+      LOG.debug("the table {} was not deleted", TraceTable.ID, e);
     } finally {
       nftables.close();
       monitor.close();

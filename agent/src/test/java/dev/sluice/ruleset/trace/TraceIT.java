@@ -3,6 +3,7 @@ package dev.sluice.ruleset.trace;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.sluice.ffi.NativeBuffer;
 import dev.sluice.model.FlowTuple;
 import dev.sluice.model.MappingName;
 import dev.sluice.model.MappingOptions;
@@ -21,6 +22,9 @@ import dev.sluice.model.TracedPacket.Way;
 import dev.sluice.net.IpAddress;
 import dev.sluice.net.Prefix;
 import dev.sluice.net.Protocol;
+import dev.sluice.netlink.LinuxNetlink;
+import dev.sluice.netlink.NetlinkSocket;
+import dev.sluice.netlink.NetlinkTransport;
 import dev.sluice.netlink.NetworkNamespace;
 import dev.sluice.nftables.Nftables;
 import dev.sluice.nftables.TraceMonitor;
@@ -30,10 +34,12 @@ import dev.sluice.ruleset.Ownership;
 import dev.sluice.testing.Background;
 import dev.sluice.testing.Lab;
 import dev.sluice.testing.Nft;
+import java.time.Clock;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Predicate;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -480,6 +486,129 @@ class TraceIT {
           .hasMessageContaining("packets to 8080/tcp are being followed already");
     }
     tracer.start(question(Protocol.UDP, 5353)).close();
+  }
+
+  /** The kernel, until it fails. */
+  private static final class Failing implements NetlinkTransport {
+    private final NetlinkTransport kernel =
+        NetlinkSocket.open(LinuxNetlink.NETLINK_NETFILTER, namespace);
+    private final String failsAt;
+    private final Optional<Error> error;
+    private boolean loses;
+
+    /**
+     * @param failsAt the operation whose answer is lost
+     * @param error what happens instead
+     */
+    Failing(String failsAt, Optional<Error> error) {
+      this.failsAt = failsAt;
+      this.error = error;
+    }
+
+    @Override
+    public int portId() {
+      return kernel.portId();
+    }
+
+    @Override
+    public void send(long address, int length, String operation) {
+      loses = operation.startsWith(failsAt);
+      if (loses && error.isPresent()) {
+        throw error.get();
+      }
+      kernel.send(address, length, operation);
+    }
+
+    @Override
+    public int receive(NativeBuffer buffer, int timeoutMillis) {
+      int length = kernel.receive(buffer, timeoutMillis);
+      if (loses && length != NOTHING) {
+        loses = false;
+        return OVERRUN;
+      }
+      return length;
+    }
+
+    @Override
+    public void close() {
+      kernel.close();
+    }
+  }
+
+  /** The end of a trace with such a kernel, after which there can be another. */
+  private static TraceEvent.Ended endWith(Failing kernel) throws InterruptedException {
+    try (Tracer unlucky =
+        new Tracer(
+            () -> Nftables.over(kernel),
+            () -> TraceMonitor.open(namespace),
+            () -> Rtnetlink.open(namespace))) {
+      RunningTrace trace =
+          unlucky.start(new TraceQuestion(Protocol.TCP, 8080, Optional.empty(), 10, 10, 2));
+      assertThat(trace.next(1_000)).containsInstanceOf(TraceEvent.Started.class);
+      TraceEvent.Ended end = (TraceEvent.Ended) trace.next(10_000).orElseThrow();
+      assertThat(trace.isOver()).isTrue();
+      return end;
+    }
+  }
+
+  /** Fails if an answer that was lost at the end keeps the end from being told, or others out. */
+  @Test
+  void theEndIsToldThoughTheLastAnswerIsLost() throws Exception {
+    TraceEvent.Ended end = endWith(new Failing("delete the table", Optional.empty()));
+    assertThat(end.reason()).isEqualTo(TraceEvent.Reason.TIME);
+    assertThat(nft.hasTable("inet", "sluice-trace")).isFalse();
+    tracer.start(question(Protocol.UDP, 5353)).close();
+  }
+
+  /** Fails if an error on the way keeps the end from being told, or others out. */
+  @Test
+  void theEndIsToldThoughFollowingFails() throws Exception {
+    TraceEvent.Ended end =
+        endWith(new Failing("list the rules of", Optional.of(new StackOverflowError("too deep"))));
+    assertThat(end.reason()).isEqualTo(TraceEvent.Reason.FAILED);
+    assertThat(end.detail()).isEqualTo("too deep");
+    tracer.start(question(Protocol.UDP, 5353)).close();
+  }
+
+  /** Fails if a packet is given up while what was told of it may still wait to be read. */
+  @Test
+  void whatIsStillToBeReadIsNoSilence() {
+    nft.apply(
+        """
+        table inet foreign {
+          chain c {
+            type filter hook output priority 0;
+            udp dport 9 meta nftrace set 1
+            udp dport 9 drop
+          }
+        }
+        """);
+    List<PacketAssembler.Trail> ended = new ArrayList<>();
+    AtomicLong nanos = new AtomicLong();
+    PacketAssembler assembler = new PacketAssembler(ended::add, Clock.systemUTC(), nanos::get);
+    try (TraceMonitor monitor = TraceMonitor.open(namespace)) {
+      assembler.add(PacketAssemblerTest.mark(1));
+      lab.host()
+          .exec(
+              "/usr/bin/python3",
+              "-c",
+              """
+              import socket
+              sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+              for i in range(600):
+                try:
+                  sender.sendto(b'x', ('127.0.0.1', 9))
+                except PermissionError:
+                  pass  # what a drop says to who sends
+              """)
+          .orFail();
+      nanos.addAndGet(Duration.ofSeconds(1).toNanos());
+      RunningTrace.listen(monitor, assembler, lost -> {});
+      assertThat(monitor.hasMore()).isTrue();
+      assertThat(ended).isEmpty();
+      RunningTrace.listen(monitor, assembler, lost -> {});
+      assertThat(ended).hasSize(1);
+    }
   }
 
   /** Fails if somebody else's table of that name is taken over or destroyed. */
