@@ -20,8 +20,8 @@ final class SourcePortsFinding {
         CHECK,
         severity(now.level()),
         now.text()
-            .replace("; if it goes on: " + SourcePortStatistics.REMEDY, "")
-            .replace(": " + SourcePortStatistics.REMEDY, "")
+                .replace("; if it goes on: " + SourcePortStatistics.REMEDY, "")
+                .replace(": " + SourcePortStatistics.REMEDY, "")
             + "; since the agent's start "
             + now.dropped()
             + " were dropped for want of one",

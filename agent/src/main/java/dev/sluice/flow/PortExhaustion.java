@@ -147,7 +147,8 @@ final class PortExhaustion {
     Optional<PortUse> use = look(nanos);
     Level before = level;
     // Who cannot count knows no more than before.
-    Level now = use.map(PortExhaustion::judge).orElse(before == Level.FULL ? before : Level.WARNING);
+    Level now =
+        use.map(PortExhaustion::judge).orElse(before == Level.FULL ? before : Level.WARNING);
     if (now == Level.FULL) {
       lookOftenAgain();
       if (before != Level.FULL) {

@@ -6,8 +6,8 @@ import java.util.Map;
 /**
  * Whether connections that are given another source find a port for it.
  *
- * @param level {@link Alarm.Level#FULL} while some do not, {@link Alarm.Level#WARNING} while that may
- *     be so, else {@link Alarm.Level#CLEARED}
+ * @param level {@link Alarm.Level#FULL} while some do not, {@link Alarm.Level#WARNING} while that
+ *     may be so, else {@link Alarm.Level#CLEARED}
  * @param dropped packets of new connections dropped for want of a port, since the agent's start
  * @param alarms how many alarms of each level were raised since then
  * @param text the sentence of the last alarm; empty if there was none
