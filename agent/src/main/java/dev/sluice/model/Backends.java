@@ -134,6 +134,15 @@ public record Backends(List<Backend> all, Balance balance) {
     return balance == Balance.SOURCE ? Slots.byHash(all, SOURCE_SLOTS) : Slots.inTurn(all);
   }
 
+  /** How many {@link #slots} there are; works none of them out. */
+  public int slotCount() {
+    if (balance == Balance.SOURCE) {
+      return SOURCE_SLOTS;
+    }
+    int factor = factor(all);
+    return all.stream().mapToInt(one -> one.weight() / factor).sum();
+  }
+
   /** What all weights can be divided by. */
   static int factor(List<Backend> all) {
     int factor = 0;

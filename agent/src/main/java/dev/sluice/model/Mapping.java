@@ -51,6 +51,9 @@ public record Mapping(
   /** Each host port of a mapping with options costs elements of its own. */
   public static final int MAX_PORTS_WITH_OPTIONS = 1_024;
 
+  /** Each container of several has slots of its own for each host port. */
+  public static final int MAX_PORTS_TIMES_SLOTS = 16_384;
+
   /** Each host port of a relayed mapping costs a socket of its own. */
   public static final int MAX_RELAYED_PORTS = 64;
 
@@ -88,6 +91,19 @@ public record Mapping(
               + hostPorts.size()
               + ", and a mapping to several containers can have at most "
               + MAX_PORTS_WITH_OPTIONS);
+    }
+    int slots = backends.slotCount();
+    if (!backends.isSingle() && hostPorts.size() * slots > MAX_PORTS_TIMES_SLOTS) {
+      throw new InvalidMappingException(
+          hostPorts.size()
+              + " host ports with "
+              + slots
+              + " slots each for the containers are more than "
+              + MAX_PORTS_TIMES_SLOTS
+              + " elements: give fewer ports, or "
+              + (backends.balance() == Balance.SOURCE
+                  ? "another balance than source"
+                  : "smaller weights"));
     }
     checkOptions(options, protocol, family, hostPorts);
     if (options.synProxy() && family != backends.family()) {

@@ -1,5 +1,6 @@
 package dev.sluice.model;
 
+import dev.sluice.net.Family;
 import dev.sluice.net.IpAddress;
 import java.util.List;
 import java.util.Optional;
@@ -23,7 +24,8 @@ public record PublishRequest(
     Owner owner,
     MappingOptions options) {
   /**
-   * The most ports of one request, a range that keeps its numbers on every address counted once.
+   * The most ports of one request, a range that keeps its numbers on every address counted once,
+   * and each port to several containers as often as these may have slots.
    */
   public static final int MAX_ELEMENTS = 262_144;
 
@@ -32,13 +34,16 @@ public record PublishRequest(
     if (ports.isEmpty()) {
       throw new IllegalArgumentException("a publish request needs at least one port");
     }
-    long elements = ports.stream().mapToLong(PublishRequest::elements).sum();
+    int slots = slots(to);
+    long elements = ports.stream().mapToLong(spec -> (long) slots * elements(spec, slots)).sum();
     if (elements > MAX_ELEMENTS) {
       throw new InvalidMappingException(
           "the request asks for "
-              + elements
-              + " ports one by one, and at most "
-              + MAX_ELEMENTS
+              + elements / slots
+              + " ports one by one"
+              + (slots == 1 ? "" : " with up to " + slots + " slots each for the containers")
+              + ", and at most "
+              + MAX_ELEMENTS / slots
               + " are possible: split it");
     }
     if (to.isNone()) {
@@ -46,9 +51,31 @@ public record PublishRequest(
     }
   }
 
-  private static int elements(PortSpec spec) {
+  /** How many slots a port has at most; an IPv4 and an IPv6 address are no two containers. */
+  private static int slots(Destination to) {
+    int slots = 1;
+    for (Family family : Family.values()) {
+      List<Destination.Aim> some =
+          to.all().stream()
+              .filter(aim -> aim.address().map(one -> one.family() == family).orElse(true))
+              .toList();
+      if (some.size() > 1) {
+        int weights = some.stream().mapToInt(Destination.Aim::weight).sum();
+        slots =
+            Math.max(
+                slots,
+                to.balance().equals(Optional.of(Balance.SOURCE))
+                    ? Backends.SOURCE_SLOTS
+                    : Math.min(weights, Backends.MAX_WEIGHT));
+      }
+    }
+    return slots;
+  }
+
+  private static int elements(PortSpec spec, int slots) {
     boolean keepsItsPorts =
-        spec.hostAddress().filter(address -> !address.isAny()).isEmpty()
+        slots == 1
+            && spec.hostAddress().filter(address -> !address.isAny()).isEmpty()
             && spec.hostPorts() instanceof PortSpec.Exactly exactly
             && exactly.ports().equals(spec.targetPorts());
     return keepsItsPorts ? 1 : spec.targetPorts().size();

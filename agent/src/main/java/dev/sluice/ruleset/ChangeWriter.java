@@ -12,12 +12,12 @@ import dev.sluice.model.Sandbox;
 import dev.sluice.model.SandboxChange;
 import dev.sluice.model.SourceRate;
 import dev.sluice.model.Traffic;
+import dev.sluice.net.Bytes;
 import dev.sluice.net.Family;
 import dev.sluice.nftables.Batch;
 import dev.sluice.nftables.SetElement;
 import dev.sluice.nftables.TableId;
 import dev.sluice.nftables.expr.Data;
-import dev.sluice.nftables.expr.Verdict;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -25,6 +25,7 @@ import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.function.Function;
 
@@ -46,15 +47,16 @@ final class ChangeWriter {
       return SetNames.rate(family, kind, rate);
     }
 
+    static Optional<RateChain> of(Mapping mapping) {
+      return mapping
+          .options()
+          .sourceRate()
+          .map(rate -> new RateChain(mapping.family(), SetNames.kind(mapping), rate));
+    }
+
     static Set<RateChain> of(List<Mapping> mappings) {
       Set<RateChain> chains = new LinkedHashSet<>();
-      for (Mapping mapping : mappings) {
-        mapping
-            .options()
-            .sourceRate()
-            .ifPresent(
-                rate -> chains.add(new RateChain(mapping.family(), SetNames.kind(mapping), rate)));
-      }
+      mappings.forEach(mapping -> of(mapping).ifPresent(chains::add));
       return chains;
     }
   }
@@ -63,10 +65,18 @@ final class ChangeWriter {
    * Writes the change.
    *
    * @param elementsOf reads a set's elements; asked only where a mapping with a rate, a SYN proxy
-   *     or several containers is withdrawn
+   *     or several containers is withdrawn, or one that the userland proxy serves, and once a set
    * @param counted the mappings whose traffic is noted already
+   * @param spreads the names of the {@linkplain SpreadChain chains} that are there
+   * @return the names of those that are there once the change is in force
    */
-  void write(Change change, Function<String, List<SetElement>> elementsOf, Set<MappingId> counted) {
+  Set<String> write(
+      Change change,
+      Function<String, List<SetElement>> elementsOf,
+      Set<MappingId> counted,
+      Set<String> spreads) {
+    Map<String, List<SetElement>> read = new HashMap<>();
+    Function<String, List<SetElement>> once = set -> read.computeIfAbsent(set, elementsOf);
     Map<String, List<SetElement>> bySet = new LinkedHashMap<>();
     Map<String, Set<SetElement>> staying = staying(change);
     for (Mapping mapping : change.withdraw()) {
@@ -76,6 +86,8 @@ final class ChangeWriter {
               (set, elements) ->
                   merge(bySet, Map.of(set, elements.stream().map(ChangeWriter::keyOf).toList())));
     }
+    List<Mapping> steered = change.withdraw().stream().filter(MappingCodec::isSteered).toList();
+    merge(bySet, slotKeys(steered, once));
     for (Draining drained : change.drain().ended()) {
       merge(bySet, Map.of(SetNames.DRAINING, List.of(DrainingCodec.key(drained))));
     }
@@ -105,17 +117,13 @@ final class ChangeWriter {
     bySet.forEach((set, keys) -> batch.deleteElements(table, set, keys));
 
     List<Mapping> published = change.publish().stream().map(PublishedMapping::mapping).toList();
-    Set<RateChain> wanted = RateChain.of(published);
-    Set<RateChain> unused = RateChain.of(change.withdraw());
-    unused.removeAll(wanted);
-    dropUnused(unused, change.withdraw(), elementsOf);
-    Set<SpreadChain> unusedSpreads = spreads(change.withdraw());
-    unusedSpreads.removeAll(spreads(published));
-    dropUnusedSpreads(unusedSpreads, change.withdraw(), elementsOf);
+    dropUnusedRates(RateChain.of(published), change.withdraw(), once);
+    Set<String> unused = unusedSpreads(published, steered, once);
+    unused.forEach(chain -> batch.deleteChain(table, chain));
     if (published.stream().noneMatch(one -> one.options().synProxy())) {
-      dropUnusedSynProxy(change.withdraw(), elementsOf);
+      dropUnusedSynProxy(change.withdraw(), once);
     }
-    writeContents(
+    Set<String> made = writeContents(
         new Contents(
             change.attach(),
             change.publish(),
@@ -126,7 +134,48 @@ final class ChangeWriter {
             change.ports().open(),
             change.names().open(),
             false),
-        staying);
+        staying,
+        spreads);
+    if (unused.isEmpty() && made.isEmpty()) {
+      return spreads;
+    }
+    Set<String> now = new HashSet<>(spreads);
+    now.removeAll(unused);
+    now.addAll(made);
+    return now;
+  }
+
+  /**
+   * The keys of the slots of these mappings, as they are in the table: where it has no owner,
+   * somebody may have taken one away, and nothing at all would be deleted with it.
+   */
+  private static Map<String, List<SetElement>> slotKeys(
+      List<Mapping> steered, Function<String, List<SetElement>> elementsOf) {
+    Map<String, List<SetElement>> bySet = new LinkedHashMap<>();
+    keysIn(mapping -> SetNames.slots(mapping.family(), SetNames.kind(mapping)), steered)
+        .forEach(
+            (set, ports) -> {
+              List<SetElement> keys =
+                  elementsOf.apply(set).stream()
+                      .filter(slot -> ports.contains(SlotCodec.portKey(slot)))
+                      .map(ChangeWriter::keyOf)
+                      .toList();
+              if (!keys.isEmpty()) {
+                bySet.put(set, keys);
+              }
+            });
+    return bySet;
+  }
+
+  /** The keys of the host ports of these mappings, by the set of each. */
+  private static Map<String, Set<Bytes>> keysIn(
+      Function<Mapping, String> setOf, List<Mapping> mappings) {
+    Map<String, Set<Bytes>> bySet = new LinkedHashMap<>();
+    for (Mapping mapping : mappings) {
+      Set<Bytes> keys = bySet.computeIfAbsent(setOf.apply(mapping), set -> new HashSet<>());
+      MappingCodec.portKeys(mapping).forEach(key -> keys.add(key.key()));
+    }
+    return bySet;
   }
 
   /**
@@ -184,15 +233,24 @@ final class ChangeWriter {
 
   /** Puts these into a table that has room for them. */
   void writeContents(Contents contents) {
-    writeContents(contents, Map.of());
+    writeContents(contents, Map.of(), Set.of());
   }
 
-  private void writeContents(Contents contents, Map<String, Set<SetElement>> staying) {
+  /**
+   * As above.
+   *
+   * @param spreads the names of the chains that are there and stay as they are
+   * @return the names of those that were not there
+   */
+  private Set<String> writeContents(
+      Contents contents, Map<String, Set<SetElement>> staying, Set<String> spreads) {
     List<PublishedMapping> mappings = contents.mappings();
     RateChain.of(mappings.stream().map(PublishedMapping::mapping).toList())
         .forEach(one -> skeleton.writeRate(batch, one.family(), one.kind(), one.rate()));
-    spreads(mappings.stream().map(PublishedMapping::mapping).toList())
-        .forEach(one -> skeleton.writeSpread(batch, one));
+    Map<String, SpreadChain> wanted =
+        spreads(mappings.stream().map(PublishedMapping::mapping).toList());
+    wanted.keySet().removeAll(spreads);
+    wanted.values().forEach(one -> skeleton.writeSpread(batch, one));
     if (mappings.stream().anyMatch(one -> one.mapping().options().synProxy())) {
       skeleton.writeSynProxy(batch);
     }
@@ -222,6 +280,7 @@ final class ChangeWriter {
         .sandboxes()
         .forEach(one -> merge(bySet, Map.of(SetNames.SANDBOXES, SandboxCodec.elements(one))));
     bySet.forEach((set, elements) -> batch.createElements(table, set, elements));
+    return wanted.keySet();
   }
 
   /** Whose noted traffic is replaced, or no longer wanted. */
@@ -233,60 +292,62 @@ final class ChangeWriter {
   }
 
   /** A rate nobody has any more takes its chain and its set along. */
-  private void dropUnused(
-      Set<RateChain> candidates,
+  private void dropUnusedRates(
+      Set<RateChain> wanted,
       List<Mapping> withdrawn,
       Function<String, List<SetElement>> elementsOf) {
-    for (RateChain one : candidates) {
-      long users =
-          elementsOf.apply(SetNames.rated(one.family(), one.kind())).stream()
-              .filter(
-                  element ->
-                      OptionsCodec.rateOf(element, one.family(), one.kind())
-                          .filter(one.rate()::equals)
-                          .isPresent())
-              .count();
-      long leaving =
-          withdrawn.stream()
-              .filter(mapping -> RateChain.of(List.of(mapping)).contains(one))
-              .mapToLong(mapping -> mapping.hostPorts().size())
-              .sum();
-      if (users == leaving) {
+    List<Mapping> leaving =
+        withdrawn.stream()
+            .filter(mapping -> RateChain.of(mapping).filter(one -> !wanted.contains(one)).isPresent())
+            .toList();
+    Set<String> unused =
+        leftBehind(
+            keysIn(mapping -> SetNames.rated(mapping.family(), SetNames.kind(mapping)), leaving),
+            elementsOf);
+    for (RateChain one : RateChain.of(leaving)) {
+      if (unused.contains(one.name())) {
         batch.deleteChain(table, one.name()).deleteSet(table, one.name());
       }
     }
   }
 
-  private static Set<SpreadChain> spreads(List<Mapping> mappings) {
-    Set<SpreadChain> spreads = new LinkedHashSet<>();
+  private static Map<String, SpreadChain> spreads(List<Mapping> mappings) {
+    Map<String, SpreadChain> spreads = new LinkedHashMap<>();
     for (Mapping mapping : mappings) {
       if (!mapping.isRelayed() && !mapping.backends().isSingle()) {
-        spreads.add(SpreadChain.of(mapping));
+        SpreadChain one = SpreadChain.of(mapping);
+        spreads.put(one.name(), one);
       }
     }
     return spreads;
   }
 
   /** A way to pick a container that nobody has any more takes its chain along. */
-  private void dropUnusedSpreads(
-      Set<SpreadChain> candidates,
+  private static Set<String> unusedSpreads(
+      List<Mapping> published,
       List<Mapping> withdrawn,
       Function<String, List<SetElement>> elementsOf) {
-    for (SpreadChain one : candidates) {
-      Data goesThere = Data.of(Verdict.goTo(one.name()));
-      long users =
-          elementsOf.apply(SetNames.steered(one.family(), one.kind())).stream()
-              .filter(element -> goesThere.equals(element.data()))
-              .count();
-      long leaving =
-          withdrawn.stream()
-              .filter(mapping -> spreads(List.of(mapping)).contains(one))
-              .mapToLong(mapping -> mapping.hostPorts().size())
-              .sum();
-      if (users == leaving) {
-        batch.deleteChain(table, one.name());
-      }
-    }
+    Set<String> unused = leftBehind(keysIn(SetNames::of, withdrawn), elementsOf);
+    unused.removeIf(chain -> !SpreadChain.isOne(chain));
+    unused.removeAll(spreads(published).keySet());
+    return unused;
+  }
+
+  /** The chains that elements of verdict maps lead to if they have these keys, and only those. */
+  private static Set<String> leftBehind(
+      Map<String, Set<Bytes>> leaving, Function<String, List<SetElement>> elementsOf) {
+    Set<String> left = new LinkedHashSet<>();
+    leaving.forEach(
+        (map, keys) -> {
+          Set<String> kept = new HashSet<>();
+          for (SetElement element : elementsOf.apply(map)) {
+            if (element.data() instanceof Data.OfVerdict to && to.verdict().chain() != null) {
+              (keys.contains(element.key()) ? left : kept).add(to.verdict().chain());
+            }
+          }
+          left.removeAll(kept);
+        });
+    return left;
   }
 
   /** The last proxied port takes the chains along that packets pass. */

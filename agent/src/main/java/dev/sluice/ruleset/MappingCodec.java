@@ -3,6 +3,7 @@ package dev.sluice.ruleset;
 import dev.sluice.model.Backends;
 import dev.sluice.model.Mapping;
 import dev.sluice.model.MappingCounters;
+import dev.sluice.model.MappingId;
 import dev.sluice.model.MappingOptions;
 import dev.sluice.model.Precedence;
 import dev.sluice.model.PublishedMapping;
@@ -24,6 +25,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Consumer;
 import java.util.function.Function;
 
 /**
@@ -120,22 +122,17 @@ final class MappingCodec {
     return connections == 0 ? new Expression[0] : new Expression[] {new Counter(connections, 0)};
   }
 
-  /** The elements' keys, for deleting them, by the name of their map. */
+  /**
+   * The elements' keys, for deleting them, by the name of their map; without {@link SlotCodec
+   * slots}.
+   */
   static Map<String, List<SetElement>> keys(Mapping mapping) {
     if (mapping.precedence() == Precedence.RANGE) {
       return Map.of(
           SetNames.of(mapping),
           interval(mapping.hostPorts(), SetElement.of(port(mapping.hostPorts().first()))));
     }
-    List<SetElement> keys = portKeys(mapping);
-    if (!isSteered(mapping)) {
-      return Map.of(SetNames.of(mapping), keys);
-    }
-    return Map.of(
-        SetNames.of(mapping),
-        keys,
-        SetNames.slots(mapping.family(), SetNames.kind(mapping)),
-        keys.stream().flatMap(key -> SlotCodec.keys(mapping, key.key()).stream()).toList());
+    return Map.of(SetNames.of(mapping), portKeys(mapping));
   }
 
   /** One key for each host port. */
@@ -191,7 +188,8 @@ final class MappingCodec {
         family,
         exact,
         metadata.get(),
-        new SlotCodec.Port(metadata.get().only(address), targetPort, Map.of()));
+        new SlotCodec.Port(
+            metadata.get().only(address), PortRange.of(targetPort), Map.of()));
   }
 
   /**
@@ -232,7 +230,7 @@ final class MappingCodec {
                     hostAddress,
                     PortRange.of(hostPort),
                     target.backends(),
-                    PortRange.of(target.targetPort()),
+                    target.targetPort(),
                     connections(element),
                     target.connections()));
   }
@@ -279,45 +277,55 @@ final class MappingCodec {
    * before.
    *
    * @param options gives those of a mapping that was joined without
+   * @param odd gets the id of each mapping whose elements somebody has changed so that there can be
+   *     no such mapping; it is left out
    */
   static List<PublishedMapping> join(
-      List<Published> elements, Function<Mapping, MappingOptions> options) {
+      List<Published> elements,
+      Function<Mapping, MappingOptions> options,
+      Consumer<MappingId> odd) {
     Map<Long, List<Published>> byId = new LinkedHashMap<>();
     for (Published element : elements) {
       byId.computeIfAbsent(element.metadata().id().bits(), id -> new ArrayList<>(1)).add(element);
     }
     List<PublishedMapping> mappings = new ArrayList<>(byId.size());
     for (List<Published> parts : byId.values()) {
-      parts.sort(Comparator.comparingInt(part -> part.hostPorts().first()));
-      Published first = parts.get(0);
-      Published last = parts.get(parts.size() - 1);
-      long connections = parts.stream().mapToLong(Published::connections).sum();
-      Map<IpAddress, Long> byBackend = new HashMap<>();
-      parts.forEach(
-          part -> part.byBackend().forEach((address, n) -> byBackend.merge(address, n, Long::sum)));
-      Mapping mapping =
-          new Mapping(
-              first.metadata().id(),
-              first.metadata().name(),
-              first.metadata().owner(),
-              first.protocol(),
-              first.family(),
-              first.hostAddress(),
-              new PortRange(first.hostPorts().first(), last.hostPorts().last()),
-              first.backends(),
-              new PortRange(first.targetPorts().first(), last.targetPorts().last()),
-              first.metadata().createdAt(),
-              MappingOptions.NONE);
-      mappings.add(
-          new PublishedMapping(
-              mapping.withOptions(
-                  options
-                      .apply(mapping)
-                      .withProxyProtocolPort(first.metadata().proxyProtocolPort())),
-              new MappingCounters(
-                  connections, mapping.backends().isSingle() ? Map.of() : byBackend)));
+      try {
+        mappings.add(join(parts, options));
+      } catch (IllegalArgumentException e) {
+        // Ports out of order, as many as no mapping has, other containers: somebody else's work.
+        odd.accept(parts.get(0).metadata().id());
+      }
     }
     return mappings;
+  }
+
+  private static PublishedMapping join(
+      List<Published> parts, Function<Mapping, MappingOptions> options) {
+    parts.sort(Comparator.comparingInt(part -> part.hostPorts().first()));
+    Published first = parts.get(0);
+    Published last = parts.get(parts.size() - 1);
+    long connections = parts.stream().mapToLong(Published::connections).sum();
+    Map<IpAddress, Long> byBackend = new HashMap<>();
+    parts.forEach(
+        part -> part.byBackend().forEach((address, n) -> byBackend.merge(address, n, Long::sum)));
+    Mapping mapping =
+        new Mapping(
+            first.metadata().id(),
+            first.metadata().name(),
+            first.metadata().owner(),
+            first.protocol(),
+            first.family(),
+            first.hostAddress(),
+            new PortRange(first.hostPorts().first(), last.hostPorts().last()),
+            first.backends(),
+            new PortRange(first.targetPorts().first(), last.targetPorts().last()),
+            first.metadata().createdAt(),
+            MappingOptions.NONE);
+    return new PublishedMapping(
+        mapping.withOptions(
+            options.apply(mapping).withProxyProtocolPort(first.metadata().proxyProtocolPort())),
+        new MappingCounters(connections, mapping.backends().isSingle() ? Map.of() : byBackend));
   }
 
   private static long connections(SetElement element) {

@@ -69,6 +69,7 @@ public final class PlainTableGuard implements AutoCloseable {
   private final TableId id;
   // The lock of the table's writer.
   private final Object writeLock;
+  private final Runnable onRepair;
   private final Runnable onClose;
   private final Thread thread;
   private final Batch batch = new Batch(64 << 10);
@@ -92,6 +93,7 @@ public final class PlainTableGuard implements AutoCloseable {
    *
    * @param monitor follows the namespace of {@code nftables}; this object closes it
    * @param contents makes a batch that would create the table with what it holds
+   * @param onRepair called before the table is repaired
    * @param onClose called once when it no longer watches
    */
   PlainTableGuard(
@@ -100,11 +102,13 @@ public final class PlainTableGuard implements AutoCloseable {
       TableId id,
       Object writeLock,
       Supplier<Batch> contents,
+      Runnable onRepair,
       Runnable onClose) {
     this.nftables = nftables;
     this.monitor = monitor;
     this.id = id;
     this.writeLock = writeLock;
+    this.onRepair = onRepair;
     this.onClose = onClose;
     this.image = new TableImage(id);
     this.damage = new Damage(id);
@@ -274,6 +278,7 @@ public final class PlainTableGuard implements AutoCloseable {
   // ---- repairing
 
   private void repair() {
+    onRepair.run();
     try {
       boolean changed = write();
       Damage repaired = damage;

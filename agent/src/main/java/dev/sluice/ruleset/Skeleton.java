@@ -456,9 +456,9 @@ final class Skeleton {
   }
 
   /**
-   * What picks a slot: a chain for each way to do so, made when the first mapping asks for it and
-   * written again by every further one. A counter that counts up begins anew then, which nobody can
-   * tell from its going on.
+   * What picks a slot: a chain for each way to do so, made when the first mapping asks for it. It
+   * is not for writing again: what counts up would begin anew, with the first container, whenever
+   * somebody publishes.
    */
   void writeSpread(Batch batch, SpreadChain spread) {
     PerFamily of = PerFamily.of(spread.family());

@@ -10,6 +10,7 @@ import dev.sluice.net.Family;
 import dev.sluice.net.Ip4Address;
 import dev.sluice.net.Ip6Address;
 import dev.sluice.net.IpAddress;
+import dev.sluice.net.PortRange;
 import dev.sluice.nftables.Key;
 import dev.sluice.nftables.SetElement;
 import dev.sluice.nftables.Userdata;
@@ -79,16 +80,6 @@ final class SlotCodec {
     return elements;
   }
 
-  /** The keys of the slots of one host port, for deleting them. */
-  static List<SetElement> keys(Mapping mapping, Bytes key) {
-    int count = mapping.backends().slots().length;
-    List<SetElement> keys = new ArrayList<>(count);
-    for (int slot = 0; slot < count; slot++) {
-      keys.add(SetElement.of(slotKey(key, slot)));
-    }
-    return keys;
-  }
-
   private static Bytes slotKey(Bytes key, int slot) {
     return key.concat(Bytes.ofU32Host(slot));
   }
@@ -100,22 +91,26 @@ final class SlotCodec {
   }
 
   /** What the slots of one host port say. */
-  record Port(Backends backends, int targetPort, Map<IpAddress, Long> connections) {}
+  record Port(Backends backends, PortRange targetPort, Map<IpAddress, Long> connections) {}
 
   /** Reads the slots of a map, by the keys of the host ports. Others' elements are left out. */
   static Map<Bytes, List<SetElement>> byPort(List<SetElement> elements) {
     Map<Bytes, List<SetElement>> byPort = new HashMap<>();
     for (SetElement element : elements) {
-      Bytes key = element.key().slice(0, element.key().length() - Integer.BYTES);
-      byPort.computeIfAbsent(key, port -> new ArrayList<>()).add(element);
+      byPort.computeIfAbsent(portKey(element), port -> new ArrayList<>()).add(element);
     }
     return byPort;
+  }
+
+  /** The key of the host port whose slot it is. */
+  static Bytes portKey(SetElement slot) {
+    return slot.key().slice(0, slot.key().length() - Integer.BYTES);
   }
 
   /**
    * Reads the slots of one host port.
    *
-   * @return empty if there are none of ours
+   * @return empty if there are none of ours, or somebody has made of them what no mapping has
    */
   static Optional<Port> read(List<SetElement> slots, Family family, MappingMetadata of) {
     int addressBytes = family.bits() / Byte.SIZE;
@@ -148,8 +143,14 @@ final class SlotCodec {
     if (backends.isEmpty()) {
       return Optional.empty();
     }
-    return Optional.of(
-        new Port(
-            new Backends(List.copyOf(backends.values()), of.balance()), targetPort, connections));
+    try {
+      return Optional.of(
+          new Port(
+              new Backends(List.copyOf(backends.values()), of.balance()),
+              PortRange.of(targetPort),
+              connections));
+    } catch (IllegalArgumentException e) {
+      return Optional.empty(); // likewise: one address for two containers, odd weights, no port
+    }
   }
 }

@@ -26,6 +26,7 @@ import dev.sluice.netlink.SocketOwner;
 import dev.sluice.nftables.Batch;
 import dev.sluice.nftables.Monitor;
 import dev.sluice.nftables.Nftables;
+import dev.sluice.nftables.Rule;
 import dev.sluice.nftables.SetElement;
 import dev.sluice.nftables.Table;
 import dev.sluice.nftables.TableId;
@@ -35,10 +36,12 @@ import dev.sluice.nftables.text.TablePrinter;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.HashSet;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -86,6 +89,8 @@ public final class SluiceTable implements AutoCloseable {
   private @Nullable PlainTableGuard guard;
   // Whose traffic is noted in the table, so that withdrawing a mapping knows without a dump.
   private final Set<MappingId> counted = new HashSet<>();
+  // What is there to pick containers, which must not be written again; null if it is to be read.
+  private @Nullable Set<String> spreads;
   private final SynProxySupport synProxy;
 
   private SluiceTable(Nftables nftables, boolean owned, Origin origin) {
@@ -275,8 +280,14 @@ public final class SluiceTable implements AutoCloseable {
 
   private void writeAndCommit(Change change) {
     batch.reset();
-    new ChangeWriter(ID, batch).write(change, set -> nftables.elements(ID, set), counted);
+    Set<String> there = spreads == null ? readSpreads() : spreads;
+    Set<String> then =
+        new ChangeWriter(ID, batch)
+            .write(change, set -> nftables.elements(ID, set), counted, there);
+    // Until the kernel has said yes it is not known: somebody may have changed a plain table.
+    spreads = null;
     commit(change);
+    spreads = then;
     if (!counted.isEmpty() || !change.traffic().isEmpty()) {
       counted.removeAll(change.gone());
       change
@@ -290,6 +301,17 @@ public final class SluiceTable implements AutoCloseable {
                 }
               });
     }
+  }
+
+  /** Those that have a rule: one that was emptied is to be written again. */
+  private Set<String> readSpreads() {
+    Set<String> found = new HashSet<>();
+    for (Rule rule : nftables.rules(ID)) {
+      if (SpreadChain.isOne(rule.chain())) {
+        found.add(rule.chain());
+      }
+    }
+    return found;
   }
 
   private void commit(Change change) {
@@ -479,6 +501,7 @@ public final class SluiceTable implements AutoCloseable {
               ID,
               writeLock,
               () -> writeAll(nftables, wanted(0), new Batch(256 << 10)),
+              () -> spreads = null,
               () -> guard = null);
       guard = started;
       return started;
@@ -502,13 +525,14 @@ public final class SluiceTable implements AutoCloseable {
   private record Reader(Function<String, List<SetElement>> elementsOf) {
     List<PublishedMapping> mappings() {
       List<MappingCodec.Published> found = new ArrayList<>();
+      Set<MappingId> odd = new LinkedHashSet<>();
       for (Family family : Family.values()) {
         for (boolean exact : List.of(true, false)) {
           String set = exact ? SetNames.exact(family) : SetNames.any(family);
           for (SetElement element : elementsOf.apply(set)) {
             MappingCodec.read(element, family, exact).ifPresent(found::add);
           }
-          readSteered(family, exact, found);
+          readSteered(family, exact, found, odd::add);
         }
         for (Protocol protocol : List.of(Protocol.TCP, Protocol.UDP)) {
           found.addAll(
@@ -516,10 +540,24 @@ public final class SluiceTable implements AutoCloseable {
                   elementsOf.apply(SetNames.range(family, protocol)), family, protocol));
         }
       }
-      return MappingCodec.join(found, OptionsCodec.read(elementsOf));
+      List<PublishedMapping> mappings =
+          MappingCodec.join(found, OptionsCodec.read(elementsOf), odd::add);
+      if (!odd.isEmpty()) {
+        LOG.warn(
+            "somebody has changed elements of {} mappings in the table {} so that they cannot be read: {};"
+                + " they are not listed, and stay until somebody deletes them",
+            odd.size(),
+            ID,
+            odd);
+      }
+      return mappings;
     }
 
-    private void readSteered(Family family, boolean exact, List<MappingCodec.Published> found) {
+    private void readSteered(
+        Family family,
+        boolean exact,
+        List<MappingCodec.Published> found,
+        Consumer<MappingId> odd) {
       String kind = exact ? "exact" : "any";
       List<SetElement> steered = elementsOf.apply(SetNames.steered(family, kind));
       if (steered.isEmpty()) {
@@ -530,7 +568,11 @@ public final class SluiceTable implements AutoCloseable {
       for (SetElement element : steered) {
         MappingCodec.readSteered(
                 element, family, exact, slots.getOrDefault(element.key(), List.of()))
-            .ifPresent(found::add);
+            .ifPresentOrElse(
+                found::add,
+                () ->
+                    MappingMetadata.decode(element.userdata())
+                        .ifPresent(metadata -> odd.accept(metadata.id())));
       }
     }
 

@@ -7,8 +7,8 @@ import dev.sluice.net.Family;
 /**
  * The chain that picks a slot for each connection to a mapping with several containers. There is
  * one for each way to pick among so many slots, not for each mapping; only what counts up does so
- * for few mappings together, so that the connections to one of them do not make another skip
- * containers.
+ * for few mappings together, so that the connections to one of them seldom make another skip
+ * containers. The counter is in the rule: it goes on as long as the chain is not written again.
  *
  * @param family of the connections
  * @param kind "exact" or "any"
@@ -17,6 +17,8 @@ import dev.sluice.net.Family;
  * @param counter which of the counters counts up; 0 where nothing is counted
  */
 record SpreadChain(Family family, String kind, Balance balance, int slots, int counter) {
+  private static final String PREFIX = "spread_";
+
   /** Two mappings share a counter about as often. */
   private static final int COUNTERS = 64;
 
@@ -28,8 +30,13 @@ record SpreadChain(Family family, String kind, Balance balance, int slots, int c
         mapping.family(),
         SetNames.kind(mapping),
         balance,
-        mapping.backends().slots().length,
+        mapping.backends().slotCount(),
         counter);
+  }
+
+  /** Whether a chain of that name is one of these. */
+  static boolean isOne(String chain) {
+    return chain.startsWith(PREFIX);
   }
 
   /** {@code spread_random_5_any4}, {@code spread_turn_3_17_any4}. */
@@ -40,6 +47,6 @@ record SpreadChain(Family family, String kind, Balance balance, int slots, int c
           case RANDOM -> "random_" + slots;
           case SOURCE -> "source_" + slots;
         };
-    return "spread_" + how + "_" + kind + SetNames.suffix(family);
+    return PREFIX + how + "_" + kind + SetNames.suffix(family);
   }
 }

@@ -3,7 +3,11 @@ package dev.sluice.model;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.sluice.net.Family;
 import dev.sluice.net.IpAddress;
+import dev.sluice.net.PortRange;
+import dev.sluice.net.Protocol;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -117,6 +121,74 @@ class BackendsTest {
             "the weights of the containers add up to 61, and at most 60 is possible: give smaller"
                 + " ones");
     assertThatThrownBy(() -> one(1, 61)).isInstanceOf(InvalidMappingException.class);
+  }
+
+  /** Fails if the number of slots is another than there are. */
+  @ParameterizedTest
+  @CsvSource({"1 1", "3 1", "2 2", "6 3 3", "60 30", "5 1 1", "7"})
+  void slotsAreCountedAsTheyAre(String weights) {
+    int[] numbers = Arrays.stream(weights.split(" ", -1)).mapToInt(Integer::parseInt).toArray();
+    for (Balance balance : Balance.values()) {
+      Backends backends = weighted(balance, numbers);
+      assertThat(backends.slotCount()).isEqualTo(backends.slots().length);
+    }
+  }
+
+  private static Mapping mapping(int ports, Backends backends) {
+    PortRange range = PortRange.of(10_001, 10_000 + ports);
+    return new Mapping(
+        new MappingId(1),
+        Optional.empty(),
+        Owner.CLI,
+        Protocol.TCP,
+        Family.IPV4,
+        Optional.empty(),
+        range,
+        backends,
+        range,
+        Instant.EPOCH,
+        MappingOptions.NONE);
+  }
+
+  /** Fails if only the ports of a mapping count, and not what each of them costs. */
+  @Test
+  void portsTimesSlotsAreLimited() {
+    assertThat(mapping(1024, weighted(Balance.RANDOM, 15, 1)).hostPorts().size()).isEqualTo(1024);
+    assertThatThrownBy(() -> mapping(1024, weighted(Balance.RANDOM, 16, 1)))
+        .isInstanceOf(InvalidMappingException.class)
+        .hasMessage(
+            "1024 host ports with 17 slots each for the containers are more than 16384 elements:"
+                + " give fewer ports, or smaller weights");
+    assertThat(mapping(268, weighted(Balance.SOURCE, 1, 1)).hostPorts().size()).isEqualTo(268);
+    assertThatThrownBy(() -> mapping(269, weighted(Balance.SOURCE, 1, 1)))
+        .isInstanceOf(InvalidMappingException.class)
+        .hasMessage(
+            "269 host ports with 61 slots each for the containers are more than 16384 elements:"
+                + " give fewer ports, or another balance than source");
+  }
+
+  private static PublishRequest request(int specs, Balance balance, String... targets) {
+    return new PublishRequest(
+        Collections.nCopies(specs, PortSpec.parse("10001-11000:20001-21000")),
+        Destination.parse(List.of(targets)).with(Optional.of(balance)),
+        Optional.empty(),
+        Owner.CLI,
+        MappingOptions.NONE);
+  }
+
+  /** Fails if a request counts ports alone, or takes the addresses of one container for two. */
+  @Test
+  void slotsCountInARequest() {
+    assertThat(request(4, Balance.SOURCE, "10.0.0.1", "web").ports()).hasSize(4);
+    assertThatThrownBy(() -> request(5, Balance.SOURCE, "10.0.0.1", "web"))
+        .isInstanceOf(InvalidMappingException.class)
+        .hasMessage(
+            "the request asks for 5000 ports one by one with up to 61 slots each for the"
+                + " containers, and at most 4297 are possible: split it");
+    assertThat(request(131, Balance.RANDOM, "10.0.0.1", "10.0.0.2").ports()).hasSize(131);
+    assertThatThrownBy(() -> request(132, Balance.RANDOM, "10.0.0.1", "10.0.0.2"))
+        .isInstanceOf(InvalidMappingException.class);
+    assertThat(request(262, Balance.SOURCE, "10.0.0.1", "fd00::1").ports()).hasSize(262);
   }
 
   /** Fails if the order of the containers makes one way to share connections another. */

@@ -30,6 +30,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.TreeMap;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -116,6 +117,52 @@ class BackendsIT extends AgentCase {
       servers.merge(lab.client().traffic().tcp(Lab.HOST, 8080).server(), 1, Integer::sum);
     }
     assertThat(servers).containsOnly(entry("c1:80", 5), entry("c2:80", 5));
+  }
+
+  /** Fails if whoever else publishes, changes or withdraws ports makes the turns begin anew. */
+  @ParameterizedTest
+  @EnumSource
+  void turnsGoOnWhileOthersComeAndGo(Ownership ownership) {
+    start(ownership);
+    int first = counterOf(publish("web", to(Balance.ROUND_ROBIN, Lab.C1, Lab.C2), "8080:80"));
+    String[] hundred = IntStream.range(9000, 9100).mapToObj(i -> i + ":80").toArray(String[]::new);
+    Optional<Mapping> sharing = Optional.empty();
+    while (sharing.isEmpty()) {
+      agent.publisher().unpublish("others");
+      sharing =
+          publish("others", to(Balance.ROUND_ROBIN, Lab.C1, Lab.C2), hundred).stream()
+              .filter(one -> counterOf(List.of(one)) == first)
+              .findFirst();
+    }
+    Map<String, Integer> servers = new TreeMap<>();
+    for (int i = 0; i < 6; i++) {
+      servers.merge(lab.client().traffic().tcp(Lab.HOST, 8080).server(), 1, Integer::sum);
+      if (i == 3) {
+        agent.publisher().unpublish("others");
+        publish("others", to(Balance.ROUND_ROBIN, Lab.C1, Lab.C2), hundred);
+      } else if (i < 3) {
+        agent.update(
+            UpdateRequest.of(sharing.get().id().toString())
+                .withOptions(OptionsChange.NONE.withMaxConnections(OptionalInt.of(100 + i))));
+      }
+    }
+    assertThat(servers).containsOnly(entry("c1:80", 3), entry("c2:80", 3));
+  }
+
+  /** Fails if a way to pick that went with its last mapping is taken to be there still. */
+  @ParameterizedTest
+  @EnumSource
+  void aWayToPickComesBack(Ownership ownership) {
+    start(ownership);
+    for (int i = 0; i < 2; i++) {
+      publish("web", to(Balance.RANDOM, Lab.C1, Lab.C2), "8080:80");
+      assertThat(lab.client().traffic().tcp(Lab.HOST, 8080).server()).matches("c[12]:80");
+      agent.update(UpdateRequest.of("web").to(to(Balance.SOURCE, Lab.C1, Lab.C2)));
+      agent.update(UpdateRequest.of("web").to(to(Balance.RANDOM, Lab.C1, Lab.C2)));
+      assertThat(lab.client().traffic().tcp(Lab.HOST, 8080).server()).matches("c[12]:80");
+      agent.publisher().unpublish("web");
+      assertThat(nft.ruleset()).doesNotContain("spread_");
+    }
   }
 
   private static int counterOf(List<Mapping> published) {

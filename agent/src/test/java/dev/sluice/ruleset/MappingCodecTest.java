@@ -19,6 +19,9 @@ import dev.sluice.net.Family;
 import dev.sluice.net.IpAddress;
 import dev.sluice.net.PortRange;
 import dev.sluice.net.Protocol;
+import dev.sluice.nftables.Batch;
+import dev.sluice.nftables.Operation;
+import dev.sluice.nftables.RulesetEvent;
 import dev.sluice.nftables.SetElement;
 import dev.sluice.nftables.Userdata;
 import dev.sluice.nftables.expr.Data;
@@ -30,7 +33,10 @@ import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.Optional;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -120,7 +126,8 @@ class MappingCodecTest {
                 Collections.shuffle(shuffled, samples.random());
                 bySet.put(set, shuffled);
               });
-      assertThat(MappingCodec.join(read(mapping, bySet), one -> MappingOptions.NONE))
+      assertThat(MappingCodec.join(
+                  read(mapping, bySet), one -> MappingOptions.NONE, MappingCodecTest::refuse))
           .as("seed %d: %s", seed, mapping)
           .containsExactly(published);
       Map<String, List<Bytes>> keys = new HashMap<>();
@@ -133,17 +140,30 @@ class MappingCodecTest {
                       .sorted(Comparator.comparing(Bytes::hex))
                       .toList()));
       Map<String, List<Bytes>> deleted = new HashMap<>();
-      MappingCodec.keys(mapping)
-          .forEach(
-              (set, all) ->
-                  deleted.put(
-                      set,
-                      all.stream()
-                          .map(SetElement::key)
-                          .sorted(Comparator.comparing(Bytes::hex))
-                          .toList()));
+      Batch batch = new Batch();
+      new ChangeWriter(SluiceTable.ID, batch)
+          .write(
+              Change.withdraw(List.of(mapping)),
+              set -> bySet.getOrDefault(set, List.of()),
+              Set.of(),
+              Set.of());
+      for (Operation operation : batch.operations()) {
+        if (operation.effect() instanceof RulesetEvent.OfElements of
+            && bySet.containsKey(of.set())) {
+          deleted.put(
+              of.set(),
+              of.elements().stream()
+                  .map(SetElement::key)
+                  .sorted(Comparator.comparing(Bytes::hex))
+                  .toList());
+        }
+      }
       assertThat(deleted).as("what is deleted with it").isEqualTo(keys);
     }
+  }
+
+  private static void refuse(MappingId odd) {
+    throw new AssertionError(odd + " was not read back");
   }
 
   private static List<MappingCodec.Published> read(
@@ -193,6 +213,71 @@ class MappingCodecTest {
             "060000001f90000000000000 ac1e000300500000",
             "060000001f90000001000000 ac1e000200500000",
             "060000001f90000002000000 ac1e000300500000");
+  }
+
+  private static Mapping shared(String first, String second) {
+    return mapping("", "8080", "80", "172.30.0.2")
+        .withBackends(
+            new Backends(
+                Stream.of(first, second)
+                    .map(one -> one.split("=", -1))
+                    .map(
+                        one ->
+                            new Backend(
+                                IpAddress.parse(one[0]),
+                                Optional.empty(),
+                                Integer.parseInt(one[1])))
+                    .toList(),
+                Balance.ROUND_ROBIN));
+  }
+
+  private static SetElement slot(Mapping mapping, int container) {
+    int[] slots = mapping.backends().slots();
+    int slot = IntStream.range(0, slots.length).filter(i -> slots[i] == container).findFirst().getAsInt();
+    return MappingCodec.elements(mapping).getOrDefault("slots_any4", List.of()).get(slot);
+  }
+
+  /**
+   * Fails if slots that somebody has made what no mapping can have, which where the table has no
+   * owner anybody may, end the reading of the table.
+   */
+  @Test
+  void oddSlotsAreNoMapping() {
+    Mapping good = shared("10.0.0.1=1", "10.0.0.2=1");
+    SetElement head = MappingCodec.elements(good).getOrDefault("steered_any4", List.of()).get(0);
+    SetElement first = slot(good, 0);
+    List<List<SetElement>> odd =
+        List.of(
+            List.of(),
+            List.of(first, slot(shared("10.0.0.2=1", "10.0.0.1=1"), 1)),
+            List.of(
+                slot(shared("10.0.0.1=59", "10.0.0.2=1"), 0),
+                slot(shared("10.0.0.1=1", "10.0.0.2=59"), 1)),
+            List.of(first.to(Bytes.ofHex("0a00000100000000"))),
+            List.of(first.to(Bytes.ofHex("0000000000500000"))));
+    for (List<SetElement> slots : odd) {
+      assertThat(MappingCodec.readSteered(head, Family.IPV4, false, slots)).as("%s", slots).isEmpty();
+    }
+    assertThat(MappingCodec.readSteered(head, Family.IPV4, false, List.of(first, slot(good, 1))))
+        .isPresent();
+  }
+
+  /** Fails if ports of one mapping that do not fit each other end the reading of the table. */
+  @Test
+  void elementsThatDoNotFitAreLeftOut() {
+    List<MappingCodec.Published> found = new ArrayList<>();
+    Mapping other = new Samples(1).mapping();
+    for (Mapping mapping :
+        List.of(
+            mapping("", "8080", "80", "172.30.0.2"), mapping("", "8081", "90", "172.30.0.2"))) {
+      found.addAll(read(mapping, MappingCodec.elements(mapping)));
+    }
+    found.addAll(read(other, MappingCodec.elements(other)));
+    List<MappingId> odd = new ArrayList<>();
+    assertThat(MappingCodec.join(found, one -> MappingOptions.NONE, odd::add))
+        .extracting(PublishedMapping::mapping)
+        .containsExactly(other);
+    assertThat(odd).containsExactly(new MappingId(0x1122334455667788L));
   }
 
   private static String data(SetElement element) {

@@ -2,6 +2,9 @@ package dev.sluice.ruleset;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.sluice.model.Backend;
+import dev.sluice.model.Backends;
+import dev.sluice.model.Balance;
 import dev.sluice.model.Egress;
 import dev.sluice.model.InterfaceName;
 import dev.sluice.model.Mapping;
@@ -112,6 +115,58 @@ class PlainTableIT {
     while (!condition.getAsBoolean()) {
       assertThat(System.nanoTime()).as("%s within 10 s", what).isLessThan(deadline);
       LockSupport.parkNanos(200_000);
+    }
+  }
+
+  // ---- several containers
+
+  private static Mapping shared(int hostPort, Balance balance) {
+    return mapping(hostPort, 1, 80, "shared" + hostPort)
+        .withBackends(
+            new Backends(
+                List.of(
+                    new Backend(IpAddress.parse(Lab.C1)), new Backend(IpAddress.parse(Lab.C2))),
+                balance));
+  }
+
+  /**
+   * Fails if what somebody did to the slots of one mapping, while nobody watched, keeps others from
+   * being read, or it from being withdrawn as far as it is there.
+   */
+  @Test
+  void slotsThatSomebodyChangedAreInNobodysWay() {
+    table.apply(
+        Change.publish(
+            List.of(),
+            List.of(
+                shared(8080, Balance.RANDOM),
+                shared(8081, Balance.RANDOM),
+                shared(8082, Balance.RANDOM))));
+    nft.run("delete", "element", "inet", "sluice", "slots_any4", "{ tcp . 8080 . 0 }");
+    nft.run("delete", "element", "inet", "sluice", "slots_any4", "{ tcp . 8081 . 0 }");
+    nft.run("delete", "element", "inet", "sluice", "slots_any4", "{ tcp . 8081 . 1 }");
+    assertThat(table.mappings())
+        .extracting(one -> one.mapping().label())
+        .containsExactlyInAnyOrder("shared8080", "shared8082");
+    table.apply(
+        Change.withdraw(table.mappings().stream().map(PublishedMapping::mapping).toList()));
+    assertThat(listing())
+        .contains("tcp . 8081")
+        .doesNotContain("tcp . 8080")
+        .doesNotContain("tcp . 8082");
+  }
+
+  /** Fails if a chain that a repair has taken away is taken to be there still. */
+  @Test
+  void aChainThatARepairDidNotWriteIsMadeAgain() {
+    nft.apply(
+        "add chain inet sluice spread_random_2_any4\nadd rule inet sluice spread_random_2_any4 drop");
+    table.apply(Change.publish(List.of(), List.of(mapping(8080, 1, 80, "web"))));
+    try (PlainTableGuard guard = guard()) {
+      nft.run("delete", "table", "inet", "sluice");
+      await("the repair", () -> guard.repairs().count() == 1);
+      table.apply(Change.publish(List.of(), List.of(shared(8081, Balance.RANDOM))));
+      assertThat(table.mappings()).hasSize(2);
     }
   }
 
