@@ -204,6 +204,9 @@ final class MappingCodec {
         .flatMap(
             metadata ->
                 SlotCodec.read(slots, family, metadata)
+                    // One container of this family is where no mapping of one has it.
+                    .filter(
+                        port -> !port.backends().isSingle() || port.backends().family() != family)
                     .flatMap(port -> read(element, family, exact, metadata, port)));
   }
 

@@ -249,12 +249,13 @@ class MappingCodecTest {
     List<List<SetElement>> odd =
         List.of(
             List.of(),
+            List.of(first),
             List.of(first, slot(shared("10.0.0.2=1", "10.0.0.1=1"), 1)),
             List.of(
                 slot(shared("10.0.0.1=59", "10.0.0.2=1"), 0),
-                slot(shared("10.0.0.1=1", "10.0.0.2=59"), 1)),
-            List.of(first.to(Bytes.ofHex("0a00000100000000"))),
-            List.of(first.to(Bytes.ofHex("0000000000500000"))));
+                slot(shared("10.0.0.1=1", "10.0.0.2=58"), 1)),
+            List.of(first, slot(good, 1).to(Bytes.ofHex("0a00000200000000"))),
+            List.of(first, slot(good, 1).to(Bytes.ofHex("0000000000500000"))));
     for (List<SetElement> slots : odd) {
       assertThat(MappingCodec.readSteered(head, Family.IPV4, false, slots)).as("%s", slots).isEmpty();
     }

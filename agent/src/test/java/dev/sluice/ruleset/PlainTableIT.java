@@ -120,12 +120,11 @@ class PlainTableIT {
 
   // ---- several containers
 
-  private static Mapping shared(int hostPort, Balance balance) {
+  private static Mapping shared(int hostPort, Balance balance, String... targets) {
     return mapping(hostPort, 1, 80, "shared" + hostPort)
         .withBackends(
             new Backends(
-                List.of(
-                    new Backend(IpAddress.parse(Lab.C1)), new Backend(IpAddress.parse(Lab.C2))),
+                Arrays.stream(targets).map(IpAddress::parse).map(Backend::new).toList(),
                 balance));
   }
 
@@ -139,21 +138,24 @@ class PlainTableIT {
         Change.publish(
             List.of(),
             List.of(
-                shared(8080, Balance.RANDOM),
-                shared(8081, Balance.RANDOM),
-                shared(8082, Balance.RANDOM))));
-    nft.run("delete", "element", "inet", "sluice", "slots_any4", "{ tcp . 8080 . 0 }");
-    nft.run("delete", "element", "inet", "sluice", "slots_any4", "{ tcp . 8081 . 0 }");
-    nft.run("delete", "element", "inet", "sluice", "slots_any4", "{ tcp . 8081 . 1 }");
+                shared(8080, Balance.RANDOM, Lab.C1, Lab.C2, Lab.C3),
+                shared(8081, Balance.RANDOM, Lab.C1, Lab.C2),
+                shared(8082, Balance.RANDOM, Lab.C1, Lab.C2),
+                shared(8083, Balance.RANDOM, Lab.C1, Lab.C2))));
+    nft.apply(
+        "delete element inet sluice slots_any4 { tcp . 8080 . 0, tcp . 8081 . 0, tcp . 8081 . 1,"
+            + " tcp . 8082 . 1 }");
     assertThat(table.mappings())
         .extracting(one -> one.mapping().label())
-        .containsExactlyInAnyOrder("shared8080", "shared8082");
+        .containsExactlyInAnyOrder("shared8080", "shared8083");
     table.apply(
         Change.withdraw(table.mappings().stream().map(PublishedMapping::mapping).toList()));
     assertThat(listing())
-        .contains("tcp . 8081")
-        .doesNotContain("tcp . 8080")
-        .doesNotContain("tcp . 8082");
+        .contains("6 . 8081")
+        .contains("6 . 8082")
+        .doesNotContain("6 . 8080")
+        .doesNotContain("spread_random_3")
+        .doesNotContain("6 . 8083");
   }
 
   /** Fails if a chain that a repair has taken away is taken to be there still. */
@@ -165,7 +167,7 @@ class PlainTableIT {
     try (PlainTableGuard guard = guard()) {
       nft.run("delete", "table", "inet", "sluice");
       await("the repair", () -> guard.repairs().count() == 1);
-      table.apply(Change.publish(List.of(), List.of(shared(8081, Balance.RANDOM))));
+      table.apply(Change.publish(List.of(), List.of(shared(8081, Balance.RANDOM, Lab.C1, Lab.C2))));
       assertThat(table.mappings()).hasSize(2);
     }
   }
