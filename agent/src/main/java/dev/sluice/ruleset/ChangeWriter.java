@@ -123,19 +123,20 @@ final class ChangeWriter {
     if (published.stream().noneMatch(one -> one.options().synProxy())) {
       dropUnusedSynProxy(change.withdraw(), once);
     }
-    Set<String> made = writeContents(
-        new Contents(
-            change.attach(),
-            change.publish(),
-            change.drain().begun(),
-            change.traffic(),
-            change.sandbox().flatMap(SandboxChange::after).stream().toList(),
-            change.sandbox().map(SandboxChange::opened).orElse(Set.of()),
-            change.ports().open(),
-            change.names().open(),
-            false),
-        staying,
-        spreads);
+    Set<String> made =
+        writeContents(
+            new Contents(
+                change.attach(),
+                change.publish(),
+                change.drain().begun(),
+                change.traffic(),
+                change.sandbox().flatMap(SandboxChange::after).stream().toList(),
+                change.sandbox().map(SandboxChange::opened).orElse(Set.of()),
+                change.ports().open(),
+                change.names().open(),
+                false),
+            staying,
+            spreads);
     if (unused.isEmpty() && made.isEmpty()) {
       return spreads;
     }
@@ -298,7 +299,8 @@ final class ChangeWriter {
       Function<String, List<SetElement>> elementsOf) {
     List<Mapping> leaving =
         withdrawn.stream()
-            .filter(mapping -> RateChain.of(mapping).filter(one -> !wanted.contains(one)).isPresent())
+            .filter(
+                mapping -> RateChain.of(mapping).filter(one -> !wanted.contains(one)).isPresent())
             .toList();
     Set<String> unused =
         leftBehind(

@@ -188,8 +188,7 @@ final class MappingCodec {
         family,
         exact,
         metadata.get(),
-        new SlotCodec.Port(
-            metadata.get().only(address), PortRange.of(targetPort), Map.of()));
+        new SlotCodec.Port(metadata.get().only(address), PortRange.of(targetPort), Map.of()));
   }
 
   /**

@@ -554,10 +554,7 @@ public final class SluiceTable implements AutoCloseable {
     }
 
     private void readSteered(
-        Family family,
-        boolean exact,
-        List<MappingCodec.Published> found,
-        Consumer<MappingId> odd) {
+        Family family, boolean exact, List<MappingCodec.Published> found, Consumer<MappingId> odd) {
       String kind = exact ? "exact" : "any";
       List<SetElement> steered = elementsOf.apply(SetNames.steered(family, kind));
       if (steered.isEmpty()) {

@@ -27,11 +27,7 @@ record SpreadChain(Family family, String kind, Balance balance, int slots, int c
     Balance balance = mapping.backends().balance();
     int counter = balance == Balance.ROUND_ROBIN ? (int) (mapping.id().bits() & (COUNTERS - 1)) : 0;
     return new SpreadChain(
-        mapping.family(),
-        SetNames.kind(mapping),
-        balance,
-        mapping.backends().slotCount(),
-        counter);
+        mapping.family(), SetNames.kind(mapping), balance, mapping.backends().slotCount(), counter);
   }
 
   /** Whether a chain of that name is one of these. */

@@ -116,8 +116,7 @@ class ChangeWriterTest {
         Change.replace(
             List.of(), List.of(turns(1, 1)), Change.startingAtZero(List.of(turns(1, 1)))));
     assertThat(batch.operations()).noneMatch(one -> one.effect() instanceof RulesetEvent.OfRule);
-    assertThat(spreads)
-        .containsExactlyInAnyOrder("spread_turn_2_1_any4", "spread_turn_2_2_any4");
+    assertThat(spreads).containsExactlyInAnyOrder("spread_turn_2_1_any4", "spread_turn_2_2_any4");
   }
 
   /** Fails if a chain stays without users, goes before the last, or is not known to be gone. */

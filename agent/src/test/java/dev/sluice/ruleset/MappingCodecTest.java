@@ -33,8 +33,8 @@ import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.Optional;
+import java.util.Set;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -126,7 +126,8 @@ class MappingCodecTest {
                 Collections.shuffle(shuffled, samples.random());
                 bySet.put(set, shuffled);
               });
-      assertThat(MappingCodec.join(
+      assertThat(
+              MappingCodec.join(
                   read(mapping, bySet), one -> MappingOptions.NONE, MappingCodecTest::refuse))
           .as("seed %d: %s", seed, mapping)
           .containsExactly(published);
@@ -233,7 +234,8 @@ class MappingCodecTest {
 
   private static SetElement slot(Mapping mapping, int container) {
     int[] slots = mapping.backends().slots();
-    int slot = IntStream.range(0, slots.length).filter(i -> slots[i] == container).findFirst().getAsInt();
+    int slot =
+        IntStream.range(0, slots.length).filter(i -> slots[i] == container).findFirst().getAsInt();
     return MappingCodec.elements(mapping).getOrDefault("slots_any4", List.of()).get(slot);
   }
 
@@ -257,7 +259,9 @@ class MappingCodecTest {
             List.of(first, slot(good, 1).to(Bytes.ofHex("0a00000200000000"))),
             List.of(first, slot(good, 1).to(Bytes.ofHex("0000000000500000"))));
     for (List<SetElement> slots : odd) {
-      assertThat(MappingCodec.readSteered(head, Family.IPV4, false, slots)).as("%s", slots).isEmpty();
+      assertThat(MappingCodec.readSteered(head, Family.IPV4, false, slots))
+          .as("%s", slots)
+          .isEmpty();
     }
     assertThat(MappingCodec.readSteered(head, Family.IPV4, false, List.of(first, slot(good, 1))))
         .isPresent();
@@ -269,8 +273,7 @@ class MappingCodecTest {
     List<MappingCodec.Published> found = new ArrayList<>();
     Mapping other = new Samples(1).mapping();
     for (Mapping mapping :
-        List.of(
-            mapping("", "8080", "80", "172.30.0.2"), mapping("", "8081", "90", "172.30.0.2"))) {
+        List.of(mapping("", "8080", "80", "172.30.0.2"), mapping("", "8081", "90", "172.30.0.2"))) {
       found.addAll(read(mapping, MappingCodec.elements(mapping)));
     }
     found.addAll(read(other, MappingCodec.elements(other)));

@@ -124,8 +124,7 @@ class PlainTableIT {
     return mapping(hostPort, 1, 80, "shared" + hostPort)
         .withBackends(
             new Backends(
-                Arrays.stream(targets).map(IpAddress::parse).map(Backend::new).toList(),
-                balance));
+                Arrays.stream(targets).map(IpAddress::parse).map(Backend::new).toList(), balance));
   }
 
   /**
@@ -148,8 +147,7 @@ class PlainTableIT {
     assertThat(table.mappings())
         .extracting(one -> one.mapping().label())
         .containsExactlyInAnyOrder("shared8080", "shared8083");
-    table.apply(
-        Change.withdraw(table.mappings().stream().map(PublishedMapping::mapping).toList()));
+    table.apply(Change.withdraw(table.mappings().stream().map(PublishedMapping::mapping).toList()));
     assertThat(listing())
         .contains("6 . 8081")
         .contains("6 . 8082")
