@@ -157,11 +157,13 @@ class SluiceTableIT {
             old.name(),
             old.owner(),
             old.protocol(),
+            old.family(),
             old.hostAddress(),
             old.hostPorts(),
-            old.targetAddress(),
+            old.backends(),
             old.targetPorts(),
-            old.createdAt());
+            old.createdAt(),
+            old.options());
     table.apply(Change.publish(List.of(), List.of(old)));
     assertThatThrownBy(() -> table.apply(Change.publish(List.of(), List.of(replacement))))
         .isInstanceOf(AlreadyPublishedException.class);
