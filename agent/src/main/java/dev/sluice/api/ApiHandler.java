@@ -353,9 +353,9 @@ final class ApiHandler implements HttpServerRequestHandler {
           Problem.Kind.TOO_MANY_CONNECTIONS,
           "there are already " + options.maxEventStreams() + " event streams; try again");
     }
-    exchange.connection().leaveLimits();
     EventStream.Format format = frames ? EventStream.Format.FRAMES : EventStream.Format.LINES;
     try (EventStream.Cursor cursor = open(services.events(), from, filter, format)) {
+      exchange.connection().leaveLimits();
       exchange.connection().socket().setWriteTimeout(options.streamTimeoutMillis());
       cursor.onEviction(exchange.connection().socket()::abort);
       BasicClassicHttpResponse response = new BasicClassicHttpResponse(200);
