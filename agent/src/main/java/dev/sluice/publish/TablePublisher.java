@@ -1118,13 +1118,20 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
       ended.forEach(one -> cut.throughSince(one.mapping(), one.since()));
       cut.carryOut(); // if it fails, the note stays, and it is tried again
       ended.forEach(one -> listener.cut(one.mapping()));
-      Set<MappingId> ids = new HashSet<>();
-      ended.forEach(one -> ids.add(one.mapping().id()));
-      // Where the table has no owner, somebody may have removed the note.
+      // Where the table has no owner, somebody may have removed the note; and what is known here of
+      // the time is more exact than the note.
       table.apply(
           Change.drained(
-              table.draining().stream().filter(one -> ids.contains(one.mapping().id())).toList()));
+              table.draining().stream()
+                  .filter(note -> ended.stream().anyMatch(one -> isNoteOf(one, note)))
+                  .toList()));
     }
+  }
+
+  /** A mapping to several containers has a note for each. */
+  private static boolean isNoteOf(Draining ended, Draining note) {
+    return note.mapping().id().equals(ended.mapping().id())
+        && note.mapping().targetAddress().equals(ended.mapping().targetAddress());
   }
 
   // ---- looking

@@ -23,7 +23,9 @@ class EventLayoutTest {
   void theLibraryHasTheLayoutsOfThisPackage() {
     ShimLibrary shim = ShimLibrary.load();
     EventSource.requireLayouts(shim);
+    // The proxy's statistics are the business of its own package, which checks them likewise.
     assertThat(shim.layout().values())
+        .filteredOn(field -> !field.name().startsWith("proxy"))
         .containsExactlyInAnyOrderElementsOf(
             Stream.of(
                     EventRingDescriptor.LAYOUT,
