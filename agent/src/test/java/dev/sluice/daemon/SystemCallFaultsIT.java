@@ -225,7 +225,8 @@ class SystemCallFaultsIT {
         "3, 12",
         "%d of %d faults at system calls, %d took place; %d requests carried out, %d refused"
             .formatted(wanted, all.size(), injected, carriedOut, wanted - carriedOut));
-    assertThat(injected).as("faults that took place").isGreaterThan(wanted * 9 / 10);
+    // How often a call is made varies a little: dumps come in more or fewer parts.
+    assertThat(injected).as("faults that took place").isGreaterThanOrEqualTo(wanted * 4 / 5);
     assertThat(agent.isAlive()).isTrue();
   }
 
