@@ -365,7 +365,7 @@ final class ChangeWriter {
     }
     long proxied = 0;
     for (Family family : Family.values()) {
-      for (String kind : OptionsCodec.KINDS) {
+      for (String kind : SetNames.KINDS) {
         proxied += elementsOf.apply(SetNames.proxied(family, kind)).size();
       }
     }

@@ -34,8 +34,6 @@ import java.util.function.Function;
  * </ul>
  */
 final class OptionsCodec {
-  static final List<String> KINDS = List.of("exact", "any");
-
   private OptionsCodec() {}
 
   /** Set name to elements, none for a mapping without options. */
@@ -97,7 +95,7 @@ final class OptionsCodec {
   static Function<Mapping, MappingOptions> read(Function<String, List<SetElement>> elementsOf) {
     Map<Guarded, MappingOptions> found = new HashMap<>();
     for (Family family : Family.values()) {
-      for (String kind : KINDS) {
+      for (String kind : SetNames.KINDS) {
         // One dump tells that there is nothing more to read, which is the rule.
         if (!elementsOf.apply(SetNames.guarded(family, kind)).isEmpty()) {
           read(elementsOf, family, kind, found);

@@ -5,6 +5,7 @@ import dev.sluice.model.SourceRate;
 import dev.sluice.net.Family;
 import dev.sluice.net.MalformedValueException;
 import dev.sluice.net.Protocol;
+import java.util.List;
 import java.util.Optional;
 
 /**
@@ -22,6 +23,9 @@ final class SetNames {
 
   /** Whether {@code ::1} is the userland proxy's. */
   static final String LOOPBACK6 = "loopback6";
+
+  /** What {@link #kind} can be. */
+  static final List<String> KINDS = List.of("exact", "any");
 
   private SetNames() {}
 
@@ -126,7 +130,7 @@ final class SetNames {
 
   /** The map the elements go into that hold the mapping's metadata. */
   static String of(Mapping mapping) {
-    if (mapping.isRelayed() || !mapping.backends().isSingle()) {
+    if (MappingCodec.isSteered(mapping)) {
       return steered(mapping.family(), kind(mapping));
     }
     return switch (mapping.precedence()) {

@@ -155,7 +155,7 @@ final class Skeleton {
       sets.add(counted(ElementSet.map(table, name, port, of.subnet()).withIntervals(port)));
     }
     // Where a hit says neither address nor port yet: one of several containers, or the proxy.
-    for (String kind : KINDS) {
+    for (String kind : SetNames.KINDS) {
       sets.add(
           counted(
               ElementSet.map(
@@ -181,7 +181,7 @@ final class Skeleton {
     sets.add(ElementSet.map(table, of.named("guarded_any"), ANY_KEY, verdict));
     sets.add(ElementSet.set(table, of.named("restricted_exact"), of.exactKey()));
     sets.add(ElementSet.set(table, of.named("restricted_any"), ANY_KEY));
-    for (String kind : KINDS) {
+    for (String kind : SetNames.KINDS) {
       SetType keyAndSource = of.sourceKey(kind);
       sets.add(
           ElementSet.set(table, of.named("allow_" + kind), keyAndSource)
@@ -189,7 +189,7 @@ final class Skeleton {
     }
     // An element carries its own "ct count over N", and a lookup runs it. Not a dynamic set: the
     // collector of those deletes elements that count nothing.
-    for (String kind : KINDS) {
+    for (String kind : SetNames.KINDS) {
       SetType key = kind.equals("exact") ? of.exactKey() : ANY_KEY;
       sets.add(
           ElementSet.set(table, of.named("limited_" + kind), key)
@@ -231,8 +231,6 @@ final class Skeleton {
    * container after the table was written anew.
    */
   private static final int SOURCE_SEED = 0x736c7563;
-
-  private static final List<String> KINDS = List.of("exact", "any");
 
   // What nft 1.0.6 writes into the user data of maps such as "typeof ip daddr . meta l4proto . th
   // dport . numgen random mod 16 : ip daddr . th dport"; without it nft cannot print the number of
@@ -410,7 +408,7 @@ final class Skeleton {
    * Options of a mapping; only mappings that have one get here. The host itself is always admitted.
    */
   private void guards(Batch batch, PerFamily of) {
-    for (String kind : KINDS) {
+    for (String kind : SetNames.KINDS) {
       String chain = of.named("guard_" + kind);
       Field[] key = of.key(kind);
       batch.add(rule(chain).sourceIsLocal().returns());
@@ -497,7 +495,7 @@ final class Skeleton {
     batch.add(rule(SYN_INPUT).belongsToConnection().accept());
     batch.add(rule(SYN_INPUT).goTo(SYN_COOKIES));
     for (PerFamily of : PerFamily.BOTH) {
-      for (String kind : KINDS) {
+      for (String kind : SetNames.KINDS) {
         batch.add(toProxied(SYN_PORTS, of, kind).with(new Notrack()).build());
         batch.add(toProxied(SYN_COOKIES, of, kind).with(of.synProxy()).build());
       }

@@ -223,11 +223,7 @@ public final class SluiceTable implements AutoCloseable {
       return;
     }
     synchronized (writeLock) {
-      if (guard == null) {
-        writeAndCommit(change);
-      } else {
-        guard.carryOut(batch, () -> writeAndCommit(change));
-      }
+      carryOut(() -> writeAndCommit(change));
     }
   }
 
@@ -258,11 +254,16 @@ public final class SluiceTable implements AutoCloseable {
             }
             nftables.commit(batch, "say who serves ::1");
           };
-      if (guard == null) {
-        write.run();
-      } else {
-        guard.carryOut(batch, write);
-      }
+      carryOut(write);
+    }
+  }
+
+  /** Commits the batch that {@code write} fills; a guard is told that it is ours. */
+  private void carryOut(Runnable write) {
+    if (guard == null) {
+      write.run();
+    } else {
+      guard.carryOut(batch, write);
     }
   }
 
