@@ -10,8 +10,13 @@ public enum Owner {
   CLI("cli"),
   /** A program over the HTTP interface. */
   API("api"),
-  /** A Docker engine. */
+  /**
+   * A Docker engine that is followed. It holds the host ports of its containers with sockets of its
+   * own.
+   */
   DOCKER("docker"),
+  /** A Docker engine that uses us as a network driver, and leaves its host ports to us. */
+  DOCKER_DRIVER("docker-driver"),
   /** A container runtime over the Container Network Interface. */
   CNI("cni"),
   /** The file of permanent mappings. */
@@ -35,10 +40,18 @@ public enum Owner {
       }
     }
     throw new MalformedValueException(
-        text, 0, "owner " + quote(text) + " is none of cli, api, docker, cni, file");
+        text, 0, "owner " + quote(text) + " is none of cli, api, docker, docker-driver, cni, file");
   }
 
-  /** The lower-case name: {@code cli}, {@code api}, {@code docker}, {@code cni}, {@code file}. */
+  /**
+   * Whether it holds the host ports of its mappings itself: nothing of ours can be bound to them,
+   * and need not be.
+   */
+  public boolean holdsItsPorts() {
+    return this == DOCKER;
+  }
+
+  /** The lower-case name, as {@code cli} or {@code docker-driver}. */
   @Override
   public String toString() {
     return text;

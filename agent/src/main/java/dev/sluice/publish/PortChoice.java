@@ -108,7 +108,7 @@ final class PortChoice {
                 });
         if (ours.remove(key)) {
           takenOver.add(key);
-        } else {
+        } else if (!mapping.owner().holdsItsPorts()) {
           reserve(key);
           reserved.add(key);
         }

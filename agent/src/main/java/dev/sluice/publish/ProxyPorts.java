@@ -139,6 +139,9 @@ public final class ProxyPorts implements MappingListener, PortReservations.Yield
     if (mapping.isRelayed()) {
       return Kind.RELAY;
     }
+    if (mapping.owner().holdsItsPorts()) {
+      return Kind.NONE; // of every address of both families, if it likes
+    }
     boolean carried = mapping.protocol() == Protocol.TCP || mapping.protocol() == Protocol.UDP;
     if (!carried || mapping.hostPorts().size() > MAX_COMPANION_PORTS) {
       return Kind.NONE;

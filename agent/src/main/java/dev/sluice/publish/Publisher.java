@@ -2,11 +2,13 @@ package dev.sluice.publish;
 
 import dev.sluice.model.DrainTime;
 import dev.sluice.model.Mapping;
+import dev.sluice.model.MappingName;
 import dev.sluice.model.Owner;
 import dev.sluice.model.PublishRequest;
 import dev.sluice.model.PublishedMapping;
 import dev.sluice.model.UpdateRequest;
 import java.util.List;
+import java.util.Set;
 
 /**
  * Publishes ports and takes them back. Every call is one transaction: it takes effect wholly or not
@@ -51,6 +53,31 @@ public interface Publisher {
    * @throws PublishException if nothing has that name or id, or as in {@link #publish}
    */
   List<Mapping> update(UpdateRequest request);
+
+  /**
+   * Makes what an owner has published by a name just what these requests ask for. What is there and
+   * asked for stays; none takes everything back.
+   *
+   * @param requests of that owner and name, all of them; one whose owner {@linkplain
+   *     Owner#holdsItsPorts holds its ports} names the host ports
+   * @return what is published by that name now
+   * @throws PublishException as in {@link #publish}
+   */
+  List<Mapping> keep(Owner owner, MappingName name, List<PublishRequest> requests);
+
+  /**
+   * Takes back what an owner has published by a name, as {@link #unpublish}.
+   *
+   * @return what was published, perhaps nothing
+   * @throws PublishException if the kernel refuses
+   */
+  List<Mapping> withdraw(Owner owner, MappingName name);
+
+  /** What an owner has published by a name. */
+  List<Mapping> publishedBy(Owner owner, MappingName name);
+
+  /** The names by which an owner has published something. */
+  Set<MappingName> namesOf(Owner owner);
 
   /**
    * Makes the mappings of one owner what these requests ask for: publishes what is missing, takes

@@ -10,6 +10,7 @@ import dev.sluice.model.Egress;
 import dev.sluice.model.HostBinding;
 import dev.sluice.model.Mapping;
 import dev.sluice.model.MappingId;
+import dev.sluice.model.MappingName;
 import dev.sluice.model.MappingOptions;
 import dev.sluice.model.NamesAt;
 import dev.sluice.model.Network;
@@ -44,7 +45,6 @@ import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Comparator;
-import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -64,7 +64,7 @@ import org.slf4j.LoggerFactory;
  * given. Whatever fails, what came before it is undone.
  *
  * <p>Nothing about mappings is kept here: reading asks the table. The exceptions are the ports that
- * another process holds, and how many ports each sandbox has.
+ * another process holds, and an index of names.
  */
 public final class TablePublisher implements Publisher, NetworkTable, AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(TablePublisher.class);
@@ -92,9 +92,8 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
   // interleave.
   private final Object oneRequestAtATime = new Object();
   private final Topology topology;
-  // How many mappings were published by each sandbox's name: one that has none goes without reading
-  // the table.
-  private final Map<SandboxName, Integer> portsOf = new HashMap<>();
+  // A request about one name goes without reading the table.
+  private final PublishedIndex index = new PublishedIndex();
   // Targets whose bridge ports have been looked at, so that only the first mapping of one pays for
   // it.
   private final Set<IpAddress> knownTargets = new HashSet<>();
@@ -146,7 +145,7 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
         Mapping mapping = published.mapping();
         hold(mapping);
         listener.resumed(mapping);
-        count(mapping, 1);
+        index.add(mapping);
         ports.add(mapping.hostPorts());
       }
       // Another agent may have left it otherwise.
@@ -158,6 +157,9 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
   }
 
   private boolean hold(Mapping mapping) {
+    if (mapping.owner().holdsItsPorts()) {
+      return true;
+    }
     try {
       reservations.reserve(mapping.key());
       return true;
@@ -308,8 +310,8 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
     synchronized (oneRequestAtATime) {
       List<Network> networks = table.networks();
       topology.replace(networks, table.sandboxes());
-      portsOf.clear();
-      table.mappings().forEach(one -> count(one.mapping(), 1));
+      index.clear();
+      table.mappings().forEach(one -> index.add(one.mapping()));
     }
   }
 
@@ -346,7 +348,7 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
                   .allMatch(spec -> spec.hostPorts() instanceof PortSpec.Any),
           work -> {
             work.sandbox = change;
-            if (portsOf.getOrDefault(change.name(), 0) > 0) {
+            if (index.hasPorts(change.name())) {
               work.follow(change);
             }
             for (PublishRequest request : publish) {
@@ -447,6 +449,24 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
   }
 
   @Override
+  public List<Mapping> keep(Owner owner, MappingName name, List<PublishRequest> requests) {
+    for (PublishRequest request : requests) {
+      if (request.owner() != owner || !request.name().equals(Optional.of(name))) {
+        throw new IllegalArgumentException("a request of another owner or name: " + request);
+      }
+    }
+    Comparison comparison = new Comparison();
+    List<Mapping> published =
+        change(
+            "publish " + name,
+            false,
+            work -> comparison.plan(work.uncounted(index.of(owner, name)), requests, work, null));
+    List<Mapping> all = new ArrayList<>(comparison.unchanged);
+    all.addAll(published);
+    return all;
+  }
+
+  @Override
   public Applied apply(Owner owner, List<PublishRequest> requests) {
     return apply(owner, requests, false);
   }
@@ -462,7 +482,7 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
       Work work = new Work();
       Comparison comparison = new Comparison();
       try {
-        comparison.plan(owner, requests, work, null);
+        comparison.plan(publishedBy(owner), requests, work, null);
         return comparison.applied(work.results, List.of());
       } catch (RuntimeException e) {
         throw Explanations.explain(whatOf(requests), e, work::publishedBefore);
@@ -479,12 +499,17 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
         change(
             whatOf(requests),
             false,
-            work -> comparison.plan(owner, requests, work, leavingOut ? leftOut : null));
+            work ->
+                comparison.plan(publishedBy(owner), requests, work, leavingOut ? leftOut : null));
     return comparison.applied(published, leftOut);
   }
 
   private static String whatOf(List<PublishRequest> requests) {
     return "apply " + requests.size() + " entries";
+  }
+
+  private List<PublishedMapping> publishedBy(Owner owner) {
+    return published().stream().filter(one -> one.mapping().owner() == owner).toList();
   }
 
   /** What an owner has, beside what it asks for. */
@@ -499,13 +524,15 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
     /**
      * Collects what is to be done.
      *
+     * @param there what the owner has
      * @param leftOut as for {@link #attempt}
      */
     void plan(
-        Owner owner, List<PublishRequest> requests, Work work, @Nullable List<LeftOut> leftOut) {
-      Reconciliation plan =
-          new Reconciliation(
-              published().stream().filter(p -> p.mapping().owner() == owner).toList());
+        List<PublishedMapping> there,
+        List<PublishRequest> requests,
+        Work work,
+        @Nullable List<LeftOut> leftOut) {
+      Reconciliation plan = new Reconciliation(there);
       List<Wish> missing = new ArrayList<>();
       List<Wish> wishes = new ArrayList<>();
       for (PublishRequest request : requests) {
@@ -589,7 +616,7 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
     }
     kept.entrySet().stream()
         .filter(one -> !one.getValue().equals(one.getKey().mapping()))
-        .forEach(one -> work.replace(one.getKey(), one.getValue()));
+        .forEach(one -> work.replace(work.counted(one.getKey()), one.getValue()));
     kept.forEach(
         (published, now) -> {
           if (now.equals(published.mapping())) {
@@ -635,6 +662,8 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
     private final List<PublishedMapping> before = new ArrayList<>();
     private final List<PublishedMapping> after = new ArrayList<>();
     private final List<Mapping> results = new ArrayList<>();
+    // Their counters were not read with them.
+    private final Set<PublishedMapping> uncounted = new HashSet<>(0);
     // Changed, and published without their ports being held.
     private final List<Mapping> notHeld = new ArrayList<>(0);
     // Asking the kernel once a target is enough, also where thousands of ports lead to it.
@@ -678,6 +707,22 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
         publishedBefore = table.mappings();
       }
       return publishedBefore;
+    }
+
+    /** What is published without its counters, which only a change needs. */
+    List<PublishedMapping> uncounted(List<Mapping> mappings) {
+      List<PublishedMapping> published = Change.startingAtZero(mappings);
+      uncounted.addAll(published);
+      return published;
+    }
+
+    PublishedMapping counted(PublishedMapping published) {
+      return uncounted.contains(published)
+          ? publishedBefore().stream()
+              .filter(one -> one.mapping().id().equals(published.mapping().id()))
+              .findFirst()
+              .orElse(published)
+          : published;
     }
 
     /** Where the ports of a request lead to. */
@@ -784,8 +829,10 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
           .forEach(this::needNetworkOf);
       if (!changed.key().equals(old.key())) {
         // A range that gets options, or loses them, changes its precedence.
-        reservations.reserve(changed.key());
-        undo.push(() -> reservations.release(changed.key()));
+        if (!changed.owner().holdsItsPorts()) {
+          reservations.reserve(changed.key());
+          undo.push(() -> reservations.release(changed.key()));
+        }
         if (!unheld.containsKey(old.id())) {
           freed.add(old.key());
           undo.push(() -> freed.remove(old.key()));
@@ -859,9 +906,9 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
     }
 
     private void settle() {
-      before.forEach(one -> count(one.mapping(), -1));
-      after.forEach(one -> count(one.mapping(), 1));
-      added.forEach(one -> count(one, 1));
+      before.forEach(one -> index.remove(one.mapping()));
+      after.forEach(one -> index.add(one.mapping()));
+      added.forEach(index::add);
       tell(withdrawn, listener::withdrawn);
       freed.forEach(reservations::release);
       forget(withdrawn);
@@ -911,21 +958,6 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
         }
       }
       endQuietly(cut, "the change is in force");
-    }
-  }
-
-  private void count(Mapping mapping, int more) {
-    for (Backend backend : mapping.backends().all()) {
-      backend
-          .sandbox()
-          .ifPresent(
-              name ->
-                  portsOf.compute(
-                      name,
-                      (same, ports) -> {
-                        int now = (ports == null ? 0 : ports) + more;
-                        return now == 0 ? null : now;
-                      }));
     }
   }
 
@@ -1024,10 +1056,26 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
   @Override
   public List<Mapping> unpublish(String nameOrId) {
     synchronized (oneRequestAtATime) {
-      List<Mapping> mappings = withdraw(nameOrId, Change::withdraw, listener::withdrawn);
-      endQuietly(flows.begin().through(mappings), "unpublished " + nameOrId);
-      return mappings;
+      return withdraw(nameOrId, named(nameOrId));
     }
+  }
+
+  @Override
+  public List<Mapping> withdraw(Owner owner, MappingName name) {
+    synchronized (oneRequestAtATime) {
+      List<Mapping> mappings = index.of(owner, name);
+      return mappings.isEmpty() ? mappings : withdraw(name.text(), mappings);
+    }
+  }
+
+  private List<Mapping> withdraw(String what, List<Mapping> mappings) {
+    withdraw(what, mappings, Change::withdraw, listener::withdrawn);
+    endQuietly(flows.begin().through(mappings), "unpublished " + what);
+    return mappings;
+  }
+
+  private List<Mapping> named(String nameOrId) {
+    return find(nameOrId).stream().map(PublishedMapping::mapping).toList();
   }
 
   @Override
@@ -1037,18 +1085,18 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
       // these mappings still.
       Instant now = clock.instant().truncatedTo(ChronoUnit.MILLIS).plusMillis(1);
       List<Draining> draining = new ArrayList<>();
-      List<Mapping> mappings =
-          withdraw(
-              nameOrId,
-              all -> {
-                time.limit()
-                    .ifPresent(
-                        limit ->
-                            all.forEach(
-                                one -> draining.addAll(drainings(one, now, now.plus(limit)))));
-                return Change.withdraw(all, draining);
-              },
-              listener::retired);
+      List<Mapping> mappings = named(nameOrId);
+      withdraw(
+          nameOrId,
+          mappings,
+          all -> {
+            time.limit()
+                .ifPresent(
+                    limit ->
+                        all.forEach(one -> draining.addAll(drainings(one, now, now.plus(limit)))));
+            return Change.withdraw(all, draining);
+          },
+          listener::retired);
       // A reader of the table after a restart has to do with what was known before the transaction.
       Instant gone = clock.instant();
       endQuietly(flows.begin().toTargetIfUdp(mappings), "unpublished " + nameOrId);
@@ -1064,23 +1112,24 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
         .toList();
   }
 
-  private List<Mapping> withdraw(
-      String nameOrId, Function<List<Mapping>, Change> change, Consumer<Mapping> told) {
-    List<Mapping> mappings = find(nameOrId).stream().map(PublishedMapping::mapping).toList();
+  private void withdraw(
+      String what,
+      List<Mapping> mappings,
+      Function<List<Mapping>, Change> change,
+      Consumer<Mapping> told) {
     try {
       table.apply(change.apply(mappings).with(routedPorts(mappings, List.of())));
     } catch (UncertainChangeException e) {
-      throw Explanations.unknown("unpublish " + nameOrId, e);
+      throw Explanations.unknown("unpublish " + what, e);
     } catch (RuntimeException e) {
       throw new PublishException(
           Kind.UNAVAILABLE,
-          "cannot unpublish " + nameOrId + ", nothing was changed: " + e.getMessage(),
+          "cannot unpublish " + what + ", nothing was changed: " + e.getMessage(),
           e);
     }
     tell(mappings, told);
     mappings.forEach(mapping -> reservations.release(mapping.key()));
     forget(mappings);
-    return mappings;
   }
 
   /** They are withdrawn already, whatever the listener makes of it. */
@@ -1100,7 +1149,7 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
       return;
     }
     for (Mapping mapping : withdrawn) {
-      count(mapping, -1);
+      index.remove(mapping);
       // A target may come back with another bridge port.
       mapping.backends().addresses().forEach(knownTargets::remove);
       unheld.remove(mapping.id());
@@ -1143,6 +1192,20 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
     } catch (RuntimeException e) {
       throw new PublishException(
           Kind.UNAVAILABLE, "cannot read what is published, try again: " + e.getMessage(), e);
+    }
+  }
+
+  @Override
+  public List<Mapping> publishedBy(Owner owner, MappingName name) {
+    synchronized (oneRequestAtATime) {
+      return index.of(owner, name);
+    }
+  }
+
+  @Override
+  public Set<MappingName> namesOf(Owner owner) {
+    synchronized (oneRequestAtATime) {
+      return index.namesOf(owner);
     }
   }
 

@@ -167,6 +167,7 @@ record MappingMetadata(
       case DOCKER -> 3;
       case CNI -> 4;
       case FILE -> 5;
+      case DOCKER_DRIVER -> 6;
     };
   }
 

@@ -21,6 +21,7 @@ import dev.sluice.model.FlowTuple;
 import dev.sluice.model.Mapping;
 import dev.sluice.model.MappingCounters;
 import dev.sluice.model.MappingId;
+import dev.sluice.model.MappingName;
 import dev.sluice.model.Owner;
 import dev.sluice.model.PathQuestion;
 import dev.sluice.model.PathReport;
@@ -48,11 +49,13 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.Set;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /** An agent that keeps everything in memory: what the API and the command line are tested with. */
@@ -365,6 +368,38 @@ public final class FakeAgent
       found.add(changed);
     }
     return found;
+  }
+
+  @Override
+  public synchronized List<Mapping> keep(
+      Owner owner, MappingName name, List<PublishRequest> requests) {
+    throwFailure();
+    mappings.removeAll(publishedBy(owner, name));
+    requests.forEach(this::publish);
+    return publishedBy(owner, name);
+  }
+
+  @Override
+  public synchronized List<Mapping> withdraw(Owner owner, MappingName name) {
+    throwFailure();
+    List<Mapping> found = publishedBy(owner, name);
+    mappings.removeAll(found);
+    return found;
+  }
+
+  @Override
+  public synchronized List<Mapping> publishedBy(Owner owner, MappingName name) {
+    return mappings.stream()
+        .filter(one -> one.owner() == owner && one.name().equals(Optional.of(name)))
+        .toList();
+  }
+
+  @Override
+  public synchronized Set<MappingName> namesOf(Owner owner) {
+    return mappings.stream()
+        .filter(one -> one.owner() == owner)
+        .flatMap(one -> one.name().stream())
+        .collect(Collectors.toSet());
   }
 
   @Override

@@ -106,7 +106,7 @@ class NamesTest {
     }
     assertThatExceptionOfType(MalformedValueException.class)
         .isThrownBy(() -> Owner.parse("CLI"))
-        .withMessage("owner \"CLI\" is none of cli, api, docker, cni, file");
+        .withMessage("owner \"CLI\" is none of cli, api, docker, docker-driver, cni, file");
   }
 
   /** Fails if an interface that Linux can have is refused. */
