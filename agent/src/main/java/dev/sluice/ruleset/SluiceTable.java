@@ -63,6 +63,9 @@ public final class SluiceTable implements AutoCloseable {
 
   public static final TableId ID = TableId.inet("sluice");
 
+  /** Does the work of the table while that is rebuilt. */
+  private static final TableId STAND_IN = TableId.inet("sluice-stand-in");
+
   /** How often to look what became of a change whose answer was lost. */
   private static final int READ_BACK_ATTEMPTS = 3;
 
@@ -141,6 +144,13 @@ public final class SluiceTable implements AutoCloseable {
   private static SluiceTable openOrCreate(Nftables nftables, Optional<Table> existing, int flags) {
     boolean owned = flags == OWNED;
     Table wanted = wanted(flags);
+    // Of an agent that was killed while it rebuilt the table, which is whole at every moment.
+    if (nftables
+        .table(STAND_IN)
+        .filter(left -> !left.isOwned() || left.ownerPortId() == nftables.portId())
+        .isPresent()) {
+      dismissStandIn(nftables);
+    }
     if (existing.isEmpty()) {
       Batch batch = new Batch(64 << 10).create(wanted);
       new Skeleton(ID).write(batch);
@@ -168,13 +178,33 @@ public final class SluiceTable implements AutoCloseable {
   /**
    * Replaces the table by one of this version with the same contents; no packet sees anything in
    * between.
+   *
+   * <p>One transaction alone does not do that. At a hook the kernel calls the new chain before the
+   * old one of the same priority, and the new one is empty until the transaction is in force, the
+   * old one from then on: a packet that is between the two at that moment is seen by neither. So a
+   * second table stands in, with the same contents, which is called between the two and stays as it
+   * is.
    */
   private static void rebuild(Nftables nftables, Table wanted) {
-    Batch batch = writeAll(nftables, wanted, new Batch(256 << 10).delete(ID));
-    nftables.commit(batch, "rebuild the table " + ID);
+    int ownedIfWanted = wanted.flags() & NFT_TABLE_F_OWNER; // gone with the process
+    Table standIn =
+        new Table(STAND_IN, ownedIfWanted, Userdata.comment("stands in for " + ID), 0, 0, 0);
+    nftables.commit(
+        writeAll(nftables, standIn, new Batch(256 << 10)),
+        "create a table that stands in for " + ID);
+    try {
+      Batch batch = writeAll(nftables, wanted, new Batch(256 << 10).delete(ID));
+      nftables.commit(batch, "rebuild the table " + ID);
+    } finally {
+      dismissStandIn(nftables);
+    }
   }
 
-  /** Writes what creates the table with everything it holds now. */
+  private static void dismissStandIn(Nftables nftables) {
+    nftables.commit(new Batch().delete(STAND_IN), "delete the table that stood in for " + ID);
+  }
+
+  /** Writes what creates a table with everything that {@link #ID} holds now. */
   private static Batch writeAll(Nftables nftables, Table wanted, Batch batch) {
     // A table of another version may lack sets of this one.
     Set<String> there = new HashSet<>();
@@ -182,8 +212,8 @@ public final class SluiceTable implements AutoCloseable {
     Reader reader = new Reader(set -> there.contains(set) ? nftables.elements(ID, set) : List.of());
     ChangeWriter.Contents contents = reader.contents();
     batch.create(wanted);
-    new Skeleton(ID).write(batch);
-    new ChangeWriter(ID, batch).writeContents(contents);
+    new Skeleton(wanted.id()).write(batch);
+    new ChangeWriter(wanted.id(), batch).writeContents(contents);
     return batch;
   }
 
