@@ -168,12 +168,7 @@ public final class Plots {
 
   private static Optional<Chart<?, ?>> rate(Result result) {
     String ratio = ProxyCost.RATE + " ÷ docker-proxy's";
-    List<String> subjects =
-        result.figures().stream()
-            .filter(figure -> figure.variant().equals(ratio))
-            .map(Figure::subject)
-            .distinct()
-            .toList();
+    List<String> subjects = subjects(result, ratio);
     Map<String, List<Double>> bars = new LinkedHashMap<>();
     for (String contender : ProxyCost.COLUMNS) {
       bars.put(
@@ -187,13 +182,17 @@ public final class Plots {
         : Optional.of(Charts.bars("times docker-proxy's rate", subjects, bars, true));
   }
 
+  /** What there are figures of that variant of, in their order. */
+  private static List<String> subjects(Result result, String variant) {
+    return result.figures().stream()
+        .filter(figure -> figure.variant().equals(variant))
+        .map(Figure::subject)
+        .distinct()
+        .toList();
+  }
+
   private static Optional<Chart<?, ?>> processorTime(Result result) {
-    List<String> subjects =
-        result.figures().stream()
-            .filter(figure -> figure.variant().equals(ProxyCost.PROCESSOR_TIME))
-            .map(Figure::subject)
-            .distinct()
-            .toList();
+    List<String> subjects = subjects(result, ProxyCost.PROCESSOR_TIME);
     Map<String, List<Double>> bars = new LinkedHashMap<>();
     for (String contender : List.of(ProxyCost.SLUICE, ProxyCost.DOCKER)) {
       bars.put(
@@ -212,12 +211,7 @@ public final class Plots {
   }
 
   private static Optional<Chart<?, ?>> proxyMemory(Result result) {
-    List<String> subjects =
-        result.figures().stream()
-            .filter(figure -> figure.variant().equals(ProxyCost.MEMORY))
-            .map(Figure::subject)
-            .distinct()
-            .toList();
+    List<String> subjects = subjects(result, ProxyCost.MEMORY);
     Map<String, List<Double>> bars = new LinkedHashMap<>();
     for (String contender : List.of(ProxyCost.SLUICE, ProxyCost.DOCKER)) {
       bars.put(
