@@ -7,7 +7,8 @@ their own, so a slow one (a connection attempt that times out) holds up nobody. 
   serve   {name, tcp: [first-last | port ...], udp: [...]}   -> {}      answers "<name>:<port> peer=<address>\n"
           over TCP, then echoes what it is sent; over UDP, one answer per datagram
   get     {protocol, address, port, source?, timeoutSeconds} -> {outcome, text}
-  hold    {address, port, count, sources, timeoutSeconds}    -> {held, answered, servers}
+  hold    {address, port, count, sources, timeoutSeconds,    -> {held, answered, servers}
+           atOnce}
   ping    {held_number, timeoutSeconds}                             -> {alive}  connections of a hold that still echo
   release {held_number}                                             -> {}
   inject  {device, destinationMac, count, packet}            -> {}       packet is a scapy expression above Ethernet
@@ -125,21 +126,26 @@ def get(protocol, address, port, timeoutSeconds, source=None):
     return {"outcome": "ANSWERED" if text else "RESET", "text": text}
 
 
-def hold(address, port, count, sources, timeoutSeconds):
-    kept, who = [], {}
-    for i in range(count):
+def hold(address, port, count, sources, timeoutSeconds, atOnce):
+    def attempt(i):
         try:
-            sock, text = connect("tcp", address, port, sources[i % len(sources)] if sources else None, timeoutSeconds)
+            return connect("tcp", address, port, sources[i % len(sources)] if sources else None, timeoutSeconds)
         except OSError as error:
             outcome_of(error)
-            continue
-        kept.append(sock)
+            return None
+
+    import concurrent.futures
+
+    with concurrent.futures.ThreadPoolExecutor(count if atOnce else 1) as attempts:
+        answered = [one for one in attempts.map(attempt, range(count)) if one]
+    who = {}
+    for _, text in answered:
         server = text.partition(":")[0]
         who[server] = who.get(server, 0) + 1
     with held_lock:
         number = len(held) + 1
-        held[number] = kept
-    return {"held": number, "answered": len(kept), "servers": who}
+        held[number] = [sock for sock, _ in answered]
+    return {"held": number, "answered": len(answered), "servers": who}
 
 
 def ping(held_number, timeoutSeconds):

@@ -7,9 +7,11 @@ import dev.sluice.sysctl.Sysctl;
 import dev.sluice.testing.GlobalSysctl;
 import dev.sluice.testing.Netns;
 import dev.sluice.testing.Ran;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** The real limit: that of the machine, which is raised and put back, and that of a namespace. */
+@Tag("alone")
 class ConnectionTableMemoryIT {
   /** Fails if the kernel is asked in another way than it understands, or for too few buckets. */
   @Test

@@ -41,10 +41,12 @@ import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Many requests to the real agent: at the same moment, and for a long time. */
+@Tag("alone")
 class ContentionIT {
   @AutoClose private Lab lab;
   @AutoClose private BareAgent agent;

@@ -34,6 +34,7 @@ import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -45,6 +46,7 @@ import org.junit.jupiter.api.io.TempDir;
  * <p>{@code -Dsluice.scale=full} makes 200,000 flows at once, stops the agent 50 times for five
  * seconds, and goes on for ten minutes at 50,000 events a second.
  */
+@Tag("alone")
 class EventLedgerIT {
   private static final int FIRST_ADDRESS = 0x7f010000;
   private static final int MAX_FLOWS = 0xfe0000;

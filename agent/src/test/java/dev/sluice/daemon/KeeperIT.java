@@ -19,6 +19,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -28,6 +29,7 @@ import org.junit.jupiter.api.io.TempDir;
  *
  * <p>{@code -Dsluice.kills=500} is the whole campaign; without it there are 20 kills.
  */
+@Tag("alone")
 class KeeperIT {
   private static final boolean CAMPAIGN = Integer.getInteger("sluice.kills") != null;
   private static final int KILLS = Integer.getInteger("sluice.kills", 10);

@@ -34,6 +34,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -42,6 +43,7 @@ import org.junit.jupiter.api.io.TempDir;
  * which is not changed: entries that nobody gives up early are made by {@code conntrack} as far as
  * wanted, and a flood of real connections from one source does the rest.
  */
+@Tag("alone")
 class PressureIT {
   /** Places that are left to the flood and to others. */
   private static final long ROOM = 2_000;

@@ -5,19 +5,16 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.sluice.model.Egress;
 import dev.sluice.model.PublishedMapping;
 import dev.sluice.net.Protocol;
+import dev.sluice.testing.Attempts;
 import dev.sluice.testing.Lab;
 import dev.sluice.testing.Netns;
 import dev.sluice.testing.Probe;
 import dev.sluice.testing.Traffic;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
-import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
+import java.util.function.Function;
 import java.util.stream.Collectors;
-import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -31,15 +28,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class ReachIT extends NetworkCase {
   private static final String WEB = "10.81.0.2";
   private static final String WEB6 = "fd81::2";
-  private static final double SOON_SECONDS = 0.7;
-
-  /** Waits for attempts that nobody answers, many at a time. */
-  private static final ExecutorService ATTEMPTS = Executors.newCachedThreadPool();
-
-  @AfterAll
-  static void stopAttempts() {
-    ATTEMPTS.shutdownNow();
-  }
+  private static final double SOON_SECONDS = 1.5;
 
   /** Where the container's port is published: everywhere, at the uplink, at loopback. */
   private static final List<Integer> PUBLISHED_PORTS = List.of(8080, 8081, 8082);
@@ -85,10 +74,8 @@ class ReachIT extends NetworkCase {
   /** As whom the container saw the one who asked, by both protocols; a dash if nobody answered. */
   private CompletableFuture<String> seen(String from, String address, int port) {
     Traffic traffic = place(from).traffic();
-    CompletableFuture<String> udp =
-        CompletableFuture.supplyAsync(() -> text(traffic.udp(address, port)), ATTEMPTS);
-    return CompletableFuture.supplyAsync(
-            () -> text(traffic.tcp(address, port, SOON_SECONDS)), ATTEMPTS)
+    CompletableFuture<String> udp = Attempts.begin(() -> text(traffic.udp(address, port)));
+    return Attempts.begin(() -> text(traffic.tcp(address, port, SOON_SECONDS)))
         .thenCombine(udp, (one, other) -> one.equals(other) ? one : one + " (udp " + other + ")");
   }
 
@@ -316,46 +303,60 @@ class ReachIT extends NetworkCase {
     join(sandboxRequest("linked", List.of("net"), List.of(), servers));
     join(sandboxRequest("stranger", List.of("net"), List.of(), List.of()));
 
+    List<List<CompletableFuture<String>>> all = new ArrayList<>();
+    List<String> hosts = List.of(Lab.HOST, Lab.HOST6);
+    for (String name : servers) {
+      List<String> own = addresses(name, "net");
+      all.add(
+          List.of(
+              reached(lab.client(), hosts, name, true),
+              reached(namespace("linked"), own, name, false),
+              reached(namespace("stranger"), own, name, false),
+              reached(namespace("stranger"), hosts, name, true)));
+    }
     StringBuilder observed = new StringBuilder();
     for (int i = 0; i < rows.size(); i++) {
-      String name = servers.get(i);
-      List<String> own = addresses(name, "net");
-      List<String> hosts = List.of(Lab.HOST, Lab.HOST6);
-      observed.append(
-          "%-3s %-4s | %-3s | %-3s | %-3s | %s%n"
-              .formatted(
-                  rows.get(i)[0],
-                  rows.get(i)[1],
-                  reached(lab.client(), hosts, name, true),
-                  reached(namespace("linked"), own, name, false),
-                  reached(namespace("stranger"), own, name, false),
-                  reached(namespace("stranger"), hosts, name, true)));
+      String cells =
+          all.get(i).stream()
+              .map(CompletableFuture::join)
+              .map(cell -> " | %-3s".formatted(cell))
+              .collect(Collectors.joining());
+      String row = "%-3s %-4s".formatted(rows.get(i)[0], rows.get(i)[1]) + cells;
+      observed.append(row.stripTrailing()).append('\n');
     }
     assertThat(observed.toString()).isEqualTo(table);
   }
 
   /** Whether the server answers at every address by both protocols; or which it does by. */
-  private String reached(Netns from, List<String> addresses, String server, boolean published) {
-    Map<String, CompletableFuture<Traffic.Answer>> attempts = new TreeMap<>();
+  private CompletableFuture<String> reached(
+      Netns from, List<String> addresses, String server, boolean published) {
+    int tcp = published ? hostPort(server, Protocol.TCP) : 80;
+    int udp = published ? hostPort(server, Protocol.UDP) : 80;
+    record Way(String address, Protocol protocol) {}
+    List<Way> ways = new ArrayList<>();
     for (String address : addresses) {
-      int tcp = published ? hostPort(server, Protocol.TCP) : 80;
-      int udp = published ? hostPort(server, Protocol.UDP) : 80;
-      attempts.put(
-          address + "/tcp",
-          CompletableFuture.supplyAsync(
-              () -> from.traffic().tcp(address, tcp, SOON_SECONDS), ATTEMPTS));
-      attempts.put(
-          address + "/udp",
-          CompletableFuture.supplyAsync(() -> from.traffic().udp(address, udp), ATTEMPTS));
+      ways.add(new Way(address, Protocol.TCP));
+      ways.add(new Way(address, Protocol.UDP));
     }
-    List<String> answered =
-        attempts.entrySet().stream()
-            .filter(one -> one.getValue().join().server().equals(server + ":80"))
-            .map(Map.Entry::getKey)
-            .toList();
-    return answered.isEmpty()
-        ? "no"
-        : answered.size() == attempts.size() ? "yes" : answered.toString();
+    Function<Way, Traffic.Answer> ask =
+        way ->
+            way.protocol() == Protocol.TCP
+                ? from.traffic().tcp(way.address(), tcp, SOON_SECONDS)
+                : from.traffic().udp(way.address(), udp);
+    return Attempts.begin(
+        () -> {
+          List<String> answered = new ArrayList<>();
+          Attempts.atOnce(ways, ask)
+              .forEach(
+                  (way, answer) -> {
+                    if (answer.server().equals(server + ":80")) {
+                      answered.add(way.toString());
+                    }
+                  });
+          return answered.isEmpty()
+              ? "no"
+              : answered.size() == ways.size() ? "yes" : answered.toString();
+        });
   }
 
   /** Where the server's port 80 is published; 80 if it is not. */

@@ -48,7 +48,7 @@ class SandboxLifeIT extends NetworkCase {
         .isEqualTo(Traffic.Outcome.REFUSED); // nobody serves yet, but it leads there
     endNamespace("web");
     await("the port is taken back", () -> published().isEmpty());
-    assertThat(sandbox("web")).isEmpty();
+    await("it is forgotten", () -> sandbox("web").isEmpty());
     // The only address there is.
     join("next", List.of("blue"), "8080:80");
     assertThat(published()).containsExactly("0.0.0.0:8080->80/tcp 10.95.0.2");

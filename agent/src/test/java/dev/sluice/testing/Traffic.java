@@ -235,6 +235,22 @@ public final class Traffic implements AutoCloseable {
   /** As {@link #hold}, each connection given as long as this. */
   public Held holdWithin(
       double timeoutSeconds, String address, int port, int count, String... sources) {
+    return hold(false, timeoutSeconds, address, port, count, sources);
+  }
+
+  /** As {@link #holdWithin}, but all of them are opened at once. */
+  public Held holdAtOnceWithin(
+      double timeoutSeconds, String address, int port, int count, String... sources) {
+    return hold(true, timeoutSeconds, address, port, count, sources);
+  }
+
+  private Held hold(
+      boolean atOnce,
+      double timeoutSeconds,
+      String address,
+      int port,
+      int count,
+      String... sources) {
     JsonNode result =
         call(
             "hold",
@@ -243,7 +259,8 @@ public final class Traffic implements AutoCloseable {
                 "port", port,
                 "count", count,
                 "sources", List.of(sources),
-                "timeoutSeconds", timeoutSeconds));
+                "timeoutSeconds", timeoutSeconds,
+                "atOnce", atOnce));
     Map<String, Integer> servers = new TreeMap<>();
     for (Map.Entry<String, JsonNode> server : result.get("servers").properties()) {
       servers.put(server.getKey(), server.getValue().intValue());
