@@ -63,7 +63,8 @@ class ArchitectureTest {
               "nftables nftables.expr nftables.text nftables.uapi route netlink model net ffi"),
           entry(
               "ruleset.path",
-              "ruleset nftables nftables.expr nftables.text nftables.uapi route netlink sysctl model net ffi"),
+              "ruleset nftables nftables.expr nftables.text nftables.uapi route netlink sysctl"
+                  + " model net ffi"),
           // what is meant
           entry("flow", "conntrack model net"),
           entry("flow.export", "model net"),
@@ -72,10 +73,12 @@ class ArchitectureTest {
           entry("publish", "ruleset network flow proxy sysctl model net ffi"),
           // who asks
           entry("api", "publish network flow flow.export model net ffi"),
+          entry("api.docker", "publish network model net ffi"),
           entry(
               "daemon",
-              "api publish network network.names flow flow.export proxy ruleset ruleset.path ruleset.trace nftables nftables.uapi"
-                  + " conntrack route netlink sysctl config model net ffi"),
+              "api api.docker publish network network.names flow flow.export proxy ruleset"
+                  + " ruleset.path ruleset.trace nftables nftables.uapi conntrack route netlink"
+                  + " sysctl config model net ffi"),
           entry("cli", "cli.demo cli.run daemon api flow flow.export config model net"),
           entry("cli.demo", "api flow flow.export route netlink model net"),
           entry("cli.run", "api netlink net ffi"));

@@ -20,7 +20,8 @@ import picocli.CommandLine.Option;
 @Command(
     name = "agent",
     description = {
-      "Runs the agent: publishes ports, follows connections, and answers on its socket, until it is",
+      "Runs the agent: publishes ports, follows connections, and answers on its socket, until it"
+          + " is",
       "told to end. Published ports stay in force after it has ended.%n"
     },
     footer = {"", "Examples:", "  sluice agent", "  sluice agent --network br0 --log-level debug"})
@@ -113,6 +114,17 @@ final class AgentCommand implements Callable<Integer> {
   private AgentConfig.Switch userlandProxy = AgentConfig.Switch.ON;
 
   @Option(
+      names = "--docker",
+      arity = "0..1",
+      paramLabel = "SOCKET",
+      fallbackValue = AgentConfig.DOCKER_SOCKET,
+      description =
+          "Publish what the containers of the Docker engine ask for whose API is at SOCKET"
+              + " (default: ${FALLBACK-VALUE}); it must run with --iptables=false"
+              + " --ip6tables=false.")
+  private @Nullable Path docker;
+
+  @Option(
       names = "--log-level",
       paramLabel = "LEVEL",
       description = "error, warn, info, debug or trace (default: info).")
@@ -147,6 +159,7 @@ final class AgentCommand implements Callable<Integer> {
             events(),
             conntrackMemoryMib,
             userlandProxy,
+            Optional.ofNullable(docker),
             logLevel));
   }
 

@@ -5,6 +5,7 @@ import dev.sluice.api.ApiServer;
 import dev.sluice.api.ApiServerException;
 import dev.sluice.api.ApiServices;
 import dev.sluice.api.HostStatistics;
+import dev.sluice.api.docker.EngineFollower;
 import dev.sluice.conntrack.Conntrack;
 import dev.sluice.conntrack.EventSource;
 import dev.sluice.conntrack.FlowDump;
@@ -140,7 +141,8 @@ public final class Agent implements AutoCloseable {
     if (Sys.geteuid() != 0) {
       throw new StartupException(
           StartupException.NOT_PERMITTED,
-          "the agent must run as root: it changes the firewall of this network namespace; try sudo sluice agent",
+          "the agent must run as root: it changes the firewall of this network namespace; try sudo"
+              + " sluice agent",
           null);
     }
     Ownership ownership =
@@ -202,6 +204,15 @@ public final class Agent implements AutoCloseable {
                 publisher, topology, hostNetworks, names, Rtnetlink.open(), Clock.systemUTC()));
     keep(LinkWatch.start(networks, LinkMonitor.open()));
 
+    Optional<EngineFollower> docker =
+        config
+            .docker()
+            .map(
+                socket ->
+                    keep(
+                        EngineFollower.start(
+                            socket, publisher, publisher, topology, hostNetworks)));
+
     DeclaredPorts declared =
         keep(
             new DeclaredPorts(
@@ -253,6 +264,9 @@ public final class Agent implements AutoCloseable {
                 proxyPorts.isPresent()
                     ? ProxyFinding.of(proxy.orElseThrow().statistics(), proxyPorts.get().report())
                     : ProxyFinding.off(),
+            () ->
+                docker.map(
+                    one -> EngineFinding.of(one.statistics(), explainer.hasChainsOfDocker())),
             explainer);
     TrackedFlows flows = new TrackedFlows(Conntrack::open, index);
     ApiServices services =
@@ -276,7 +290,8 @@ public final class Agent implements AutoCloseable {
                 pressure::statistics,
                 pressure::sourcePorts,
                 () -> table.repairs().map(Repairs::count).orElse(0L),
-                () -> proxy.map(UserlandProxy::statistics).orElse(ProxyStatistics.NONE)),
+                () -> proxy.map(UserlandProxy::statistics).orElse(ProxyStatistics.NONE),
+                () -> docker.map(EngineFollower::statistics)),
             new AgentTraces(keep(Tracer.ofThisNamespace()), publisher::published),
             explainer::explain);
     keep(ApiServer.start(config.socket(), services, ApiOptions.DEFAULTS));
@@ -373,7 +388,8 @@ public final class Agent implements AutoCloseable {
     if (e instanceof SystemCallException call && call.errno() == Errno.EPROTONOSUPPORT) {
       return new StartupException(
           StartupException.FAILED,
-          "this kernel has no netfilter netlink: load it with modprobe nfnetlink nf_tables, or boot a kernel that has it",
+          "this kernel has no netfilter netlink: load it with modprobe nfnetlink nf_tables, or boot"
+              + " a kernel that has it",
           e);
     }
     int errno =

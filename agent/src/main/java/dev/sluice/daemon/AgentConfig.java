@@ -19,6 +19,7 @@ import java.util.Optional;
  * @param conntrackMemoryMib memory of the kernel within which the limit of connections is raised,
  *     in MiB; 0: it is left alone
  * @param userlandProxy whether IPv6 clients reach IPv4 containers, through a proxy
+ * @param docker where the Docker engine listens whose containers it publishes; empty for none
  * @param logLevel how much it says
  */
 public record AgentConfig(
@@ -30,6 +31,7 @@ public record AgentConfig(
     Events events,
     int conntrackMemoryMib,
     Switch userlandProxy,
+    Optional<Path> docker,
     LogLevel logLevel) {
 
   /**
@@ -74,6 +76,9 @@ public record AgentConfig(
           .reliable(reliable);
     }
   }
+
+  /** Where a Docker engine listens if nothing else is said. */
+  public static final String DOCKER_SOCKET = "/var/run/docker.sock";
 
   /** 1 TiB, for more entries than the kernel can count. */
   public static final int MAX_CONNTRACK_MEMORY_MIB = 1 << 20;

@@ -38,6 +38,7 @@ final class AgentDiagnostics implements Diagnostics {
   private final List<String> startProblems;
   private final Supplier<List<Finding>> portsFile;
   private final Supplier<Finding> proxy;
+  private final Supplier<Optional<Finding>> docker;
   private final Explainer explainer;
 
   AgentDiagnostics(
@@ -52,6 +53,7 @@ final class AgentDiagnostics implements Diagnostics {
       List<String> startProblems,
       Supplier<List<Finding>> portsFile,
       Supplier<Finding> proxy,
+      Supplier<Optional<Finding>> docker,
       Explainer explainer) {
     this.nftables = nftables;
     this.table = table;
@@ -64,6 +66,7 @@ final class AgentDiagnostics implements Diagnostics {
     this.startProblems = List.copyOf(startProblems);
     this.portsFile = portsFile;
     this.proxy = proxy;
+    this.docker = docker;
     this.explainer = explainer;
   }
 
@@ -78,6 +81,7 @@ final class AgentDiagnostics implements Diagnostics {
     findings.addAll(pressure.get());
     findings.add(eventStream());
     findings.add(proxy.get());
+    docker.get().ifPresent(findings::add);
     findings.addAll(portsFile.get());
     for (String problem : startProblems) {
       findings.add(new Finding("start", Severity.WARNING, problem, ""));

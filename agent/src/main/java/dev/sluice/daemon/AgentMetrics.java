@@ -1,6 +1,8 @@
 package dev.sluice.daemon;
 
 import dev.sluice.api.MetricsPage;
+import dev.sluice.api.docker.EngineStatistics;
+import dev.sluice.api.docker.Latencies;
 import dev.sluice.flow.EventStatistics;
 import dev.sluice.flow.PressureStatistics;
 import dev.sluice.flow.SourcePortStatistics;
@@ -13,15 +15,18 @@ import dev.sluice.net.IpAddress;
 import dev.sluice.proxy.ProxyStatistics;
 import io.prometheus.metrics.expositionformats.ExpositionFormatWriter;
 import io.prometheus.metrics.expositionformats.ExpositionFormats;
+import io.prometheus.metrics.model.snapshots.ClassicHistogramBuckets;
 import io.prometheus.metrics.model.snapshots.CounterSnapshot;
 import io.prometheus.metrics.model.snapshots.CounterSnapshot.CounterDataPointSnapshot;
 import io.prometheus.metrics.model.snapshots.GaugeSnapshot;
 import io.prometheus.metrics.model.snapshots.GaugeSnapshot.GaugeDataPointSnapshot;
+import io.prometheus.metrics.model.snapshots.HistogramSnapshot;
 import io.prometheus.metrics.model.snapshots.Labels;
 import io.prometheus.metrics.model.snapshots.MetricSnapshots;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.lang.management.ManagementFactory;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -41,6 +46,7 @@ final class AgentMetrics implements MetricsPage {
   private final Supplier<SourcePortStatistics> sourcePorts;
   private final LongSupplier repairs;
   private final Supplier<ProxyStatistics> proxy;
+  private final Supplier<Optional<EngineStatistics>> docker;
 
   private @Nullable ExpositionFormats formats;
 
@@ -49,6 +55,7 @@ final class AgentMetrics implements MetricsPage {
    * @param ended what connections that have ended carried
    * @param repairs how often the table had to be repaired
    * @param proxy what the userland proxy carries
+   * @param docker how a Docker engine is followed; empty if none is
    */
   AgentMetrics(
       Supplier<List<PublishedMapping>> mappings,
@@ -57,7 +64,8 @@ final class AgentMetrics implements MetricsPage {
       Supplier<PressureStatistics> pressure,
       Supplier<SourcePortStatistics> sourcePorts,
       LongSupplier repairs,
-      Supplier<ProxyStatistics> proxy) {
+      Supplier<ProxyStatistics> proxy,
+      Supplier<Optional<EngineStatistics>> docker) {
     this.mappings = mappings;
     this.ended = ended;
     this.events = events;
@@ -65,6 +73,7 @@ final class AgentMetrics implements MetricsPage {
     this.sourcePorts = sourcePorts;
     this.repairs = repairs;
     this.proxy = proxy;
+    this.docker = docker;
   }
 
   @Override
@@ -105,6 +114,7 @@ final class AgentMetrics implements MetricsPage {
             "How often others changed our firewall table and it was put back.",
             repairs.getAsLong()));
     proxy(all, proxy.get());
+    docker.get().ifPresent(now -> docker(all, now));
     process(all);
     return all.build();
   }
@@ -296,6 +306,48 @@ final class AgentMetrics implements MetricsPage {
             "sluice_proxy_open_fds",
             "Descriptors it has open, beside those of the process.",
             now.descriptors()));
+  }
+
+  private static void docker(MetricSnapshots.Builder all, EngineStatistics now) {
+    all.metricSnapshot(
+        gauge(
+            "sluice_docker_connected",
+            "1 while the events of the Docker engine are read, else 0.",
+            now.connected() ? 1 : 0));
+    all.metricSnapshot(
+        gauge(
+            "sluice_docker_containers",
+            "Containers of the Docker engine that run.",
+            now.containers()));
+    all.metricSnapshot(
+        gauge(
+            "sluice_docker_problems",
+            "Containers and networks of the Docker engine that cannot be served.",
+            now.problems().size()));
+    all.metricSnapshot(
+        counter(
+            "sluice_docker_connections",
+            "How often the Docker engine was connected to.",
+            now.connections()));
+    all.metricSnapshot(
+        counter(
+            "sluice_docker_events",
+            "Events of the Docker engine that were acted on.",
+            now.events()));
+    List<Double> bounds = new ArrayList<>();
+    Latencies.BOUNDS_MILLIS.forEach(millis -> bounds.add(millis / 1e3));
+    bounds.add(Double.POSITIVE_INFINITY);
+    all.metricSnapshot(
+        HistogramSnapshot.builder()
+            .name("sluice_docker_publish_seconds")
+            .help("From an event of the Docker engine until the ports were published.")
+            .dataPoint(
+                HistogramSnapshot.HistogramDataPointSnapshot.builder()
+                    .classicHistogramBuckets(
+                        ClassicHistogramBuckets.of(bounds, now.latencies().counts()))
+                    .sum(now.latencies().sumNanos() / 1e9)
+                    .build())
+            .build());
   }
 
   /** By the names that all of Prometheus' libraries use. */

@@ -8,16 +8,18 @@ import java.net.Socket;
 import java.net.SocketAddress;
 import java.net.SocketException;
 import java.net.SocketTimeoutException;
+import java.nio.file.Path;
 import java.util.HashSet;
 import java.util.Set;
 import jnr.enxio.channels.Native;
 import jnr.unixsocket.Credentials;
+import jnr.unixsocket.UnixSocketAddress;
 import jnr.unixsocket.UnixSocketChannel;
 import jnr.unixsocket.UnixSocketOptions;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One accepted connection, in the shape of a {@link Socket} so that an HTTP library can use it.
+ * One connection, in the shape of a {@link Socket} so that an HTTP library can use it.
  *
  * <p>Every wait has a limit: {@link #setSoTimeout} for one read, {@link #setReadDeadline} for all
  * of them together, {@link #setWriteTimeout} for a peer that does not take what it asked for. One
@@ -53,7 +55,20 @@ public final class UnixSocket extends Socket {
     this.peer = peer;
   }
 
+  /**
+   * Connects to who listens at a path.
+   *
+   * @throws IOException if nobody does, or the kernel refuses, in the words of libc
+   */
+  public static UnixSocket connect(Path path) throws IOException {
+    return of(UnixSocketChannel.open(new UnixSocketAddress(path.toFile())));
+  }
+
   static UnixSocket accepted(UnixSocketChannel channel) throws IOException {
+    return of(channel);
+  }
+
+  private static UnixSocket of(UnixSocketChannel channel) throws IOException {
     try {
       Credentials credentials = channel.getOption(UnixSocketOptions.SO_PEERCRED);
       return new UnixSocket(
@@ -69,7 +84,7 @@ public final class UnixSocket extends Socket {
     }
   }
 
-  /** Who connected. */
+  /** Who is at the other end. */
   public PeerCredentials peer() {
     return peer;
   }

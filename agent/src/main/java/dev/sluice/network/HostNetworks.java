@@ -12,6 +12,7 @@ import dev.sluice.netlink.OutcomeUnknownException;
 import dev.sluice.route.InterfaceAddress;
 import dev.sluice.route.Link;
 import dev.sluice.route.LinuxRtnetlink;
+import dev.sluice.route.PortOptions;
 import dev.sluice.route.Route;
 import dev.sluice.route.Rtnetlink;
 import dev.sluice.sysctl.Sysctl;
@@ -91,7 +92,8 @@ public final class HostNetworks implements AutoCloseable {
               + target
               + " is on "
               + link.name()
-              + ", which is not a bridge: give the address of a container on a bridge of this host");
+              + ", which is not a bridge: give the address of a container on a bridge of this"
+              + " host");
     }
     Network network = networkOn(link);
     if (!network.contains(target)) {
@@ -223,6 +225,24 @@ public final class HostNetworks implements AutoCloseable {
         routes.setHairpin(port.index(), true);
       }
     }
+  }
+
+  /**
+   * Keeps the wires of an isolated network from each other, as far as others have plugged them in.
+   * What leads from one to another goes through the host then, and is looked at there.
+   */
+  public void keepPortsApart(Network network) {
+    int bridge = routes.link(network.bridge().toString()).map(Link::index).orElse(0);
+    for (Link port : routes.links()) {
+      if (bridge != 0 && port.masterIndex().orElse(-1) == bridge) {
+        routes.setPort(port.index(), PortOptions.DEFAULT.withHairpin(true).withIsolated(true));
+      }
+    }
+  }
+
+  /** Whether there is such an interface. */
+  public boolean isThere(InterfaceName name) {
+    return routes.link(name.toString()).isPresent();
   }
 
   /**

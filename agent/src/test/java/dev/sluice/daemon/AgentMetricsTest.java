@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sluice.api.MetricsPage;
+import dev.sluice.api.docker.EngineStatistics;
+import dev.sluice.api.docker.Latencies;
 import dev.sluice.flow.EventStatistics;
 import dev.sluice.flow.PressureStatistics;
 import dev.sluice.flow.SourcePortStatistics;
@@ -87,7 +89,22 @@ class AgentMetricsTest {
                   Optional.empty()),
           () -> new SourcePortStatistics(Level.FULL, 31, Map.of(Level.FULL, 32L), "none is free"),
           () -> 9,
-          () -> new ProxyStatistics(31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43));
+          () -> new ProxyStatistics(31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43),
+          () ->
+              Optional.of(
+                  new EngineStatistics(
+                      Path.of("/var/run/docker.sock"),
+                      true,
+                      Optional.of("20.10.24"),
+                      false,
+                      51,
+                      52,
+                      53,
+                      54,
+                      Optional.empty(),
+                      List.of("a problem"),
+                      new Latencies(
+                          List.of(1L, 2L, 0L, 0L, 0L, 0L, 0L, 0L, 0L, 0L, 3L), 4_500_000_000L))));
 
   private static Mapping mapping(MappingId id, Optional<IpAddress> host, PortRange ports) {
     return new Mapping(
@@ -172,7 +189,15 @@ class AgentMetricsTest {
         .containsEntry("sluice_proxy_udp_clients", 37.0)
         .containsEntry("sluice_proxy_connections_total{protocol=\"udp\"}", 38.0)
         .containsEntry("sluice_proxy_listeners", 41.0)
-        .containsEntry("sluice_proxy_open_fds", 42.0);
+        .containsEntry("sluice_proxy_open_fds", 42.0)
+        .containsEntry("sluice_docker_connected", 1.0)
+        .containsEntry("sluice_docker_containers", 51.0)
+        .containsEntry("sluice_docker_connections_total", 53.0)
+        .containsEntry("sluice_docker_events_total", 54.0)
+        .containsEntry("sluice_docker_problems", 1.0)
+        .containsEntry("sluice_docker_publish_seconds_bucket{le=\"0.002\"}", 3.0)
+        .containsEntry("sluice_docker_publish_seconds_bucket{le=\"+Inf\"}", 6.0)
+        .containsEntry("sluice_docker_publish_seconds_sum", 4.5);
   }
 
   /** Fails if a figure of the process is in another unit. */
@@ -189,7 +214,7 @@ class AgentMetricsTest {
   /** Fails if the documentation lacks a name, has one that is gone, or another type or label. */
   @Test
   void theDocumentationHasEveryNameAndNoOther() throws IOException {
-    Pattern row = Pattern.compile("\\| `(\\w+)` \\| (counter|gauge) \\|([^|]*)\\|.*");
+    Pattern row = Pattern.compile("\\| `(\\w+)` \\| (counter|gauge|histogram) \\|([^|]*)\\|.*");
     Pattern code = Pattern.compile("`(\\w+)`");
     Map<String, String> documented = new TreeMap<>();
     for (String line : Files.readAllLines(Path.of("../docs/metrics.md"))) {

@@ -156,7 +156,7 @@ public final class LabAgent implements AutoCloseable {
     return names;
   }
 
-  HostNetworks networks() {
+  public HostNetworks networks() {
     return networks;
   }
 

@@ -224,6 +224,15 @@ public final class DockerEngine implements AutoCloseable {
     return Ran.run(all.toArray(String[]::new));
   }
 
+  /** Runs a program of the machine where the engine's processes are: by their numbers there. */
+  public Ran execInside(String... command) {
+    List<String> all =
+        new ArrayList<>(
+            List.of("nsenter", "-t", Long.toString(anchorPid), "--net", "--mount", "--pid"));
+    all.addAll(List.of(command));
+    return Ran.run(all.toArray(String[]::new)).orFail();
+  }
+
   /** The file of the namespace can be seen in the engine's mount namespace only. */
   private List<String> inside(String sandbox) {
     return List.of(

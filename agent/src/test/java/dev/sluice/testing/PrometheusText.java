@@ -63,10 +63,15 @@ public record PrometheusText(Map<String, Family> families, Map<String, Double> s
       }
       matcher = SAMPLE.matcher(line);
       check(matcher.matches(), "not a line of the format", line);
-      check(matcher.group(1).equals(current), "not below its TYPE", line);
+      String name = matcher.group(1);
+      boolean part =
+          families.containsKey(current)
+              && families.get(current).type().equals("histogram")
+              && name.matches(current + "_(bucket|sum|count)");
+      check(part || name.equals(current), "not below its TYPE", line);
       double value = Double.parseDouble(matcher.group(3).replace("Inf", "Infinity"));
       check(value >= 0 || !current.endsWith("_total"), "a counter below zero", line);
-      String key = current + labels(matcher.group(2), line);
+      String key = name + labels(matcher.group(2), line);
       check(samples.put(key, value) == null, "the same labels twice", line);
     }
     return new PrometheusText(families, samples);

@@ -106,6 +106,14 @@ public final class Explainer {
   }
 
   /**
+   * Whether a Docker engine has its chains for published ports here, in the new iptables or the
+   * old: it writes rules of its own, or did before it was told not to.
+   */
+  public boolean hasChainsOfDocker() {
+    return Firewall.read(nftables).hasChain("nat", "DOCKER");
+  }
+
+  /**
    * Who sends what to whom.
    *
    * @param title in words

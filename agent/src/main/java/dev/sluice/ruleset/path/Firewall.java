@@ -118,6 +118,18 @@ final class Firewall {
     return !legacy.isEmpty();
   }
 
+  /** Whether a table of iptables, of whichever make and family, has that chain. */
+  boolean hasChain(String table, String chain) {
+    return nftables.chains().stream()
+            .anyMatch(one -> one.table().name().equals(table) && one.name().equals(chain))
+        || legacy.stream()
+            .anyMatch(
+                one ->
+                    one.name().equals(table)
+                        && one.entries().values().stream()
+                            .anyMatch(entry -> one.chainAt(entry.next()).equals(chain)));
+  }
+
   List<Rule> rules(TableId table, String chain) {
     load(table);
     return rules.getOrDefault(table, Map.of()).getOrDefault(chain, List.of());

@@ -1,0 +1,313 @@
+package dev.sluice.api.docker;
+
+import dev.sluice.network.HostNetworks;
+import dev.sluice.network.NetworkTable;
+import dev.sluice.network.Topology;
+import dev.sluice.publish.Publisher;
+import java.nio.file.Path;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Follows a Docker engine that writes no firewall rules ({@code dockerd --iptables=false}), and
+ * does what it would have done: publishes the ports of its containers, lets its networks reach the
+ * outside, and keeps them apart.
+ *
+ * <p>Two threads: one reads the engine's events and never waits for anything else, one acts on
+ * them. After each connection, and whenever something was missed, all is compared. What is
+ * published stays while the engine is away: its containers may live on.
+ */
+public final class EngineFollower implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(EngineFollower.class);
+
+  /** Events that wait; when there are more, all is compared instead. */
+  private static final int QUEUE_CAPACITY = 16_384;
+
+  private static final long FIRST_PAUSE_MILLIS = 50;
+  private static final long LONGEST_PAUSE_MILLIS = 1_000;
+  private static final long RETRY_MILLIS = 1_000;
+  private static final long STOP_MILLIS = 5_000;
+
+  private final Path socket;
+  private final Containers containers;
+  private final EngineNetworks networks;
+  private final EngineClient client;
+  private final Latencies.Recorder latencies = new Latencies.Recorder();
+
+  private final BlockingQueue<Step> steps = new ArrayBlockingQueue<>(QUEUE_CAPACITY);
+  private final Thread reader = new Thread(this::read, "sluice-docker-events");
+  private final Thread actor = new Thread(this::act, "sluice-docker");
+  private final CountDownLatch closed = new CountDownLatch(1);
+
+  // Written by the reader.
+  private volatile @Nullable EngineClient listening;
+  private volatile boolean connected;
+  private volatile long connections;
+  private volatile @Nullable String lastError;
+  private volatile boolean missed;
+
+  // Written by the actor.
+  private volatile Told told = new Told(Optional.empty(), false, 0, 0, 0, List.of());
+  private Optional<String> version = Optional.empty();
+
+  /** What the actor tells of itself. */
+  private record Told(
+      Optional<String> version,
+      boolean writesRules,
+      int containers,
+      int networks,
+      long events,
+      List<String> problems) {}
+
+  /** What there is to do. */
+  private sealed interface Step {
+    /** Compare all. */
+    record Compare() implements Step {}
+
+    /** Follow an event. */
+    record Follow(EngineEvent event) implements Step {}
+  }
+
+  private EngineFollower(
+      Path socket,
+      Publisher publisher,
+      NetworkTable table,
+      Topology topology,
+      HostNetworks hostNetworks) {
+    this.socket = socket;
+    this.client = new EngineClient(socket);
+    this.networks = new EngineNetworks(table, topology, hostNetworks);
+    this.containers = new Containers(client, networks, publisher);
+  }
+
+  /**
+   * Follows from now on; the engine need not be there yet.
+   *
+   * @param socket where its API listens
+   */
+  public static EngineFollower start(
+      Path socket,
+      Publisher publisher,
+      NetworkTable table,
+      Topology topology,
+      HostNetworks hostNetworks) {
+    EngineFollower follower = new EngineFollower(socket, publisher, table, topology, hostNetworks);
+    follower.reader.setDaemon(true);
+    follower.actor.setDaemon(true);
+    follower.reader.start();
+    follower.actor.start();
+    return follower;
+  }
+
+  /** How it goes. */
+  public EngineStatistics statistics() {
+    Told now = told;
+    return new EngineStatistics(
+        socket,
+        connected,
+        now.version(),
+        now.writesRules(),
+        now.containers(),
+        now.networks(),
+        connections,
+        now.events(),
+        Optional.ofNullable(lastError),
+        now.problems(),
+        latencies.read());
+  }
+
+  // ---- reading
+
+  private void read() {
+    long pauseMillis = FIRST_PAUSE_MILLIS;
+    while (!isClosed()) {
+      long connectionsBefore = connections;
+      readOnce();
+      pauseMillis =
+          connections > connectionsBefore
+              ? FIRST_PAUSE_MILLIS
+              : Math.min(2 * pauseMillis, LONGEST_PAUSE_MILLIS);
+      pause(pauseMillis);
+    }
+  }
+
+  /** One connection, until it ends. */
+  private void readOnce() {
+    EngineClient stream = new EngineClient(socket);
+    listening = stream;
+    if (isClosed()) {
+      return;
+    }
+    try {
+      stream.events(nowNanos(), this::onOpen, event -> offer(new Step.Follow(event)));
+    } catch (RuntimeException e) {
+      String reason = String.valueOf(e.getMessage());
+      if (!isClosed() && (connected || !reason.equals(lastError))) {
+        LOG.warn("{}; trying again, what is published stays", reason);
+      }
+      lastError = reason;
+    } finally {
+      connected = false;
+      stream.close();
+    }
+  }
+
+  private void onOpen() {
+    connections++;
+    connected = true;
+    lastError = null;
+    offer(new Step.Compare());
+  }
+
+  private void offer(Step step) {
+    if (!steps.offer(step)) {
+      missed = true;
+    }
+  }
+
+  private void pause(long millis) {
+    try {
+      boolean over = closed.await(millis, TimeUnit.MILLISECONDS);
+      LOG.trace("pause of {} ms, {}", millis, over ? "the last" : "trying again");
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      closed.countDown();
+    }
+  }
+
+  // ---- acting
+
+  private void act() {
+    boolean failed = false;
+    long events = 0;
+    while (!isClosed()) {
+      try {
+        Step step = failed ? steps.poll(RETRY_MILLIS, TimeUnit.MILLISECONDS) : steps.take();
+        if (step instanceof Step.Follow follow && !failed) {
+          events++;
+          follow(follow.event());
+          LOG.debug(
+              "{}, {} ms ago", follow.event(), (nowNanos() - follow.event().atNanos()) / 1_000_000);
+        } else if (step == null || step instanceof Step.Compare) {
+          failed = false;
+          compare();
+        }
+        if (missed && steps.isEmpty()) {
+          missed = false;
+          LOG.warn("the Docker engine told more than could be followed: comparing all");
+          compare();
+        }
+      } catch (InterruptedException e) {
+        return; // closed
+      } catch (RuntimeException e) {
+        // Comparing all, in a moment, makes up for it.
+        failed = true;
+        if (!isClosed()) {
+          LOG.warn("following the Docker engine failed, trying again: {}", e.getMessage());
+        }
+      }
+      tell(events);
+    }
+  }
+
+  private void follow(EngineEvent event) {
+    if (event.type().equals("network")) {
+      switch (event.action()) {
+        case "create" -> client.network(event.id()).ifPresent(networks::take);
+        case "destroy" -> networks.forget(event.id());
+        case "connect" -> measured(event, containers.connected(event));
+        case "disconnect" -> containers.disconnected(event);
+        default -> LOG.trace("{} is nothing to us", event);
+      }
+      return;
+    }
+    switch (event.action()) {
+      case "create" -> containers.created(event.id());
+      case "start" -> measured(event, containers.refresh(event.id()));
+      case "die" -> containers.died(event);
+      case "destroy" -> containers.destroyed(event.id());
+      case "rename" -> containers.renamed(event);
+      default -> LOG.trace("{} is nothing to us", event);
+    }
+  }
+
+  private void measured(EngineEvent event, boolean published) {
+    if (published) {
+      latencies.add(Math.max(0, nowNanos() - event.atNanos()));
+    }
+  }
+
+  private void compare() {
+    Optional<String> before = version;
+    version = Optional.of(client.version());
+    networks.takeAll(client.networks());
+    containers.compare();
+    networks.forgetOthers();
+    if (!version.equals(before)) {
+      LOG.info(
+          "following Docker {} at {}: {} containers, {} networks",
+          version.get(),
+          socket,
+          containers.count(),
+          networks.count());
+    }
+    if (networks.tellOfRules() && !told.writesRules()) {
+      LOG.warn(
+          "the Docker engine at {} writes firewall rules of its own: start dockerd with"
+              + " --iptables=false --ip6tables=false",
+          socket);
+    }
+  }
+
+  private void tell(long events) {
+    List<String> problems = new ArrayList<>(networks.problems());
+    problems.addAll(containers.problems());
+    told =
+        new Told(
+            version,
+            networks.tellOfRules(),
+            containers.count(),
+            networks.count(),
+            events,
+            problems);
+  }
+
+  private static long nowNanos() {
+    Instant now = Instant.now();
+    return now.getEpochSecond() * 1_000_000_000 + now.getNano();
+  }
+
+  private boolean isClosed() {
+    return closed.getCount() == 0;
+  }
+
+  /** Ends; what is published stays. */
+  @Override
+  public void close() {
+    closed.countDown();
+    EngineClient stream = listening;
+    if (stream != null) {
+      stream.abort();
+    }
+    client.abort();
+    actor.interrupt();
+    try {
+      reader.join(STOP_MILLIS);
+      actor.join(STOP_MILLIS);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+    if (!actor.isAlive()) {
+      client.close();
+    }
+  }
+}

@@ -1,0 +1,156 @@
+package dev.sluice.api.docker;
+
+import dev.sluice.model.Network;
+import dev.sluice.net.MalformedValueException;
+import dev.sluice.network.HostNetworks;
+import dev.sluice.network.NetworkTable;
+import dev.sluice.network.Topology;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Collectors;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The engine's networks, and those of them on bridges as networks of ours, so that their containers
+ * reach the outside and are kept apart. Their bridges are the engine's. Of one thread.
+ */
+final class EngineNetworks {
+  private static final Logger LOG = LoggerFactory.getLogger(EngineNetworks.class);
+
+  private final NetworkTable table;
+  private final Topology topology;
+  private final HostNetworks host;
+  private final Map<String, EngineNetwork> byId = new HashMap<>();
+  // One sentence for each that cannot be served, by id.
+  private final Map<String, String> problems = new HashMap<>();
+
+  EngineNetworks(NetworkTable table, Topology topology, HostNetworks host) {
+    this.table = table;
+    this.topology = topology;
+    this.host = host;
+  }
+
+  Optional<EngineNetwork> get(String id) {
+    return Optional.ofNullable(byId.get(id));
+  }
+
+  int count() {
+    return (int) byId.values().stream().filter(EngineNetwork::isOnBridge).count();
+  }
+
+  /** Whether the engine surely writes firewall rules of its own. */
+  boolean tellOfRules() {
+    return byId.values().stream().anyMatch(EngineNetwork::tellsOfRules);
+  }
+
+  Collection<String> problems() {
+    return List.copyOf(problems.values());
+  }
+
+  /** Takes these for all there are; those that have gone are let go by {@link #forgetOthers}. */
+  void takeAll(List<EngineNetwork> all) {
+    byId.clear();
+    problems.clear();
+    all.forEach(this::take);
+  }
+
+  /** Learns of a network, or what has changed about it. */
+  void take(EngineNetwork network) {
+    byId.put(network.id(), network);
+    if (!network.isOnBridge() || network.subnets().isEmpty()) {
+      return;
+    }
+    try {
+      attach(network);
+      problems.remove(network.id());
+    } catch (RuntimeException e) {
+      // Of all it may be, nothing is a reason not to serve the others.
+      String problem =
+          "the Docker network " + network.name() + " cannot be served: " + e.getMessage();
+      if (!problem.equals(problems.put(network.id(), problem))) {
+        LOG.warn("{}", problem);
+      }
+    }
+  }
+
+  private void attach(EngineNetwork network) {
+    Optional<Network> there = topology.onBridge(network.bridge());
+    Network wanted = network.toNetwork(nameOf(network));
+    if (there.isEmpty()) {
+      table.attach(wanted, Set.of());
+      LOG.debug("the Docker network {} is attached", wanted.name());
+    } else if (there.get().isManaged()) {
+      throw new IllegalStateException(
+          "its bridge " + wanted.bridge() + " is that of our network " + there.get().name());
+    } else if (!there.get().equals(wanted)) {
+      host.prepare(wanted);
+      table.rename(there.get(), wanted);
+    }
+    keepApart(network.id());
+  }
+
+  /** As the engine calls it, where that is free for it and follows our rule. */
+  private String nameOf(EngineNetwork network) {
+    try {
+      String name = Network.checkName(network.name());
+      boolean free =
+          topology.network(name).filter(one -> !one.bridge().equals(network.bridge())).isEmpty();
+      return free ? name : network.bridge().text();
+    } catch (MalformedValueException e) {
+      return network.bridge().text();
+    }
+  }
+
+  /**
+   * On a network whose containers are not to reach each other, their wires are kept apart; the
+   * engine has just made one.
+   */
+  void keepApart(String id) {
+    get(id)
+        .filter(EngineNetwork::isOnBridge)
+        .flatMap(network -> topology.onBridge(network.bridge()))
+        .filter(network -> network.settings().isolated())
+        .ifPresent(host::keepPortsApart);
+  }
+
+  /** Lets a network go whose bridge the engine has removed. */
+  void forget(String id) {
+    EngineNetwork network = byId.remove(id);
+    problems.remove(id);
+    if (network != null && network.isOnBridge()) {
+      topology.onBridge(network.bridge()).ifPresent(this::detach);
+    }
+  }
+
+  /** Lets networks go that were removed while nobody looked. */
+  void forgetOthers() {
+    Set<String> bridges =
+        byId.values().stream()
+            .filter(EngineNetwork::isOnBridge)
+            .map(network -> network.bridge().text())
+            .collect(Collectors.toCollection(HashSet::new));
+    for (Network network : topology.networks()) {
+      if (!bridges.contains(network.bridge().text()) && !host.isThere(network.bridge())) {
+        detach(network);
+      }
+    }
+  }
+
+  private void detach(Network network) {
+    if (network.isManaged()) {
+      return;
+    }
+    try {
+      table.detach(network, Set.of());
+      LOG.debug("the network {} is let go", network.name());
+    } catch (RuntimeException e) {
+      LOG.warn("the network {} has gone and is kept: {}", network.name(), e.getMessage());
+    }
+  }
+}

@@ -1,0 +1,284 @@
+package dev.sluice.api.docker;
+
+import static dev.sluice.api.docker.TakeoverCase.await;
+import static dev.sluice.api.docker.TakeoverCase.web;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.sluice.testing.DockerEngine;
+import dev.sluice.testing.Lab;
+import dev.sluice.testing.Nft;
+import dev.sluice.testing.Ran;
+import dev.sluice.testing.Traffic;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+
+/**
+ * A real Docker engine that writes no rules, its real command line, and an agent that follows it.
+ */
+class DockerTakeoverIT {
+  private static final String IMAGE = DockerEngine.IMAGE;
+  private static final String[] OPTIONS = options();
+
+  private static TakeoverCase lab = null;
+
+  private static String[] options() {
+    List<String> options = new ArrayList<>(DockerEngine.WITHOUT_RULES);
+    options.add("--live-restore");
+    return options.toArray(String[]::new);
+  }
+
+  @BeforeAll
+  static void build() {
+    lab = TakeoverCase.create(OPTIONS);
+    lab.startAgent();
+  }
+
+  @AfterAll
+  static void tearDown() {
+    lab.close();
+  }
+
+  @AfterEach
+  void removeContainers() {
+    String all = lab.engine().docker("ps", "-aq");
+    if (!all.isEmpty()) {
+      List<String> command = new ArrayList<>(List.of("rm", "-f"));
+      command.addAll(all.lines().toList());
+      lab.engine().docker(command.toArray(String[]::new));
+    }
+    lab.engine().docker("network", "prune", "-f");
+    await("nothing is published", () -> lab.statistics().containers() == 0);
+    assertThat(lab.agent().<Integer>inside(() -> lab.agent().publisher().published().size()))
+        .as("left behind")
+        .isZero();
+  }
+
+  private static Traffic client() {
+    return lab.client().traffic();
+  }
+
+  /**
+   * Fails if a port is not published as it was asked for: by number, in ranges, for one address, of
+   * udp, chosen by the engine; or if it is not in force when {@code docker run} returns.
+   */
+  @Test
+  void everyWayOfAskingForAPort() {
+    lab.run("web", "-p", "8080:80", "-p", "127.0.0.1:8085:80", IMAGE);
+    assertThat(web(lab.client(), Lab.HOST + ":8080")).isEqualTo("hello");
+    assertThat(web(lab.host(), "127.0.0.1:8085")).isEqualTo("hello");
+    assertThat(web(lab.host(), "127.0.0.1:8080")).isEqualTo("hello");
+    assertThat(web(lab.client(), Lab.HOST + ":8085")).contains("refused");
+
+    lab.run(
+        "many",
+        "-p",
+        "9000-9002:9000-9002",
+        "-p",
+        "9103-9105:7003-7005",
+        "-p",
+        Lab.HOST_2 + ":5300:53/udp",
+        "-P",
+        IMAGE);
+    lab.engine().traffic("many").serve("many", "9000-9002,7003-7005", "53");
+    assertThat(client().tcp(Lab.HOST, 9001).server()).isEqualTo("many:9001");
+    assertThat(client().tcp(Lab.HOST, 9105).server()).isEqualTo("many:7005");
+    assertThat(client().udp(Lab.HOST_2, 5300).server()).isEqualTo("many:53");
+    assertThat(client().udp(Lab.HOST, 5300).blocked()).isTrue();
+    String chosen = lab.engine().docker("port", "many", "80/tcp");
+    assertThat(web(lab.client(), chosen.replace("0.0.0.0", Lab.HOST))).isEqualTo("hello");
+    assertThat(lab.published("many"))
+        .as("identity ranges are one mapping")
+        .anyMatch(text -> text.contains("9000-9002"));
+
+    assertThat(lab.engine().docker("ps", "--format", "{{.Names}} {{.Ports}}"))
+        .contains("web 0.0.0.0:8080->80/tcp, 127.0.0.1:8085->80/tcp")
+        .contains("0.0.0.0:9000-9002->9000-9002/tcp");
+    assertThat(lab.engine().docker("port", "web")).contains("80/tcp -> 0.0.0.0:8080");
+    assertThat(lab.statistics().latencies().count()).isPositive();
+    assertThat(lab.statistics().problems()).isEmpty();
+
+    // From inside: another container, and the container itself.
+    assertThat(lab.webFrom("many", Lab.HOST + ":8080")).isEqualTo("hello");
+    assertThat(lab.webFrom("web", Lab.HOST + ":8080")).isEqualTo("hello");
+    assertThat(lab.webFrom("web", "172.17.0.1:8080")).isEqualTo("hello");
+
+    // Out of it, as the host.
+    client().serve("outside", "82", "");
+    assertThat(lab.engine().traffic("many").tcp(Lab.CLIENT, 82).peer()).isEqualTo(Lab.HOST);
+  }
+
+  /**
+   * Fails if networks of the engine reach each other, if siblings do where that is switched off, or
+   * if an internal network gets out. What is blocked is first seen to arrive, without our table.
+   */
+  @Test
+  void networksAreKeptApart() {
+    lab.engine().docker("network", "create", "blue");
+    lab.engine().docker("network", "create", "green");
+    lab.engine().docker("network", "create", "--internal", "dark");
+    lab.engine()
+        .docker("network", "create", "-o", "com.docker.network.bridge.enable_icc=false", "hermits");
+    lab.run("a", "--network", "blue", IMAGE);
+    lab.run("b", "--network", "blue", "-p", "8080:80", IMAGE);
+    lab.run("c", "--network", "green", IMAGE);
+    lab.run("d", "--network", "dark", IMAGE);
+    lab.run("e", "--network", "hermits", IMAGE);
+    lab.run("f", "--network", "hermits", "-p", "8081:80", IMAGE);
+    client().serve("outside", "83", "");
+
+    assertThat(lab.webFrom("a", address("b"))).as("siblings").isEqualTo("hello");
+    assertThat(lab.engine().docker("exec", "a", "wget", "-qO-", "http://b"))
+        .as("by name, as the engine answers")
+        .isEqualTo("hello");
+    assertThat(lab.webFrom("a", address("c"))).contains("timed out");
+    assertThat(lab.webFrom("d", Lab.CLIENT + ":83")).contains("timed out");
+    assertThat(lab.webFrom("e", address("f"))).doesNotContain("hello");
+    assertThat(lab.webFrom("c", Lab.HOST + ":8080")).as("what is published").isEqualTo("hello");
+    assertThat(lab.webFrom("e", Lab.HOST + ":8081")).as("what is published").isEqualTo("hello");
+    assertThat(web(lab.client(), Lab.HOST + ":8081")).isEqualTo("hello");
+
+    lab.endAgent();
+    Nft.in(lab.host()).apply("delete table inet sluice");
+    assertThat(lab.webFrom("a", address("c"))).as("the control").isEqualTo("hello");
+    lab.client().ip("route replace " + address("d") + "/32 via " + Lab.HOST);
+    assertThat(lab.engine().traffic("d").tcp(Lab.CLIENT, 83).server())
+        .as("the control")
+        .isEqualTo("outside:83");
+    for (String wire : wires("hermits")) {
+      lab.host().exec("bridge", "link", "set", "dev", wire, "isolated", "off").orFail();
+    }
+    assertThat(lab.webFrom("e", address("f"))).as("the control").isEqualTo("hello");
+
+    lab.startAgent();
+    await("all is compared", () -> lab.published("f").size() == 1);
+    assertThat(lab.webFrom("a", address("c"))).contains("timed out");
+    assertThat(lab.webFrom("e", address("f"))).doesNotContain("hello");
+    assertThat(web(lab.client(), Lab.HOST + ":8080")).isEqualTo("hello");
+  }
+
+  private static String address(String container) {
+    return lab.engine()
+        .inspect(container, "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}");
+  }
+
+  private static List<String> wires(String network) {
+    String bridge = "br-" + lab.engine().docker("network", "inspect", "-f", "{{.Id}}", network);
+    Ran links =
+        lab.host().exec("ip", "-o", "link", "show", "master", bridge.substring(0, 15)).orFail();
+    return links.stdout().lines().map(line -> line.split(": ", 3)[1].split("@", 2)[0]).toList();
+  }
+
+  /**
+   * Fails if ports do not lead where the engine leads them when a container is on several networks,
+   * if IPv6 is left out, or if they do not follow.
+   */
+  @Test
+  void portsFollowAContainerFromNetworkToNetwork() {
+    lab.engine().docker("network", "create", "--ipv6", "--subnet", "fd77::/64", "alpha");
+    lab.engine().docker("network", "create", "zulu");
+    lab.run("web", "--network", "zulu", "-p", "8080:80", IMAGE);
+    String onZulu = address("web");
+    assertThat(lab.published("web")).singleElement().asString().contains(onZulu + ":80");
+
+    lab.engine().docker("network", "connect", "alpha", "web");
+    String onAlpha = lab.engine().inspect("web", "{{.NetworkSettings.Networks.alpha.IPAddress}}");
+    await("it is at " + onAlpha, () -> lab.published("web").toString().contains(onAlpha));
+    assertThat(lab.engine().exec("web", "ip", "route", "get", Lab.CLIENT).stdout())
+        .as("as the engine has its way out")
+        .contains("src " + onAlpha);
+    assertThat(web(lab.client(), Lab.HOST + ":8080")).isEqualTo("hello");
+
+    lab.engine().docker("network", "disconnect", "alpha", "web");
+    await("it is back", () -> lab.published("web").toString().contains(onZulu));
+    assertThat(web(lab.client(), Lab.HOST + ":8080")).isEqualTo("hello");
+
+    lab.run("six", "--network", "alpha", "-p", "8090:80", IMAGE);
+    assertThat(web(lab.client(), Lab.HOST + ":8090")).isEqualTo("hello");
+    assertThat(web(lab.client(), "[" + Lab.HOST6 + "]:8090")).isEqualTo("hello");
+  }
+
+  /**
+   * Fails if a port outlives its container or misses its return, if a renamed container loses its
+   * connections, or if a start that fails leaves something published.
+   */
+  @Test
+  void portsLiveAsLongAsTheirContainer() {
+    lab.run("web", "-p", "8080:80", "-p", "7000:7000", IMAGE);
+    lab.engine().traffic("web").serve("web", "7000", "");
+    try (Traffic.Held held = client().hold(Lab.HOST, 7000, 1)) {
+      lab.engine().docker("rename", "web", "shop");
+      await("it is renamed", () -> lab.published("shop").size() == 2);
+      assertThat(lab.published("web")).isEmpty();
+      assertThat(held.alive()).isEqualTo(1);
+    }
+    lab.engine().docker("restart", "-t", "0", "shop");
+    assertThat(web(lab.client(), Lab.HOST + ":8080")).isEqualTo("hello");
+    lab.engine().docker("stop", "-t", "0", "shop");
+    await("it is taken back", () -> lab.published("shop").isEmpty());
+    assertThat(web(lab.client(), Lab.HOST + ":8080")).contains("refused");
+    lab.engine().docker("start", "shop");
+    assertThat(web(lab.client(), Lab.HOST + ":8080")).isEqualTo("hello");
+
+    Ran taken = lab.engine().tryDocker("run", "-d", "-p", "8080:80", IMAGE);
+    assertThat(taken.stderr()).contains("port is already allocated");
+    Ran broken =
+        lab.engine().tryDocker("run", "-d", "--name", "bad", "-p", "8082:80", IMAGE, "/no");
+    assertThat(broken.succeeded()).isFalse();
+    await("nothing is left of it", () -> lab.published("bad").isEmpty());
+    assertThat(web(lab.client(), Lab.HOST + ":8082")).contains("refused");
+    // What somebody has published by hand is refused by the engine: our socket is in its way.
+    lab.agent().publishAs("mine", address("shop"), "8084:80");
+    Ran ours = lab.engine().tryDocker("run", "-d", "-p", "8084:80", IMAGE);
+    assertThat(ours.stderr()).contains("address already in use");
+    lab.agent().unpublish("mine");
+    lab.engine().docker("rm", "-f", "shop");
+    await("it is taken back", () -> lab.published("shop").isEmpty());
+  }
+
+  /**
+   * Fails if the death of the engine takes ports of living containers with it, or if what has
+   * changed meanwhile is not found out, of the engine's absence or of the agent's.
+   */
+  @Test
+  void bothMayDieAndComeBack() {
+    lab.run("keeps", "-p", "7000:7000", "-p", "8080:80", IMAGE);
+    lab.run("dies", "-p", "8081:80", IMAGE);
+    lab.run("moves", "-p", "8082:80", IMAGE);
+    lab.engine().traffic("keeps").serve("keeps", "7000", "");
+    String process = lab.engine().inspect("dies", "{{.State.Pid}}");
+    try (Traffic.Held held = client().hold(Lab.HOST, 7000, 1)) {
+      long connections = lab.statistics().connections();
+      lab.engine().kill();
+      await("it is missed", () -> !lab.statistics().connected());
+      assertThat(web(lab.client(), Lab.HOST + ":8080")).isEqualTo("hello");
+      lab.engine().execInside("kill", "-9", process);
+      lab.engine().start(OPTIONS);
+      await("it is followed again", () -> lab.statistics().connections() > connections);
+      await("the dead one is found", () -> lab.published("dies").isEmpty());
+      assertThat(web(lab.client(), Lab.HOST + ":8080")).isEqualTo("hello");
+
+      lab.endAgent();
+      assertThat(web(lab.client(), Lab.HOST + ":8080")).as("without agent").isEqualTo("hello");
+      lab.engine().docker("rename", "keeps", "kept");
+      lab.engine().docker("rm", "-f", "moves");
+      lab.run("new", "-p", "8083:80", IMAGE);
+      lab.startAgent();
+      await("the new one is found", () -> lab.published("new").size() == 1);
+      assertThat(lab.published("moves")).isEmpty();
+      assertThat(lab.published("keeps")).isEmpty();
+      assertThat(lab.published("kept")).hasSize(2);
+      assertThat(web(lab.client(), Lab.HOST + ":8083")).isEqualTo("hello");
+      assertThat(held.alive()).as("through all of it").isEqualTo(1);
+    }
+    // Without live-restore its containers end with the engine.
+    lab.engine().stop();
+    lab.engine().start(DockerEngine.WITHOUT_RULES.toArray(String[]::new));
+    lab.engine().stop();
+    lab.engine().start(OPTIONS);
+    await("all have ended", () -> lab.published("kept").isEmpty());
+  }
+}
