@@ -33,17 +33,16 @@ final class EngineFinding {
             + " containers run, on "
             + now.networks()
             + " networks";
-    if (now.writesRules() || chains) {
+    if (chains) {
+      // The engine does not tell how it was started.
       return new Finding(
           CHECK,
           Severity.WARNING,
           followed
-              + (now.writesRules()
-                  ? "; but it writes firewall rules of its own beside ours"
-                  : "; but firewall rules are left from when it wrote its own"),
-          now.writesRules()
-              ? "restart dockerd with --iptables=false --ip6tables=false"
-              : "remove them as docs/docker.md says");
+              + "; but there are firewall rules of Docker beside ours: it writes them, or they are"
+              + " left from when it did",
+          "start dockerd with --iptables=false --ip6tables=false, then remove what is left as"
+              + " docs/docker.md says");
     }
     if (!now.problems().isEmpty()) {
       return new Finding(

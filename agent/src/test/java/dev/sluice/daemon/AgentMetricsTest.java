@@ -96,7 +96,6 @@ class AgentMetricsTest {
                       Path.of("/var/run/docker.sock"),
                       true,
                       Optional.of("20.10.24"),
-                      false,
                       51,
                       52,
                       53,

@@ -6,7 +6,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
@@ -109,9 +108,10 @@ public final class DockerEngine implements AutoCloseable {
     // Not ip netns exec, which hides /sys/fs/cgroup.
     Background shell =
         start(
-            List.of("nsenter", "--net=" + host.path()),
-            List.of("unshare", "--mount", "--propagation", "private"),
-            List.of("--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", script));
+            List.of(
+                List.of("nsenter", "--net=" + host.path()),
+                List.of("unshare", "--mount", "--propagation", "private"),
+                List.of("--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", script)));
     anchor = shell;
     shell.awaitLine("^settled$", LIMIT);
     anchorPid = onlyChild(shell.pid());
@@ -125,11 +125,12 @@ public final class DockerEngine implements AutoCloseable {
   public void start(String... options) {
     daemon =
         start(
-            List.of("nsenter", "-t", Long.toString(anchorPid), "--net", "--mount", "--pid"),
-            List.of(DOCKERD.toString(), "--host", "unix://" + socket()),
-            List.of("--data-root", directory + "/data", "--exec-root", directory + "/exec"),
-            List.of("--pidfile", directory + "/pid", "--cgroup-parent", "/" + name),
-            Arrays.asList(options));
+            List.of(
+                List.of("nsenter", "-t", Long.toString(anchorPid), "--net", "--mount", "--pid"),
+                List.of(DOCKERD.toString(), "--host", "unix://" + socket()),
+                List.of("--data-root", directory + "/data", "--exec-root", directory + "/exec"),
+                List.of("--pidfile", directory + "/pid", "--cgroup-parent", "/" + name),
+                List.of(options)));
     long deadlineNanos = System.nanoTime() + LIMIT.toNanos();
     while (!Files.exists(socket()) || !tryDocker("version").succeeded()) {
       if (!daemon.isAlive() || System.nanoTime() > deadlineNanos) {
@@ -204,7 +205,10 @@ public final class DockerEngine implements AutoCloseable {
     return docker("inspect", "--format", template, what);
   }
 
-  /** The traffic tool inside a container, started when first asked for; ends with it. */
+  /**
+   * The traffic tool inside a container, started when first asked for. It keeps the container's
+   * network alive, and its address in use, until {@link #endTraffic}.
+   */
   public synchronized Traffic traffic(String container) {
     String sandbox = inspect(container, "{{.NetworkSettings.SandboxKey}}");
     return traffic.computeIfAbsent(
@@ -214,6 +218,12 @@ public final class DockerEngine implements AutoCloseable {
           command.addAll(Traffic.COMMAND);
           return Traffic.start(command);
         });
+  }
+
+  /** Ends the traffic tools in containers. */
+  public synchronized void endTraffic() {
+    traffic.values().forEach(Traffic::close);
+    traffic.clear();
   }
 
   /** Runs a program of the machine in a container's network. */
@@ -255,6 +265,11 @@ public final class DockerEngine implements AutoCloseable {
     running().awaitEnd(LIMIT);
   }
 
+  /** Sends the daemon a signal that it lives on with, as {@code HUP}. */
+  public void signal(String name) {
+    Ran.run("kill", "-" + name, Long.toString(pid())).orFail();
+  }
+
   /** SIGKILL to the daemon alone; containerd and the containers stay. */
   public void kill() {
     Ran.run("kill", "-KILL", Long.toString(pid())).orFail();
@@ -275,7 +290,7 @@ public final class DockerEngine implements AutoCloseable {
     if (!OPEN.remove(this)) {
       return;
     }
-    traffic.values().forEach(Traffic::close);
+    endTraffic();
     Background shell = anchor;
     if (shell != null) {
       if (anchorPid != 0) {
@@ -297,9 +312,8 @@ public final class DockerEngine implements AutoCloseable {
     return "dockerd in " + name;
   }
 
-  @SafeVarargs
-  private static Background start(List<String>... parts) {
-    List<String> command = Stream.of(parts).flatMap(List::stream).toList();
+  private static Background start(List<List<String>> parts) {
+    List<String> command = parts.stream().flatMap(List::stream).toList();
     try {
       return Background.start(command);
     } catch (IOException e) {

@@ -15,6 +15,7 @@ import java.util.Optional;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import org.apache.hc.core5.http.ClassicHttpResponse;
+import org.apache.hc.core5.http.ConnectionClosedException;
 import org.apache.hc.core5.http.HttpException;
 import org.apache.hc.core5.http.config.Http1Config;
 import org.apache.hc.core5.http.impl.io.DefaultBHttpClientConnection;
@@ -22,6 +23,7 @@ import org.apache.hc.core5.http.message.BasicClassicHttpRequest;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 import tools.jackson.core.StreamReadConstraints;
+import tools.jackson.core.exc.JacksonIOException;
 import tools.jackson.core.json.JsonFactory;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.MappingIterator;
@@ -269,7 +271,14 @@ final class EngineClient implements Closeable {
           "there is no Docker engine at " + path + ": start it, or say where it is with --docker",
           e);
     }
-    return unexpected("cannot be asked: " + e.getMessage(), e);
+    Throwable reason =
+        e instanceof JacksonIOException io && io.getCause() != null ? io.getCause() : e;
+    if (reason instanceof ConnectionClosedException) {
+      return unexpected("has gone", e);
+    }
+    return unexpected(
+        "cannot be asked: " + String.valueOf(reason.getMessage()).lines().findFirst().orElse(""),
+        e);
   }
 
   /** Ends what this client is doing, for good; from any thread. */

@@ -5,11 +5,11 @@ import tools.jackson.databind.JsonNode;
 /**
  * Something that happened in the engine ({@code GET /events}).
  *
- * @param type {@code container} or {@code network}
+ * @param type what it happened to, a container or a network
  * @param action {@code start}, {@code die}, {@code connect} and so on
  * @param id of the container or the network
  * @param name of it, at that time
- * @param containerId which container was connected or disconnected; else empty
+ * @param containerId whom a network was connected to or disconnected from; else empty
  * @param atNanos when, in nanoseconds since 1970 by the host's clock
  */
 record EngineEvent(

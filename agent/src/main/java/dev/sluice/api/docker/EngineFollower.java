@@ -13,6 +13,7 @@ import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -51,22 +52,17 @@ public final class EngineFollower implements AutoCloseable {
   // Written by the reader.
   private volatile @Nullable EngineClient listening;
   private volatile boolean connected;
-  private volatile long connections;
+  private final AtomicLong connections = new AtomicLong();
   private volatile @Nullable String lastError;
   private volatile boolean missed;
 
   // Written by the actor.
-  private volatile Told told = new Told(Optional.empty(), false, 0, 0, 0, List.of());
+  private volatile Told told = new Told(Optional.empty(), 0, 0, 0, List.of());
   private Optional<String> version = Optional.empty();
 
   /** What the actor tells of itself. */
   private record Told(
-      Optional<String> version,
-      boolean writesRules,
-      int containers,
-      int networks,
-      long events,
-      List<String> problems) {}
+      Optional<String> version, int containers, int networks, long events, List<String> problems) {}
 
   /** What there is to do. */
   private sealed interface Step {
@@ -115,10 +111,9 @@ public final class EngineFollower implements AutoCloseable {
         socket,
         connected,
         now.version(),
-        now.writesRules(),
         now.containers(),
         now.networks(),
-        connections,
+        connections.get(),
         now.events(),
         Optional.ofNullable(lastError),
         now.problems(),
@@ -130,10 +125,10 @@ public final class EngineFollower implements AutoCloseable {
   private void read() {
     long pauseMillis = FIRST_PAUSE_MILLIS;
     while (!isClosed()) {
-      long connectionsBefore = connections;
+      long connectionsBefore = connections.get();
       readOnce();
       pauseMillis =
-          connections > connectionsBefore
+          connections.get() > connectionsBefore
               ? FIRST_PAUSE_MILLIS
               : Math.min(2 * pauseMillis, LONGEST_PAUSE_MILLIS);
       pause(pauseMillis);
@@ -162,7 +157,7 @@ public final class EngineFollower implements AutoCloseable {
   }
 
   private void onOpen() {
-    connections++;
+    connections.incrementAndGet();
     connected = true;
     lastError = null;
     offer(new Step.Compare());
@@ -260,25 +255,12 @@ public final class EngineFollower implements AutoCloseable {
           containers.count(),
           networks.count());
     }
-    if (networks.tellOfRules() && !told.writesRules()) {
-      LOG.warn(
-          "the Docker engine at {} writes firewall rules of its own: start dockerd with"
-              + " --iptables=false --ip6tables=false",
-          socket);
-    }
   }
 
   private void tell(long events) {
     List<String> problems = new ArrayList<>(networks.problems());
     problems.addAll(containers.problems());
-    told =
-        new Told(
-            version,
-            networks.tellOfRules(),
-            containers.count(),
-            networks.count(),
-            events,
-            problems);
+    told = new Told(version, containers.count(), networks.count(), events, problems);
   }
 
   private static long nowNanos() {

@@ -103,14 +103,6 @@ record EngineNetwork(
     return Boolean.parseBoolean(options.get(DEFAULT_BRIDGE));
   }
 
-  /**
-   * Whether the engine surely writes firewall rules: where it does not, its own network has no
-   * masquerading.
-   */
-  boolean tellsOfRules() {
-    return isDefault() && Boolean.parseBoolean(options.get(MASQUERADE));
-  }
-
   /** Where a port is published that names no host address. */
   String hostBinding() {
     return options.getOrDefault(HOST_BINDING, "0.0.0.0");

@@ -44,11 +44,6 @@ final class EngineNetworks {
     return (int) byId.values().stream().filter(EngineNetwork::isOnBridge).count();
   }
 
-  /** Whether the engine surely writes firewall rules of its own. */
-  boolean tellOfRules() {
-    return byId.values().stream().anyMatch(EngineNetwork::tellsOfRules);
-  }
-
   Collection<String> problems() {
     return List.copyOf(problems.values());
   }

@@ -10,7 +10,6 @@ import java.util.Optional;
  * @param socket where it is
  * @param connected whether its events are read now
  * @param version of the engine; empty before it was reached
- * @param writesRules whether it surely writes firewall rules of its own
  * @param containers that run
  * @param networks on bridges
  * @param connections how often it was connected to
@@ -23,7 +22,6 @@ public record EngineStatistics(
     Path socket,
     boolean connected,
     Optional<String> version,
-    boolean writesRules,
     int containers,
     int networks,
     long connections,

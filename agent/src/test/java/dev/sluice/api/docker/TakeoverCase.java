@@ -116,9 +116,15 @@ final class TakeoverCase implements AutoCloseable {
     return mapping.hostText() + " " + mapping.backends();
   }
 
-  /** What a web server answers; what curl complains about if none does. */
+  /** What a web server answers; {@code refused} or {@code silence} if none does. */
   static String web(Netns from, String address) {
     return get(() -> from.exec(curl(address)));
+  }
+
+  /** As {@link #web}, of a web server that may have been started just now. */
+  static String served(Netns from, String address) {
+    await("somebody listens behind " + address, () -> !web(from, address).equals("refused"));
+    return web(from, address);
   }
 
   /** The same from within a container. */
@@ -132,7 +138,12 @@ final class TakeoverCase implements AutoCloseable {
 
   private static String get(Supplier<Ran> curl) {
     Ran ran = curl.get();
-    return ran.succeeded() ? ran.stdout().strip() : ran.stderr().strip();
+    return switch (ran.exitCode()) {
+      case 0 -> ran.stdout().strip();
+      case 7 -> "refused";
+      case 28 -> "silence";
+      default -> ran.stderr().strip();
+    };
   }
 
   static void await(String what, BooleanSupplier condition) {
