@@ -24,14 +24,13 @@ import org.junit.jupiter.api.io.TempDir;
 class DockerCutoverIT {
   private static final Path GUIDE = Path.of("..", "docs", "docker.md");
 
-  @TempDir Path directory;
-
   /**
    * Fails if a connection breaks on the way, if a new one is not served after any of the steps, or
    * if what the guide says to remove is not all.
    */
   @Test
-  void connectionsLiveThroughTheChangeFromDockersRulesToOurs() throws IOException {
+  void connectionsLiveThroughTheChangeFromDockersRulesToOurs(@TempDir Path directory)
+      throws IOException {
     Path config = directory.resolve("daemon.json");
     Files.writeString(config, "{}");
     String[] options = {"--config-file", config.toString()};
