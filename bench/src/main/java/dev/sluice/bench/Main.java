@@ -4,6 +4,7 @@ import dev.sluice.bench.agent.AgentCost;
 import dev.sluice.bench.agent.ApiCost;
 import dev.sluice.bench.agent.BulkCost;
 import dev.sluice.bench.agent.PublishCost;
+import dev.sluice.bench.clients.ClientsCost;
 import dev.sluice.bench.events.EventsCost;
 import dev.sluice.bench.events.EventsSoak;
 import dev.sluice.bench.ffi.CallCost;
@@ -46,7 +47,8 @@ public final class Main {
           new EventsCost(),
           new SandboxesCost(),
           new ReachCost(),
-          new ProxyCost());
+          new ProxyCost(),
+          new ClientsCost());
 
   private Main() {}
 

@@ -10,6 +10,7 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.stream.Stream;
 
@@ -30,7 +31,7 @@ public final class AgentProcess implements AutoCloseable {
   }
 
   /** The command line of Sluice in this source tree, on the given JDK. */
-  static List<String> sluice(Workbench workbench, JavaRuntime runtime, String... arguments) {
+  public static List<String> sluice(Workbench workbench, JavaRuntime runtime, String... arguments) {
     List<String> command = new ArrayList<>();
     // The agent itself is measured, and killed: no keeper.
     command.addAll(List.of("env", "SLUICE_KEEPER=off", "JAVA_HOME=" + runtime.home()));
@@ -56,6 +57,16 @@ public final class AgentProcess implements AutoCloseable {
       BenchNamespace namespace, Workbench workbench, JavaRuntime runtime) throws IOException {
     Path directory = Files.createTempDirectory("sluice-bench-agent");
     return awaitReady(directory, namespace.startInside(agent(workbench, runtime, directory)));
+  }
+
+  /** As {@link #startIn}, with options of its own. */
+  public static AgentProcess startIn(
+      BenchNamespace namespace, List<String> options, Workbench workbench, JavaRuntime runtime)
+      throws IOException {
+    Path directory = Files.createTempDirectory("sluice-bench-agent");
+    List<String> command = new ArrayList<>(agent(workbench, runtime, directory));
+    command.addAll(options);
+    return awaitReady(directory, namespace.startInside(command));
   }
 
   /** As {@link #startIn}, with all its threads on one processor, and with options of its own. */
@@ -161,11 +172,10 @@ public final class AgentProcess implements AutoCloseable {
   public void close() throws IOException {
     process.destroy();
     process.onExit().join();
-    try (Stream<Path> files = Files.list(directory)) {
-      for (Path file : files.toList()) {
+    try (Stream<Path> files = Files.walk(directory)) {
+      for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
         Files.delete(file);
       }
     }
-    Files.delete(directory);
   }
 }

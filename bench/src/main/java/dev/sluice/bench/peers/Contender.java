@@ -4,7 +4,7 @@ import java.io.IOException;
 import java.util.OptionalLong;
 
 /** Somebody who publishes ports. Between {@link #load} and {@link #clear} it has some published. */
-interface Contender {
+public interface Contender {
   /** The head of its column. */
   String label();
 

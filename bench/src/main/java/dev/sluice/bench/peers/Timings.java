@@ -7,7 +7,7 @@ import dev.sluice.bench.agent.Spread;
  *
  * @param count how many they were
  */
-record Timings(Spread spread, int count) {
+public record Timings(Spread spread, int count) {
   /** Fewer say nothing about the slowest hundredth. */
   private static final int ENOUGH_FOR_P99 = 100;
 

@@ -25,7 +25,7 @@ import java.util.stream.IntStream;
  * @param environment {@code NAME=VALUE}, for {@code add}
  * @param most how many ports at once it is asked for at most
  */
-record Tool(
+public record Tool(
     String label,
     String setup,
     List<String> load,
@@ -144,7 +144,7 @@ record Tool(
   }
 
   /** The portmap plugin, called as the bridge plugin's successor in a chain: a container a port. */
-  static Tool cniPortmap() {
+  public static Tool cniPortmap() {
     return new Tool(
         "CNI portmap",
         "true",
@@ -204,7 +204,7 @@ record Tool(
    *
    * @throws IOException if something is missing; the message says how to install it
    */
-  static List<String> versions() throws IOException {
+  public static List<String> versions() throws IOException {
     List<String> versions = new ArrayList<>();
     for (String program : List.of("nft", "iptables-legacy", "iptables-nft", "iptables")) {
       String version = Workbench.firstLine(program, "--version");

@@ -12,7 +12,7 @@ import java.util.OptionalLong;
 import org.jspecify.annotations.Nullable;
 
 /** A {@link Tool} at work: timed by bench/native/timed.c, in a namespace for each load. */
-final class ToolRuns implements Contender {
+public final class ToolRuns implements Contender {
   private static final int SAMPLES = 100;
   private static final int SAMPLES_AT_LEAST = 3;
   private static final int SAMPLING_MILLIS = 3_000;
@@ -28,7 +28,7 @@ final class ToolRuns implements Contender {
   /**
    * @param directory for files of its own
    */
-  ToolRuns(Workbench workbench, Tool tool, Path directory) {
+  public ToolRuns(Workbench workbench, Tool tool, Path directory) {
     this.workbench = workbench;
     this.tool = tool;
     this.lock = directory.resolve("xtables.lock");

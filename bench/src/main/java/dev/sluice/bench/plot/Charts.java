@@ -1,5 +1,6 @@
 package dev.sluice.bench.plot;
 
+import dev.sluice.bench.clients.ClientsCost;
 import dev.sluice.bench.reach.ProxyCost;
 import dev.sluice.bench.reach.ReachCost;
 import java.awt.BasicStroke;
@@ -45,7 +46,14 @@ final class Charts {
           Map.entry(ReachCost.PLAIN, GREY),
           Map.entry(ProxyCost.SLUICE, BLUE),
           Map.entry(ProxyCost.DOCKER, VERMILION),
-          Map.entry(ProxyCost.TRANSLATED, GREY));
+          Map.entry(ProxyCost.TRANSLATED, GREY),
+          Map.entry(ClientsCost.DOCKER, VERMILION),
+          Map.entry(ClientsCost.TAKEOVER, BLUE),
+          Map.entry(ClientsCost.TAKEOVER + ": the agent's share", SKY),
+          Map.entry(ClientsCost.DRIVER, GREEN),
+          Map.entry("Sluice, CNI", BLUE),
+          Map.entry("Sluice, API", SKY),
+          Map.entry("sluice publish", GREY));
 
   private static final List<Color> KINDS = List.of(BLUE, SKY, GREY);
   private static final List<Marker> MARKERS =

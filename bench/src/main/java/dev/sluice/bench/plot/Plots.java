@@ -3,6 +3,7 @@ package dev.sluice.bench.plot;
 import dev.sluice.bench.Environment;
 import dev.sluice.bench.Figure;
 import dev.sluice.bench.Result;
+import dev.sluice.bench.clients.ClientsCost;
 import dev.sluice.bench.reach.ProxyCost;
 import dev.sluice.bench.reach.ReachCost;
 import java.io.IOException;
@@ -60,7 +61,10 @@ public final class Plots {
               "peers",
               "peers-memory",
               "Memory per published port, of %,d".formatted(MEMORY_MAPPINGS),
-              Plots::memory));
+              Plots::memory),
+          new Plot("clients", "clients-docker", "docker run: what ten ports cost", Plots::tenPorts),
+          new Plot(
+              "clients", "clients-cni", "One port more, by what publishes it", Plots::onePort));
 
   private Plots() {}
 
@@ -133,6 +137,27 @@ public final class Plots {
   private static Optional<Chart<?, ?>> add(Result result) {
     Map<String, NavigableMap<Integer, Double>> lines =
         lines(result, "add 1, ([0-9,]+) present", "median", MICROS_PER_MILLI);
+    return lines.isEmpty()
+        ? Optional.empty()
+        : Optional.of(Charts.lines("ports published before", "milliseconds, median", false, lines));
+  }
+
+  private static Optional<Chart<?, ?>> tenPorts(Result result) {
+    Map<String, NavigableMap<Integer, Double>> lines =
+        lines(result, "([0-9,]+) present", ClientsCost.TEN_PORTS, 1);
+    // A difference of two, which may come out as nothing.
+    lines.values().forEach(line -> line.replaceAll((present, millis) -> Math.max(millis, 1)));
+    lines(result, "([0-9,]+) present", ClientsCost.SHARE, 1)
+        .forEach((label, line) -> lines.put(label + ": the agent's share", line));
+    return lines.isEmpty()
+        ? Optional.empty()
+        : Optional.of(
+            Charts.lines("ports published before", "milliseconds beyond none", false, lines));
+  }
+
+  private static Optional<Chart<?, ?>> onePort(Result result) {
+    Map<String, NavigableMap<Integer, Double>> lines =
+        lines(result, "([0-9,]+) present", ClientsCost.ONE_PORT, 1);
     return lines.isEmpty()
         ? Optional.empty()
         : Optional.of(Charts.lines("ports published before", "milliseconds, median", false, lines));

@@ -13,7 +13,7 @@ import java.util.stream.IntStream;
  * The rules of Docker 20.10 for one container on {@code br0}, with every port published at the same
  * port of the host: as {@code iptables-save} shows them after {@code docker run -p 1:1 -p 2:2 …}.
  */
-final class DockerRules {
+public final class DockerRules {
   private static final String NAT =
       """
       *nat
@@ -87,12 +87,24 @@ final class DockerRules {
                     file.toString())));
   }
 
-  private static String text(int ports) {
-    return NAT.formatted(each(ports, HAIRPIN::formatted), each(ports, TRANSLATE::formatted))
-        + FILTER.formatted(each(ports, ADMIT::formatted));
+  /**
+   * Those of some more ports, for {@code iptables-restore --noflush} beside a dockerd.
+   *
+   * @param bridge of the dockerd's network
+   */
+  public static String more(String bridge, int first, int last) {
+    String nat =
+        each(first, last, HAIRPIN::formatted) + "\n" + each(first, last, TRANSLATE::formatted);
+    String filter = each(first, last, ADMIT::formatted);
+    return "*nat\n%s\nCOMMIT\n*filter\n%s\nCOMMIT\n".formatted(nat, filter).replace("br0", bridge);
   }
 
-  private static String each(int ports, IntFunction<String> rule) {
-    return IntStream.rangeClosed(1, ports).mapToObj(rule).collect(Collectors.joining("\n"));
+  private static String text(int ports) {
+    return NAT.formatted(each(1, ports, HAIRPIN::formatted), each(1, ports, TRANSLATE::formatted))
+        + FILTER.formatted(each(1, ports, ADMIT::formatted));
+  }
+
+  private static String each(int first, int last, IntFunction<String> rule) {
+    return IntStream.rangeClosed(first, last).mapToObj(rule).collect(Collectors.joining("\n"));
   }
 }

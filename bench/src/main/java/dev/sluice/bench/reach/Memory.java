@@ -11,10 +11,10 @@ import java.util.List;
  * @param residentMegabytes shared pages counted in every process
  * @param proportionalMegabytes a page shared by n processes counted as an nth in each
  */
-record Memory(double residentMegabytes, double proportionalMegabytes) {
+public record Memory(double residentMegabytes, double proportionalMegabytes) {
   private static final double KIBIBYTES_PER_MEGABYTE = 1e6 / 1024;
 
-  static Memory of(List<Long> pids) throws IOException {
+  public static Memory of(List<Long> pids) throws IOException {
     Memory sum = new Memory(0, 0);
     for (long pid : pids) {
       List<String> lines = Files.readAllLines(Path.of("/proc", "" + pid, "smaps_rollup"));
@@ -26,7 +26,7 @@ record Memory(double residentMegabytes, double proportionalMegabytes) {
     return sum;
   }
 
-  Memory less(Memory before) {
+  public Memory less(Memory before) {
     return new Memory(
         residentMegabytes - before.residentMegabytes,
         proportionalMegabytes - before.proportionalMegabytes);

@@ -10,9 +10,9 @@ import java.util.List;
 import java.util.stream.Stream;
 
 /** A client, a host, and a server behind a bridge of the host: three network namespaces. */
-final class Topology implements AutoCloseable {
+public final class Topology implements AutoCloseable {
   /** The host, as the client calls it. */
-  static final String HOST = "198.18.0.1";
+  public static final String HOST = "198.18.0.1";
 
   static final String HOST6 = "fd00:198:18::1";
 
@@ -53,7 +53,7 @@ final class Topology implements AutoCloseable {
 
   private Topology() {}
 
-  static Topology open() throws IOException, InterruptedException {
+  public static Topology open() throws IOException, InterruptedException {
     Topology topology = new Topology();
     try {
       topology.add(BenchNamespace.openBare());
@@ -79,11 +79,11 @@ final class Topology implements AutoCloseable {
     Workbench.output(where.inside(List.of("sh", "-ec", script, "sh", "" + peer.pid())));
   }
 
-  BenchNamespace client() {
+  public BenchNamespace client() {
     return namespaces.get(0);
   }
 
-  BenchNamespace host() {
+  public BenchNamespace host() {
     return namespaces.get(1);
   }
 

@@ -1,5 +1,6 @@
 package dev.sluice.bench.sandboxes;
 
+import dev.sluice.bench.docker.DockerDaemon;
 import java.nio.file.Path;
 
 /**
@@ -138,7 +139,7 @@ record Plan(String label, String setup, String text, boolean isWhole, int cycles
 
   /** A container that sleeps, with a published port. */
   static Plan dockerRun(Path socket) {
-    String docker = Tools.DOCKER + " -H unix://" + socket;
+    String docker = DockerDaemon.CLIENT + " -H unix://" + socket;
     return new Plan(
         "docker run, rm -f",
         "true",
@@ -156,7 +157,7 @@ record Plan(String label, String setup, String text, boolean isWhole, int cycles
 
   /** A container that runs already joins one more network, and leaves it. */
   static Plan dockerConnect(Path socket) {
-    String docker = Tools.DOCKER + " -H unix://" + socket;
+    String docker = DockerDaemon.CLIENT + " -H unix://" + socket;
     return new Plan(
         "docker network connect, disconnect",
         "true",

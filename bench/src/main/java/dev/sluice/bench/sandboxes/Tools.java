@@ -1,6 +1,7 @@
 package dev.sluice.bench.sandboxes;
 
 import dev.sluice.bench.Workbench;
+import dev.sluice.bench.docker.DockerDaemon;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -12,15 +13,8 @@ final class Tools {
   /** Where Debian puts the plugins. */
   static final String CNI = "/usr/lib/cni";
 
-  /** That of the daemon's package: a newer one may come first in PATH. */
-  static final String DOCKER = "/usr/bin/docker";
-
-  /** All a container needs, without libraries. */
-  static final Path BUSYBOX = Path.of("/bin/busybox");
-
   private static final String INSTALL =
-      "apt-get install -y iproute2 nftables containernetworking-plugins iptables docker.io"
-          + " busybox-static";
+      "apt-get install -y iproute2 nftables containernetworking-plugins iptables";
 
   private Tools() {}
 
@@ -35,17 +29,12 @@ final class Tools {
         throw missing(file);
       }
     }
-    if (!Files.isExecutable(BUSYBOX)) {
-      throw missing(BUSYBOX.toString());
-    }
     List<String> versions = new ArrayList<>();
     versions.add(version("ip", "-V"));
     // Debian's build of the plugins does not know its own version.
     versions.add(version("dpkg-query", "-W", "containernetworking-plugins").replace('\t', ' '));
     versions.add("its iptables is " + version("iptables", "--version"));
-    versions.add("dockerd: " + version("dockerd", "--version"));
-    versions.add("its client: " + version(DOCKER, "--version"));
-    versions.add(version("runc", "--version"));
+    versions.addAll(DockerDaemon.versions("sandboxes"));
     return versions;
   }
 

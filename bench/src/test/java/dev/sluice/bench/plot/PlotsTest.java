@@ -102,6 +102,29 @@ class PlotsTest {
     }
   }
 
+  /**
+   * Fails if {@code Plots.tenPorts} or {@code Plots.onePort} reads other rows, or stumbles at 0.
+   */
+  @Test
+  void clientsAreDrawnInTwoPictures() throws Exception {
+    String ten = "docker run, 10 ports beyond none";
+    List<Figure> figures =
+        List.of(
+            figure("0 present", ten, "Docker", 150),
+            figure("10,000 present", ten, "Docker", 6_600),
+            figure("0 present", ten, "Sluice, takeover", -1),
+            figure("10,000 present", ten, "Sluice, takeover", 20),
+            figure("10,000 present", "one port more", "Sluice, CNI", 2));
+
+    Map<String, String> drawn = Plots.draw(result("clients", "docker", figures), directory);
+
+    assertThat(drawn).containsOnlyKeys("clients-docker", "clients-cni");
+    for (String name : drawn.keySet()) {
+      assertThat(parsedSvg(name)).contains("rgb(0,114,178)");
+      assertThat(pixels(png(name), SLUICE_BLUE)).isPositive();
+    }
+  }
+
   /** Fails if {@code Plots.memory} or {@code Plots.add} reads other rows. */
   @Test
   void peersAreDrawnInTwoPictures() throws Exception {
