@@ -72,13 +72,14 @@ class ArchitectureTest {
           entry("network", "network.names route netlink sysctl model net ffi"),
           entry("publish", "ruleset network flow proxy sysctl model net ffi"),
           // who asks
-          entry("api", "publish network flow flow.export model net ffi"),
+          entry("api.cni", "publish network model net"),
+          entry("api", "api.cni publish network flow flow.export model net ffi"),
           entry("api.docker", "publish network model net ffi"),
           entry(
               "daemon",
-              "api api.docker publish network network.names flow flow.export proxy ruleset"
-                  + " ruleset.path ruleset.trace nftables nftables.uapi conntrack route netlink"
-                  + " sysctl config model net ffi"),
+              "api api.cni api.docker publish network network.names flow flow.export proxy"
+                  + " ruleset ruleset.path ruleset.trace nftables nftables.uapi conntrack route"
+                  + " netlink sysctl config model net ffi"),
           entry("cli", "cli.demo cli.run daemon api flow flow.export config model net"),
           entry("cli.demo", "api flow flow.export route netlink model net"),
           entry("cli.run", "api netlink net ffi"));

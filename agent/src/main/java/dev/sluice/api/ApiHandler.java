@@ -2,6 +2,7 @@ package dev.sluice.api;
 
 import static dev.sluice.net.MalformedValueException.quote;
 
+import dev.sluice.api.cni.CniAnswer;
 import dev.sluice.flow.AttributedFlow;
 import dev.sluice.flow.EventStream;
 import dev.sluice.flow.FlowFilter;
@@ -66,6 +67,9 @@ final class ApiHandler implements HttpServerRequestHandler {
       ContentType.create("application/x-ndjson", StandardCharsets.UTF_8);
   private static final ContentType TEXT = ContentType.create("text/plain", StandardCharsets.UTF_8);
 
+  /** Of an answer that is an error in the words of CNI, native/src/cni.c. */
+  private static final int CNI_ERROR_STATUS = 422;
+
   /** How soon the thread of an event stream notices that its client has left. */
   private static final int STREAM_CHECK_MILLIS = 500;
 
@@ -111,7 +115,8 @@ final class ApiHandler implements HttpServerRequestHandler {
           .add("/v1/explain", Map.of("GET", this::explain))
           .add("/v1/statistics", Map.of("GET", this::statistics))
           .add("/v1/version", Map.of("GET", this::version))
-          .add("/v1/doctor", Map.of("GET", this::doctor));
+          .add("/v1/doctor", Map.of("GET", this::doctor))
+          .add("/v1/cni", Map.of("POST", this::cni));
       new NetworkResources(services.networks(), services.publisher()).addTo(router);
       new TraceResource(services.traces(), options, limits).addTo(router);
     }
@@ -306,6 +311,14 @@ final class ApiHandler implements HttpServerRequestHandler {
     exchange.query();
     var findings = services.diagnostics().findings();
     exchange.answer(200, json -> DiagnosticsJson.writeFindings(json, findings));
+  }
+
+  private void cni(Exchange exchange) throws HttpException, IOException {
+    exchange.query();
+    CniAnswer answer = services.cni().answer(exchange.body());
+    exchange.answer(
+        answer.succeeded() ? 200 : CNI_ERROR_STATUS,
+        answer.body().getBytes(StandardCharsets.UTF_8));
   }
 
   private void health(Exchange exchange) throws HttpException, IOException {

@@ -1,5 +1,6 @@
 package dev.sluice.api;
 
+import dev.sluice.api.cni.CniPlugins;
 import dev.sluice.flow.EventStream;
 import dev.sluice.flow.Flows;
 import dev.sluice.flow.TrafficCounters;
@@ -24,4 +25,5 @@ public record ApiServices(
     Declarations declarations,
     MetricsPage metrics,
     Traces traces,
-    PathExplainer paths) {}
+    PathExplainer paths,
+    CniPlugins cni) {}

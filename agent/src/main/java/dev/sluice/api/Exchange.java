@@ -142,8 +142,12 @@ final class Exchange {
   }
 
   void answer(int status, Consumer<JsonGenerator> writer) throws HttpException, IOException {
+    answer(status, ApiJson.bytes(writer));
+  }
+
+  void answer(int status, byte[] json) throws HttpException, IOException {
     BasicClassicHttpResponse response = new BasicClassicHttpResponse(status);
-    response.setEntity(new ByteArrayEntity(ApiJson.bytes(writer), ContentType.APPLICATION_JSON));
+    response.setEntity(new ByteArrayEntity(json, ContentType.APPLICATION_JSON));
     submit(response);
   }
 

@@ -16,9 +16,11 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.GroupPrincipal;
 import java.nio.file.attribute.PosixFileAttributeView;
+import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.nio.file.attribute.UserPrincipalNotFoundException;
 import java.util.OptionalInt;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -33,6 +35,9 @@ import org.slf4j.LoggerFactory;
 final class SocketFile implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(SocketFile.class);
   private static final int BACKLOG = 128;
+  private static final Path SELF = Path.of("/proc/self/.");
+  private static final Set<PosixFilePermission> DIRECTORY_PERMISSIONS =
+      PosixFilePermissions.fromString("rwxr-x---");
   private static final LinkOption NO_LINKS = LinkOption.NOFOLLOW_LINKS;
 
   private final Path path;
@@ -147,16 +152,25 @@ final class SocketFile implements AutoCloseable {
   private static void createDirectory(Path directory, @Nullable GroupPrincipal group)
       throws IOException {
     if (Files.isDirectory(directory)) {
+      adopt(directory, group);
       return;
     }
     Path parent = directory.getParent();
     if (parent != null) {
       Files.createDirectories(parent);
     }
-    Files.createDirectory(
-        directory,
-        PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwxr-x---")));
+    Files.createDirectory(directory, PosixFilePermissions.asFileAttribute(DIRECTORY_PERMISSIONS));
     if (group != null) {
+      view(directory).setGroup(group);
+    }
+  }
+
+  /** A CNI client may have come first, who makes it as we would but knows of no group. */
+  private static void adopt(Path directory, @Nullable GroupPrincipal group) throws IOException {
+    boolean madeByClient =
+        Files.getAttribute(directory, "unix:gid").equals(Files.getAttribute(SELF, "unix:gid"))
+            && Files.getPosixFilePermissions(directory).equals(DIRECTORY_PERMISSIONS);
+    if (group != null && madeByClient) {
       view(directory).setGroup(group);
     }
   }
@@ -165,7 +179,7 @@ final class SocketFile implements AutoCloseable {
     FileChannel channel =
         FileChannel.open(
             file.resolveSibling(file.getFileName() + ".lock"),
-            java.util.Set.of(StandardOpenOption.CREATE, StandardOpenOption.WRITE, NO_LINKS),
+            Set.of(StandardOpenOption.CREATE, StandardOpenOption.WRITE, NO_LINKS),
             PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
     FileLock held;
     try {

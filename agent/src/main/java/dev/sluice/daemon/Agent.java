@@ -5,6 +5,8 @@ import dev.sluice.api.ApiServer;
 import dev.sluice.api.ApiServerException;
 import dev.sluice.api.ApiServices;
 import dev.sluice.api.HostStatistics;
+import dev.sluice.api.cni.CniPlugins;
+import dev.sluice.api.cni.CniSpool;
 import dev.sluice.api.docker.EngineFollower;
 import dev.sluice.conntrack.Conntrack;
 import dev.sluice.conntrack.EventSource;
@@ -204,6 +206,8 @@ public final class Agent implements AutoCloseable {
                 publisher, topology, hostNetworks, names, Rtnetlink.open(), Clock.systemUTC()));
     keep(LinkWatch.start(networks, LinkMonitor.open()));
 
+    CniPlugins cni = new CniPlugins(publisher, networks, CniSpool.beside(config.socket()));
+    cni.resume(); // may free ports that the file wants
     Optional<EngineFollower> docker =
         config
             .docker()
@@ -293,7 +297,8 @@ public final class Agent implements AutoCloseable {
                 () -> proxy.map(UserlandProxy::statistics).orElse(ProxyStatistics.NONE),
                 () -> docker.map(EngineFollower::statistics)),
             new AgentTraces(keep(Tracer.ofThisNamespace()), publisher::published),
-            explainer::explain);
+            explainer::explain,
+            cni);
     keep(ApiServer.start(config.socket(), services, ApiOptions.DEFAULTS));
     config
         .eventsSocket()

@@ -8,7 +8,6 @@ import dev.sluice.model.EndpointId;
 import dev.sluice.model.InterfaceName;
 import dev.sluice.model.Network;
 import dev.sluice.model.SandboxName;
-import dev.sluice.model.Targets;
 import dev.sluice.net.Family;
 import dev.sluice.net.IpAddress;
 import dev.sluice.net.Prefix;
@@ -24,7 +23,6 @@ import dev.sluice.route.Route;
 import dev.sluice.route.Rtnetlink;
 import dev.sluice.route.VethOptions;
 import dev.sluice.sysctl.Sysctl;
-import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -443,14 +441,8 @@ final class BridgeDriver implements AutoCloseable {
     }
   }
 
-  /** Made of the address, so that neighbours who remember the address know its next owner. */
   private static MacAddress macOf(List<IpAddress> addresses) {
-    byte[] bytes = Targets.of(addresses, Family.IPV4).orElse(addresses.get(0)).toBytes();
-    // An IPv4 address as it is, of IPv6 the end, in which addresses of a subnet differ.
-    int tail = ByteBuffer.wrap(bytes).getInt(bytes.length - Integer.BYTES);
-    byte[] mac =
-        ByteBuffer.allocate(MacAddress.BYTES).put((byte) 2).put((byte) 's').putInt(tail).array();
-    return MacAddress.fromBytes(mac);
+    return MacAddress.fromBytes(EndpointMac.bytes(addresses));
   }
 
   private static <T> T inside(NetworkNamespace namespace, Callable<T> action) {

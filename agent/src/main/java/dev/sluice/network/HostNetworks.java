@@ -48,9 +48,11 @@ public final class HostNetworks implements AutoCloseable {
 
   private final Rtnetlink routes;
   private final Sysctl sysctl;
+  private final HairpinPorts hairpinPorts;
 
   public HostNetworks(Rtnetlink routes, Sysctl sysctl) {
     this.routes = routes;
+    this.hairpinPorts = new HairpinPorts(routes);
     this.sysctl = sysctl;
   }
 
@@ -216,15 +218,12 @@ public final class HostNetworks implements AutoCloseable {
     if (!isOn(BRIDGED_IPV4) && !isOn(BRIDGED_IPV6)) {
       return;
     }
-    int bridge = routes.link(network.bridge().toString()).map(Link::index).orElse(0);
-    for (Link port : routes.links()) {
-      // The wires of sandboxes are born that way: there may be thousands.
-      if (bridge != 0
-          && port.masterIndex().orElse(-1) == bridge
-          && BridgeDriver.endpointOf(port).isEmpty()) {
-        routes.setHairpin(port.index(), true);
-      }
-    }
+    routes.link(network.bridge().toString()).ifPresent(link -> hairpinPorts.allow(link.index()));
+  }
+
+  /** The ports of bridges, for who follows the links. */
+  HairpinPorts hairpinPorts() {
+    return hairpinPorts;
   }
 
   /**

@@ -51,6 +51,7 @@ public final class LinkWatch implements AutoCloseable {
       watch.failed = true;
       LOG.warn("{}; trying again", e.getMessage());
     }
+    networks.hairpinPorts().follow();
     watch.reader.start();
     return watch;
   }
@@ -85,15 +86,18 @@ public final class LinkWatch implements AutoCloseable {
     if (event instanceof LinkEvent.Changed changed) {
       onChanged(changed.link());
     } else if (event instanceof LinkEvent.Deleted deleted) {
+      act(() -> networks.hairpinPorts().deleted(deleted.link()));
       BridgeDriver.endpointOf(deleted.link()).ifPresent(id -> act(() -> networks.ended(id)));
       networkOf(deleted.link()).ifPresent(network -> act(() -> networks.makeAgain(network)));
     } else {
       LOG.warn("changes of links came too fast and were missed: comparing all");
+      networks.hairpinPorts().forget();
       act(networks::resume);
     }
   }
 
   private void onChanged(Link link) {
+    act(() -> networks.hairpinPorts().changed(link));
     Optional<EndpointId> id = BridgeDriver.endpointOf(link);
     if (id.isPresent() && link.masterIndex().isEmpty()) {
       act(() -> networks.pulledOut(link, id.get()));

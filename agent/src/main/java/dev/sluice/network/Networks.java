@@ -1060,6 +1060,11 @@ public final class Networks implements NetworkService, AutoCloseable {
     return unknown;
   }
 
+  /** The ports of bridges, of which links tell. */
+  HairpinPorts hairpinPorts() {
+    return host.hairpinPorts();
+  }
+
   /** Whether the table has to be read before it is known what there is. */
   boolean isUncertain() {
     return uncertain;

@@ -2,6 +2,8 @@ package dev.sluice.api;
 
 import dev.sluice.api.Diagnostics.Finding;
 import dev.sluice.api.Diagnostics.Severity;
+import dev.sluice.api.cni.CniPlugins;
+import dev.sluice.api.cni.CniSpool;
 import dev.sluice.flow.AttributedFlow;
 import dev.sluice.flow.EventStatistics;
 import dev.sluice.flow.EventStream;
@@ -40,6 +42,7 @@ import dev.sluice.publish.Publisher;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.EnumSet;
@@ -158,7 +161,8 @@ public final class FakeAgent
         this,
         new FakeMetrics(),
         (question, unpublished) -> traces.start(question, unpublished),
-        this::explain);
+        this::explain,
+        new CniPlugins(this, networks, CniSpool.beside(Path.of("/nonexistent/sluice.sock"))));
   }
 
   /** Its networks and sandboxes. */
