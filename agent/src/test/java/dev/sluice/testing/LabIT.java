@@ -11,11 +11,13 @@ import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
  * The laboratory measures what we build: here it is measured itself, without an agent or a ruleset.
  */
+@Tag("alone")
 class LabIT {
 
   @AutoClose private static Lab lab;
