@@ -5,6 +5,10 @@ import dev.sluice.ffi.Sys;
 import dev.sluice.ffi.UnixSocket;
 import dev.sluice.ffi.UnixSocketServer;
 import java.io.IOException;
+import java.net.UnixDomainSocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.channels.SocketChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Optional;
 import java.util.Set;
@@ -33,6 +37,8 @@ public final class ApiServer implements AutoCloseable {
   private static final int REFUSAL_TIMEOUT_MILLIS = 2_000;
   private static final int ACCEPT_PAUSE_MILLIS = 100;
   private static final int CLOSE_TIMEOUT_SECONDS = 2;
+  private static final String HEALTH_REQUEST =
+      "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 
   private final SocketFile socketFile;
   private final ApiOptions options;
@@ -110,6 +116,21 @@ public final class ApiServer implements AutoCloseable {
   /** Where it listens. */
   public Path socket() {
     return socketFile.path();
+  }
+
+  /**
+   * Connects like any client, and returns when that has been noticed: with an answer, a refusal for
+   * want of room, or an end of the connection. Waits as long as that takes, or until the thread is
+   * interrupted.
+   *
+   * @throws IOException if nobody listens
+   */
+  public void awaitAcceptance() throws IOException {
+    try (SocketChannel client = SocketChannel.open(UnixDomainSocketAddress.of(socket()))) {
+      client.write(StandardCharsets.US_ASCII.encode(HEALTH_REQUEST));
+      ByteBuffer answer = ByteBuffer.allocate(1);
+      client.read(answer);
+    }
   }
 
   /**

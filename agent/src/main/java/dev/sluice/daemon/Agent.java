@@ -299,7 +299,7 @@ public final class Agent implements AutoCloseable {
             new AgentTraces(keep(Tracer.ofThisNamespace()), publisher::published),
             explainer::explain,
             cni);
-    keep(ApiServer.start(config.socket(), services, ApiOptions.DEFAULTS));
+    ApiServer api = keep(ApiServer.start(config.socket(), services, ApiOptions.DEFAULTS));
     config
         .eventsSocket()
         .ifPresent(path -> keep(ApiServer.startForEvents(path, services, ApiOptions.FOR_EVENTS)));
@@ -315,6 +315,17 @@ public final class Agent implements AutoCloseable {
         index.size(),
         config.socket());
     ServiceManager.notify("READY=1");
+    ServiceManager.watchdogTimeout(System.getenv(), ProcessHandle.current().pid())
+        .ifPresent(
+            timeout ->
+                keep(
+                    Watchdog.start(
+                        List.of(
+                            new Watchdog.Proof("the table " + SluiceTable.ID, table::awaitWriter),
+                            new Watchdog.Proof(
+                                "the API on " + config.socket(), api::awaitAcceptance)),
+                        timeout,
+                        () -> ServiceManager.notify("WATCHDOG=1"))));
   }
 
   /**

@@ -4,6 +4,10 @@ import dev.sluice.ffi.DescriptorMessage;
 import dev.sluice.ffi.NativeBuffer;
 import dev.sluice.ffi.Sys;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.time.temporal.ChronoUnit;
+import java.util.Map;
+import java.util.Optional;
 import java.util.function.IntUnaryOperator;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -40,6 +44,23 @@ final class ServiceManager {
     DescriptorMessage message =
         new DescriptorMessage(state.getBytes(StandardCharsets.UTF_8), descriptor);
     tell(state, fd -> message.send(fd, 0));
+  }
+
+  /**
+   * How long systemd bears our silence before it ends us, see sd_watchdog_enabled(3); empty if for
+   * ever: {@code WATCHDOG=1} is to come more often.
+   *
+   * @param environment of this process
+   * @param pid of this process: the variables may be meant for another that handed them on
+   */
+  static Optional<Duration> watchdogTimeout(Map<String, String> environment, long pid) {
+    String micros = environment.getOrDefault("WATCHDOG_USEC", "");
+    String meant = environment.getOrDefault("WATCHDOG_PID", Long.toString(pid));
+    if (!meant.equals(Long.toString(pid)) || !micros.matches("[0-9]{1,18}")) {
+      return Optional.empty();
+    }
+    Duration timeout = Duration.of(Long.parseLong(micros), ChronoUnit.MICROS);
+    return timeout.isZero() ? Optional.empty() : Optional.of(timeout);
   }
 
   private static void tell(String state, IntUnaryOperator send) {

@@ -546,6 +546,19 @@ public final class SluiceTable implements AutoCloseable {
     }
   }
 
+  /**
+   * Takes its turn among the changes and asks the kernel a question on the socket they are made on;
+   * returns when a change could be made. Waits as long as that takes.
+   *
+   * @throws NetlinkException if the kernel refuses to answer
+   * @throws OutcomeUnknownException if it does not answer
+   */
+  public void awaitWriter() {
+    synchronized (writeLock) {
+      nftables.generation();
+    }
+  }
+
   /** Gives the table up; what is in it stays in force. */
   @Override
   public void close() {
