@@ -9,7 +9,10 @@ import dev.sluice.cli.demo.DemoCommand;
 import dev.sluice.model.InvalidMappingException;
 import dev.sluice.model.InvalidNetworkException;
 import dev.sluice.net.MalformedValueException;
+import java.io.PrintWriter;
+import java.io.Writer;
 import java.nio.file.Path;
+import java.time.Clock;
 import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -91,6 +94,12 @@ public final class Main implements Runnable {
     terminal.out().flush();
     terminal.err().flush();
     return exitCode;
+  }
+
+  /** The command line with every command, to be described and not to be run: for manual pages. */
+  public static CommandLine described() {
+    PrintWriter nowhere = new PrintWriter(Writer.nullWriter());
+    return new Main(new Terminal(nowhere, nowhere, false, Clock.systemUTC())).commandLine();
   }
 
   /** The command line with every command. */

@@ -17,7 +17,9 @@ import org.slf4j.LoggerFactory;
 final class Watchdog implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(Watchdog.class);
 
-  /** So often within the time that systemd grants: one proof that comes late is no reason to die. */
+  /**
+   * So often within the time that systemd grants: one proof that comes late is no reason to die.
+   */
   private static final int TIMES = 3;
 
   /** Uses a part of the agent. */

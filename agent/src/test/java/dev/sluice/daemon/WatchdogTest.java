@@ -12,6 +12,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -21,6 +22,12 @@ class WatchdogTest {
   private static final Duration TIMEOUT = Duration.ofMillis(60);
 
   private final Semaphore told = new Semaphore(0);
+  private final List<Watchdog> started = new ArrayList<>();
+
+  @AfterEach
+  void close() {
+    started.forEach(Watchdog::close);
+  }
 
   private boolean isTold(int times, int withinMillis) throws InterruptedException {
     return told.tryAcquire(times, withinMillis, TimeUnit.MILLISECONDS);
@@ -31,16 +38,17 @@ class WatchdogTest {
     for (Watchdog.Use use : uses) {
       proofs.add(new Watchdog.Proof("part " + proofs.size(), use));
     }
-    return Watchdog.start(proofs, TIMEOUT, told::release);
+    Watchdog watchdog = Watchdog.start(proofs, TIMEOUT, told::release);
+    started.add(watchdog);
+    return watchdog;
   }
 
   /** Fails if the interval is not shorter than what systemd bears, or if it is told only once. */
   @Test
   void toldAgainAndAgainWhileEverythingWorks() throws Exception {
     long began = System.nanoTime();
-    try (Watchdog watchdog = start(() -> {}, () -> {})) {
-      assertThat(isTold(10, 10_000)).isTrue();
-    }
+    start(() -> {}, () -> {});
+    assertThat(isTold(10, 10_000)).isTrue();
     // Ten times in three timeouts, and not all at once.
     assertThat(Duration.ofNanos(System.nanoTime() - began)).isGreaterThan(TIMEOUT.multipliedBy(2));
   }
@@ -50,12 +58,11 @@ class WatchdogTest {
   void silentWhileAPartIsStuck() throws Exception {
     CountDownLatch free = new CountDownLatch(1);
     AtomicBoolean reached = new AtomicBoolean();
-    try (Watchdog watchdog = start(() -> reached.set(true), free::await)) {
-      assertThat(isTold(1, 300)).isFalse();
-      assertThat(reached).isTrue();
-      free.countDown();
-      assertThat(isTold(3, 10_000)).isTrue();
-    }
+    start(() -> reached.set(true), free::await);
+    assertThat(isTold(1, 300)).isFalse();
+    assertThat(reached).isTrue();
+    free.countDown();
+    assertThat(isTold(3, 10_000)).isTrue();
   }
 
   /** Fails if a part that says it cannot work counts as one that does, or ends the watchdog. */
@@ -68,11 +75,10 @@ class WatchdogTest {
             throw new IOException("nobody listens");
           }
         };
-    try (Watchdog watchdog = start(use, () -> {})) {
-      assertThat(isTold(1, 300)).isFalse();
-      broken.set(false);
-      assertThat(isTold(3, 10_000)).isTrue();
-    }
+    start(use, () -> {});
+    assertThat(isTold(1, 300)).isFalse();
+    broken.set(false);
+    assertThat(isTold(3, 10_000)).isTrue();
   }
 
   /** Fails if closing only asks it to end. */
@@ -86,7 +92,9 @@ class WatchdogTest {
     assertThat(isTold(1, 300)).isFalse();
   }
 
-  /** Fails if the unit is taken for milliseconds, or if another process's variables are believed. */
+  /**
+   * Fails if the unit is taken for milliseconds, or if another process's variables are believed.
+   */
   @ParameterizedTest
   @CsvSource(
       nullValues = "none",
