@@ -60,7 +60,9 @@ inside() {
 [Unit]
 Wants=systemd-journald.service
 UNIT
-  rm -f $root/usr/sbin/policy-rc.d
+  # Installing may start services; an index of all manual pages would take longer than everything else.
+  rm -f $root/usr/sbin/policy-rc.d $root/var/lib/man-db/auto-update
+  echo force-unsafe-io >$root/etc/dpkg/dpkg.cfg.d/machine
   cd $root
   mkdir -p old
   pivot_root . old

@@ -51,12 +51,19 @@ record BuiltPackage(Path file) {
     Path control = tree.resolve("DEBIAN/control");
     try {
       Files.writeString(
-          control, Files.readString(control).replaceAll("(?m)^Version: .*$", "Version: " + version));
+          control,
+          Files.readString(control).replaceAll("(?m)^Version: .*$", "Version: " + version));
     } catch (IOException e) {
       throw new UncheckedIOException("cannot change " + control, e);
     }
     Ran.run(
-            "dpkg-deb", "--root-owner-group", "-Zgzip", "-z1", "--build", tree.toString(), made.toString())
+            "dpkg-deb",
+            "--root-owner-group",
+            "-Zgzip",
+            "-z1",
+            "--build",
+            tree.toString(),
+            made.toString())
         .orFail();
     return new BuiltPackage(made);
   }

@@ -8,7 +8,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Comparator;
 import java.util.List;
-import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
@@ -26,7 +25,9 @@ class ContentsIT {
     BUILT.extractTo(tree);
   }
 
-  /** Fails if a file is missing, belongs to somebody, or may be written or run by the wrong ones. */
+  /**
+   * Fails if a file is missing, belongs to somebody, or may be written or run by the wrong ones.
+   */
   @Test
   void everythingIsThereAndBelongsToRoot() {
     List<String> contents = BUILT.contents();
@@ -38,6 +39,9 @@ class ContentsIT {
         .anyMatch(line -> line.matches("-rw-r--r-- .* \\./usr/lib/sluice/sluice.jar"))
         .anyMatch(line -> line.matches("-rw-r--r-- .* \\./usr/lib/sluice/lib/jnr-ffi-.*\\.jar"))
         .anyMatch(line -> line.matches("-.* \\./usr/lib/sluice/jffi/.*-Linux/libjffi-.*\\.so"))
+        .anyMatch(line -> line.matches("-rwxr-xr-x .* \\./usr/lib/sluice/sluice-cni"))
+        .anyMatch(line -> line.endsWith(" ./usr/lib/cni/sluice -> ../sluice/sluice-cni"))
+        .anyMatch(line -> line.endsWith(" ./usr/lib/cni/sluice-bridge -> ../sluice/sluice-cni"))
         .anyMatch(line -> line.matches("-rw-r--r-- .* \\./lib/systemd/system/sluice.service"))
         .anyMatch(line -> line.matches("-rw-r--r-- .* \\./usr/lib/tmpfiles.d/sluice.conf"))
         .anyMatch(line -> line.matches("-rw-r--r-- .* \\./usr/lib/sysusers.d/sluice.conf"))
@@ -78,15 +82,13 @@ class ContentsIT {
     List<Pattern> described =
         Files.readAllLines(tree.resolve("usr/share/doc/sluice/copyright")).stream()
             .flatMap(line -> Pattern.compile("/usr/lib/sluice/lib/(\\S+)").matcher(line).results())
-            .map(MatchResult::toMatchResult)
             .map(match -> Pattern.compile(match.group(1).replace(".", "\\.").replace("*", ".*")))
             .toList();
     try (Stream<Path> libraries = Files.list(tree.resolve("usr/lib/sluice/lib"))) {
       assertThat(libraries.map(Path::getFileName).map(Path::toString))
           .isNotEmpty()
           .allSatisfy(
-              library ->
-                  assertThat(described).anyMatch(files -> files.matcher(library).matches()));
+              library -> assertThat(described).anyMatch(files -> files.matcher(library).matches()));
     }
   }
 
@@ -94,8 +96,7 @@ class ContentsIT {
   @Test
   void manualPagesAreWellFormed() throws IOException {
     try (Stream<Path> pages = Files.walk(tree.resolve("usr/share/man"))) {
-      List<String> files =
-          pages.filter(Files::isRegularFile).map(Path::toString).sorted().toList();
+      List<String> files = pages.filter(Files::isRegularFile).map(Path::toString).sorted().toList();
       assertThat(files).hasSizeGreaterThan(25);
       Ran groff =
           Ran.run(
@@ -134,7 +135,10 @@ class ContentsIT {
         """;
     assertThat(Ran.run("bash", "-c", complete.formatted(script, "pub", 1, "pub")).stdout().strip())
         .isEqualTo("publish");
-    assertThat(Ran.run("bash", "-c", complete.formatted(script, "publish --max", 2, "publish --max")).stdout().strip())
+    assertThat(
+            Ran.run("bash", "-c", complete.formatted(script, "publish --max", 2, "publish --max"))
+                .stdout()
+                .strip())
         .isEqualTo("--max-connections");
   }
 

@@ -21,10 +21,14 @@ import java.util.function.Supplier;
 final class Machine implements AutoCloseable {
   static final Duration LIMIT = Duration.ofSeconds(60);
 
+  private static final Duration LONG_LIMIT = Duration.ofMinutes(4);
+
+  private final Netns host;
   private final Background runner;
   private final long systemd;
 
-  private Machine(Background runner) {
+  private Machine(Netns host, Background runner) {
+    this.host = host;
     this.runner = runner;
     this.systemd = await("systemd", () -> systemdBelow(runner.pid()));
   }
@@ -37,10 +41,12 @@ final class Machine implements AutoCloseable {
   static Machine start(Netns host, Path exchange) {
     try (InputStream script = Machine.class.getResourceAsStream("/machine.sh")) {
       String text = new String(script.readAllBytes(), StandardCharsets.UTF_8);
-      Machine machine = new Machine(host.start("bash", "-c", text, "machine", exchange.toString()));
+      Machine machine = new Machine(host, host.start("bash", "-c", text, "machine", exchange.toString()));
       machine.await(
           "an answer of systemd",
-          () -> Optional.of(machine.run("systemctl", "list-jobs")).filter(ran -> ran.exitCode() == 0));
+          () ->
+              Optional.of(machine.run("systemctl", "list-jobs"))
+                  .filter(ran -> ran.exitCode() == 0));
       return machine;
     } catch (IOException e) {
       throw new UncheckedIOException("cannot read machine.sh", e);
@@ -50,13 +56,35 @@ final class Machine implements AutoCloseable {
   private static Optional<Long> systemdBelow(long pid) {
     return ProcessHandle.of(pid).stream()
         .flatMap(ProcessHandle::descendants)
-        .filter(process -> process.info().command().filter(it -> it.endsWith("/systemd")).isPresent())
+        .filter(
+            process -> process.info().command().filter(it -> it.endsWith("/systemd")).isPresent())
         .map(ProcessHandle::pid)
         .findFirst();
   }
 
-  /** Runs a program on it to its end. */
+  /** Runs a program on it to its end, which takes less than a minute. */
   Ran run(String... command) {
+    return Ran.run("", inside(command));
+  }
+
+  /**
+   * Runs a program on it to its end, however slow the machine is.
+   *
+   * @return all that it said
+   * @throws AssertionError if it fails
+   */
+  String runLong(String... command) {
+    Background program = host.start(inside(command));
+    int exitCode = program.awaitEnd(LONG_LIMIT);
+    String said = String.join("\n", program.lines());
+    if (exitCode != 0) {
+      throw new AssertionError(
+          "'%s' failed with %d: %s".formatted(String.join(" ", command), exitCode, said));
+    }
+    return said;
+  }
+
+  private List<String> inside(String... command) {
     List<String> all =
         new ArrayList<>(
             List.of(
@@ -75,12 +103,15 @@ final class Machine implements AutoCloseable {
                 "LC_ALL=C.UTF-8",
                 "DEBIAN_FRONTEND=noninteractive"));
     all.addAll(List.of(command));
-    return Ran.run("", all);
+    return all;
   }
 
   /** A property of a unit, as {@code systemctl show} prints it. */
   String property(String unit, String name) {
-    return run("systemctl", "show", "--property=" + name, "--value", unit).orFail().stdout().strip();
+    return run("systemctl", "show", "--property=" + name, "--value", unit)
+        .orFail()
+        .stdout()
+        .strip();
   }
 
   /** A process of it, by the number it has there; the number it has here. */
