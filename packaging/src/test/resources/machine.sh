@@ -70,7 +70,7 @@ UNIT
   # As systemd has it where it is not in a container.
   mount --make-rshared /
   exec env -i container=sluice-test PATH=/usr/sbin:/usr/bin:/sbin:/bin \
-    /lib/systemd/systemd --system --unit=machine.target --log-target=console --show-status=false
+    /lib/systemd/systemd --system --unit=machine.target --log-target=journal --show-status=false
 }
 
 trees=$(mktemp -d)

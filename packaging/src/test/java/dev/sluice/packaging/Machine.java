@@ -41,7 +41,8 @@ final class Machine implements AutoCloseable {
   static Machine start(Netns host, Path exchange) {
     try (InputStream script = Machine.class.getResourceAsStream("/machine.sh")) {
       String text = new String(script.readAllBytes(), StandardCharsets.UTF_8);
-      Machine machine = new Machine(host, host.start("bash", "-c", text, "machine", exchange.toString()));
+      Machine machine =
+          new Machine(host, host.start("bash", "-c", text, "machine", exchange.toString()));
       machine.await(
           "an answer of systemd",
           () ->
