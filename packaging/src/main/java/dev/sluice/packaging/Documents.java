@@ -1,6 +1,7 @@
 package dev.sluice.packaging;
 
 import dev.sluice.cli.Main;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
@@ -16,13 +17,19 @@ import picocli.CommandLine;
  * wants them, without a date, so that the same source makes the same package.
  */
 public final class Documents {
+  /** Of the header, RFC 1952: how hard the compressor tried. Java leaves it empty. */
+  private static final int EXTRA_FLAGS_OFFSET = 8;
+
+  private static final byte SLOWEST = 2;
+
   private Documents() {}
 
   /**
    * Writes them below a directory as they will be below {@code /usr/share}.
    *
    * @param arguments the directory; the version; the date, ISO 8601, which may have a time behind;
-   *     then files to compress into {@code doc/sluice}, each with the name to have there
+   *     then files to compress into {@code doc/sluice}, each with the name to have there; Debian's
+   *     version stands for {@code [[version]]} in them
    */
   public static void main(String[] arguments) throws IOException {
     Path share = Path.of(arguments[0]);
@@ -36,19 +43,25 @@ public final class Documents {
     }
     Path completion = share.resolve("bash-completion/completions/sluice");
     Files.createDirectories(completion.getParent());
-    Files.writeString(completion, AutoComplete.bash("sluice", sluice));
+    // It is read, not run.
+    Files.writeString(
+        completion, AutoComplete.bash("sluice", sluice).replaceFirst("^#![^\n]*\n", ""));
     for (int i = 3; i + 1 < arguments.length; i += 2) {
       compress(
-          Files.readString(Path.of(arguments[i])),
+          Files.readString(Path.of(arguments[i])).replace("[[version]]", version.replace('-', '~')),
           share.resolve("doc/sluice").resolve(arguments[i + 1]));
     }
   }
 
   private static void compress(String text, Path file) throws IOException {
     Files.createDirectories(file.getParent());
-    try (OutputStream out = new SmallestGzip(Files.newOutputStream(file))) {
+    ByteArrayOutputStream compressed = new ByteArrayOutputStream();
+    try (OutputStream out = new SmallestGzip(compressed)) {
       out.write(text.getBytes(StandardCharsets.UTF_8));
     }
+    byte[] bytes = compressed.toByteArray();
+    bytes[EXTRA_FLAGS_OFFSET] = SLOWEST;
+    Files.write(file, bytes);
   }
 
   /** {@code gzip -9n}: Java writes no name and no time of its own accord. */

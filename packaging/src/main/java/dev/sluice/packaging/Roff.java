@@ -115,7 +115,8 @@ final class Roff {
   /** As groff_char(7) says: characters it would take for something else. */
   static String escaped(String text) {
     StringBuilder out = new StringBuilder();
-    for (char c : text.toCharArray()) {
+    for (int i = 0; i < text.length(); i++) {
+      char c = text.charAt(i);
       switch (c) {
         case '\\' -> out.append("\\e");
         case '-' -> out.append("\\-");

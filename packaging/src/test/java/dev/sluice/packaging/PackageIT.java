@@ -224,8 +224,7 @@ class PackageIT {
     strace.kill(); // as long as it follows the thread, the process cannot end
     machine.await(
         "restart by systemd",
-        () ->
-            Optional.of(machine.property("sluice.service", "NRestarts")).filter("1"::equals));
+        () -> Optional.of(machine.property("sluice.service", "NRestarts")).filter("1"::equals));
     awaitActive();
     assertThat(log()).contains("Watchdog timeout", "Full thread dump", "\"api-accept\"");
     assertServed();
