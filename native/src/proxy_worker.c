@@ -444,12 +444,14 @@ static void serve(struct proxy_worker *worker)
 			}
 		}
 		proxy_tcp_continue(worker);
-		/* Behind the connections: what is new waits for what is there. */
-		if (accept)
-			accept_all(worker);
-		/* Last: a command may free a listener that an event of this round names. */
-		if (commands)
+		/* Behind the events of this round, which may name a listener that a command frees; before the
+		 * new connections, which may have come after the command.
+		 */
+		if (commands || accept)
 			read_commands(worker);
+		/* Behind the connections: what is new waits for what is there. */
+		if (accept && !worker->stop)
+			accept_all(worker);
 		proxy_tcp_expire(worker);
 		proxy_udp_expire(worker);
 		proxy_tcp_bury(worker);
