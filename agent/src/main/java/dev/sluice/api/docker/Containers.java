@@ -33,9 +33,6 @@ import org.slf4j.LoggerFactory;
 final class Containers {
   private static final Logger LOG = LoggerFactory.getLogger(Containers.class);
 
-  /** A new container is free for a question until it is started, some milliseconds later. */
-  private static final int CREATED_MILLIS = 100;
-
   /** Problems that are kept for people; beyond, they are only logged. */
   private static final int MAX_PROBLEMS = 64;
 
@@ -63,12 +60,11 @@ final class Containers {
 
   // ---- events
 
-  /** Keeps in mind what it was created with. */
-  void created(String id) {
-    client
-        .containerWithin(id, CREATED_MILLIS)
-        .filter(container -> !container.running())
-        .ifPresent(container -> known.put(id, container.on(List.of())));
+  /** Keeps in mind what it was created with, unless it has gone further since. */
+  void created(EngineContainer container) {
+    if (!container.running()) {
+      known.putIfAbsent(container.id(), container.on(List.of()));
+    }
   }
 
   /**

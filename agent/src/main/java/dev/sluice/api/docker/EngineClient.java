@@ -81,7 +81,7 @@ final class EngineClient implements Closeable {
 
   /** The engine's version, {@code 20.10.24}. */
   String version() {
-    return one("/version", node -> node.path("Version").asString("?"), TIMEOUT_MILLIS)
+    return one("/version", node -> node.path("Version").asString("?"))
         .orElseThrow(() -> unexpected("does not tell its version", null));
   }
 
@@ -92,7 +92,7 @@ final class EngineClient implements Closeable {
 
   /** A network with who is on it; empty if there is none of this id. */
   Optional<EngineNetwork> network(String id) {
-    return one("/networks/" + id, EngineNetwork::read, TIMEOUT_MILLIS);
+    return one("/networks/" + id, EngineNetwork::read);
   }
 
   /** The ids of containers that run. */
@@ -102,19 +102,7 @@ final class EngineClient implements Closeable {
 
   /** A container; empty if there is none of this id. */
   Optional<EngineContainer> container(String id) {
-    return one("/containers/" + id + "/json", EngineContainer::read, TIMEOUT_MILLIS);
-  }
-
-  /** As {@link #container}, empty also if the engine is busy with it for longer than that. */
-  Optional<EngineContainer> containerWithin(String id, int timeoutMillis) {
-    try {
-      return one("/containers/" + id + "/json", EngineContainer::read, timeoutMillis);
-    } catch (EngineException e) {
-      if (e.getCause() instanceof SocketTimeoutException) {
-        return Optional.empty();
-      }
-      throw e;
-    }
+    return one("/containers/" + id + "/json", EngineContainer::read);
   }
 
   /**
@@ -167,9 +155,9 @@ final class EngineClient implements Closeable {
     }
   }
 
-  private <T> Optional<T> one(String question, Function<JsonNode, T> read, int timeoutMillis) {
+  private <T> Optional<T> one(String question, Function<JsonNode, T> read) {
     try {
-      ClassicHttpResponse response = ask(question, timeoutMillis);
+      ClassicHttpResponse response = ask(question, TIMEOUT_MILLIS);
       if (response.getCode() == NOT_FOUND) {
         content(response).readNBytes(MAX_REFUSAL_BYTES);
         return Optional.empty();

@@ -26,8 +26,4 @@ record EngineEvent(
         attributes.path("container").asString(""),
         event.path("timeNano").asLong(0));
   }
-
-  boolean is(String wantedType, String wantedAction) {
-    return type.equals(wantedType) && action.equals(wantedAction);
-  }
 }

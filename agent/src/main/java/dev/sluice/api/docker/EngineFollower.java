@@ -23,15 +23,19 @@ import org.slf4j.LoggerFactory;
  * does what it would have done: publishes the ports of its containers, lets its networks reach the
  * outside, and keeps them apart.
  *
- * <p>Two threads: one reads the engine's events and never waits for anything else, one acts on
- * them. After each connection, and whenever something was missed, all is compared. What is
- * published stays while the engine is away: its containers may live on.
+ * <p>Three threads: one reads the engine's events and never waits for anything else, one acts on
+ * them, and one looks at containers that were just created, for which the engine has no answer
+ * while it starts them. After each connection, and whenever something was missed, all is compared.
+ * What is published stays while the engine is away: its containers may live on.
  */
 public final class EngineFollower implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(EngineFollower.class);
 
   /** Events that wait; when there are more, all is compared instead. */
   private static final int QUEUE_CAPACITY = 16_384;
+
+  /** Containers that wait to be looked at; those beyond are met when they run. */
+  private static final int CREATED_CAPACITY = 1_024;
 
   private static final long FIRST_PAUSE_MILLIS = 50;
   private static final long LONGEST_PAUSE_MILLIS = 1_000;
@@ -47,6 +51,9 @@ public final class EngineFollower implements AutoCloseable {
   private final BlockingQueue<Step> steps = new ArrayBlockingQueue<>(QUEUE_CAPACITY);
   private final Thread reader = new Thread(this::read, "sluice-docker-events");
   private final Thread actor = new Thread(this::act, "sluice-docker");
+  private final BlockingQueue<String> created = new ArrayBlockingQueue<>(CREATED_CAPACITY);
+  private final EngineClient creations;
+  private final Thread looker = new Thread(this::look, "sluice-docker-new");
   private final CountDownLatch closed = new CountDownLatch(1);
 
   // Written by the reader.
@@ -71,6 +78,9 @@ public final class EngineFollower implements AutoCloseable {
 
     /** Follow an event. */
     record Follow(EngineEvent event) implements Step {}
+
+    /** Keep in mind how a container was created. */
+    record Learn(EngineContainer container) implements Step {}
   }
 
   private EngineFollower(
@@ -81,6 +91,7 @@ public final class EngineFollower implements AutoCloseable {
       HostNetworks hostNetworks) {
     this.socket = socket;
     this.client = new EngineClient(socket);
+    this.creations = new EngineClient(socket);
     this.networks = new EngineNetworks(table, topology, hostNetworks);
     this.containers = new Containers(client, networks, publisher);
   }
@@ -97,11 +108,15 @@ public final class EngineFollower implements AutoCloseable {
       Topology topology,
       HostNetworks hostNetworks) {
     EngineFollower follower = new EngineFollower(socket, publisher, table, topology, hostNetworks);
-    follower.reader.setDaemon(true);
-    follower.actor.setDaemon(true);
-    follower.reader.start();
-    follower.actor.start();
+    for (Thread thread : follower.threads()) {
+      thread.setDaemon(true);
+      thread.start();
+    }
     return follower;
+  }
+
+  private List<Thread> threads() {
+    return List.of(reader, actor, looker);
   }
 
   /** How it goes. */
@@ -143,7 +158,7 @@ public final class EngineFollower implements AutoCloseable {
       return;
     }
     try {
-      stream.events(nowNanos(), this::onOpen, event -> offer(new Step.Follow(event)));
+      stream.events(nowNanos(), this::onOpen, this::onEvent);
     } catch (RuntimeException e) {
       String reason = String.valueOf(e.getMessage());
       if (!isClosed() && (connected || !reason.equals(lastError))) {
@@ -161,6 +176,33 @@ public final class EngineFollower implements AutoCloseable {
     connected = true;
     lastError = null;
     offer(new Step.Compare());
+  }
+
+  private void onEvent(EngineEvent event) {
+    if (event.type().equals("container") && event.action().equals("create")) {
+      boolean taken = created.offer(event.id());
+      LOG.trace("{} is new, {}", event.name(), taken ? "looking at it" : "too many are");
+    } else {
+      offer(new Step.Follow(event));
+    }
+  }
+
+  private void look() {
+    try {
+      while (!isClosed()) {
+        String id = created.take();
+        try {
+          creations.container(id).ifPresent(container -> offer(new Step.Learn(container)));
+        } catch (EngineException e) {
+          // It is met when it runs.
+          LOG.debug("{}", e.getMessage());
+        }
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt(); // closed
+    } finally {
+      creations.close();
+    }
   }
 
   private void offer(Step step) {
@@ -192,6 +234,8 @@ public final class EngineFollower implements AutoCloseable {
           follow(follow.event());
           LOG.debug(
               "{}, {} ms ago", follow.event(), (nowNanos() - follow.event().atNanos()) / 1_000_000);
+        } else if (step instanceof Step.Learn learn && !failed) {
+          containers.created(learn.container());
         } else if (step == null || step instanceof Step.Compare) {
           failed = false;
           compare();
@@ -226,7 +270,6 @@ public final class EngineFollower implements AutoCloseable {
       return;
     }
     switch (event.action()) {
-      case "create" -> containers.created(event.id());
       case "start" -> measured(event, containers.refresh(event.id()));
       case "die" -> containers.died(event);
       case "destroy" -> containers.destroyed(event.id());
@@ -281,10 +324,13 @@ public final class EngineFollower implements AutoCloseable {
       stream.abort();
     }
     client.abort();
+    creations.abort();
     actor.interrupt();
+    looker.interrupt();
     try {
-      reader.join(STOP_MILLIS);
-      actor.join(STOP_MILLIS);
+      for (Thread thread : threads()) {
+        thread.join(STOP_MILLIS);
+      }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }

@@ -69,7 +69,7 @@ class DockerTakeoverIT {
 
   /**
    * Fails if a port is not published as it was asked for: by number, in ranges, for one address, of
-   * udp, chosen by the engine; or if it is not in force when {@code docker run} returns.
+   * udp, chosen by the engine.
    */
   @Test
   void everyWayOfAskingForAPort() {
@@ -115,6 +115,23 @@ class DockerTakeoverIT {
     // Out of it, as the host.
     client().serve("outside", "82", "");
     assertThat(lab.engine().traffic("many").tcp(Lab.CLIENT, 82).peer()).isEqualTo(Lab.HOST);
+  }
+
+  /**
+   * Fails if who connects while a container is being started meets the socket by which the engine
+   * holds the port, and waits for ever: it is published before the engine tells of the start.
+   */
+  @Test
+  void aPortIsInForceBeforeItsContainerRuns() {
+    lab.engine().docker("create", "--name", "web", "-p", "8080:80", IMAGE);
+    long before = lab.statistics().events();
+    lab.engine().docker("network", "create", "later"); // what is seen after the container
+    await("it is seen", () -> lab.statistics().events() > before);
+    lab.engine().docker("start", "web");
+    assertThat(lab.published("web")).hasSize(1);
+    assertThat(served(lab.client(), Lab.HOST + ":8080")).isEqualTo("hello");
+    // One publication as the container came to its network, one as it ran.
+    await("both are counted", () -> lab.statistics().latencies().count() >= 2);
   }
 
   /**

@@ -10,6 +10,7 @@ import dev.sluice.testing.DockerEngine;
 import dev.sluice.testing.Lab;
 import dev.sluice.testing.Netns;
 import dev.sluice.testing.Ran;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
 import java.util.function.BooleanSupplier;
@@ -91,7 +92,9 @@ final class TakeoverCase implements AutoCloseable {
     }
   }
 
-  /** {@code docker run -d}; with no command a web server on port 80. */
+  /**
+   * {@code docker run -d}, and its ports are published; with no command a web server on port 80.
+   */
   String run(String name, String... arguments) {
     String[] command = new String[arguments.length + 4];
     command[0] = "run";
@@ -99,7 +102,11 @@ final class TakeoverCase implements AutoCloseable {
     command[2] = "--name";
     command[3] = name;
     System.arraycopy(arguments, 0, command, 4, arguments.length);
-    return engine.docker(command);
+    String id = engine.docker(command);
+    if (agent != null && Arrays.asList(arguments).contains("-p")) {
+      await(name + " is published", () -> !published(name).isEmpty());
+    }
+    return id;
   }
 
   /** The ports of a container as {@code sluice ps} has them. */
