@@ -12,7 +12,6 @@ import dev.sluice.testing.Ran;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.function.Function;
 import java.util.stream.Collectors;
 import java.util.stream.StreamSupport;
 import org.junit.jupiter.api.Test;
@@ -33,8 +32,10 @@ class EngineAnswersTest {
       StreamSupport.stream(json("networks").spliterator(), false)
           .map(EngineNetwork::read)
           .collect(Collectors.toMap(EngineNetwork::id, one -> one));
-  private final Function<String, Optional<EngineNetwork>> byId =
-      id -> Optional.ofNullable(networks.get(id));
+
+  private Optional<EngineNetwork> byId(String id) {
+    return Optional.ofNullable(networks.get(id));
+  }
 
   private static JsonNode json(String name) {
     return JSON.readTree(Ran.resource("/docker/" + name + ".json"));
@@ -66,7 +67,7 @@ class EngineAnswersTest {
    */
   @Test
   void theEnginesPortsLeadToTheContainersAddressOfTheirFamily() {
-    assertThat(texts(ContainerPorts.bound(web, byId)))
+    assertThat(texts(ContainerPorts.bound(web, this::byId)))
         .containsExactlyInAnyOrder(
             "0.0.0.0:8080:80/tcp to 172.24.0.2",
             "127.0.0.1:8085:80/tcp to 172.24.0.2",
@@ -77,15 +78,15 @@ class EngineAnswersTest {
             "[::]:9000-9002:9000-9002/tcp to fd77::2",
             "[::]:9103-9105:7003-7005/tcp to fd77::2",
             "[::]:53:53/udp to fd77::2");
-    assertThat(ContainerPorts.bound(web, byId))
+    assertThat(ContainerPorts.bound(web, this::byId))
         .allSatisfy(request -> assertThat(request.name().orElseThrow().text()).isEqualTo("web"));
   }
 
   /** Fails if what is expected of a start differs from what the engine then does. */
   @Test
   void whatIsExpectedIsWhatComes() {
-    assertThat(texts(ContainerPorts.expected(web, byId)))
-        .containsExactlyInAnyOrderElementsOf(texts(ContainerPorts.bound(web, byId)));
+    assertThat(texts(ContainerPorts.expected(web, this::byId)))
+        .containsExactlyInAnyOrderElementsOf(texts(ContainerPorts.bound(web, this::byId)));
   }
 
   /** Fails if a port is expected whose number the engine is still to choose. */
@@ -104,7 +105,7 @@ class EngineAnswersTest {
                 new Binding("83/tcp", "198.18.0.1", "8083")),
             List.of(),
             web.attachments());
-    assertThat(texts(ContainerPorts.expected(other, byId)))
+    assertThat(texts(ContainerPorts.expected(other, this::byId)))
         .containsExactly("198.18.0.1:8083:83/tcp to 172.24.0.2");
   }
 
@@ -114,7 +115,7 @@ class EngineAnswersTest {
     assertThat(gateway(web.attachments())).isEqualTo("alpha");
     assertThat(gateway(without("alpha"))).isEqualTo("bridge");
     assertThat(gateway(List.of(place("dark")))).isEmpty();
-    assertThat(ContainerPorts.bound(web.on(List.of(place("dark"))), byId)).isEmpty();
+    assertThat(ContainerPorts.bound(web.on(List.of(place("dark"))), this::byId)).isEmpty();
     Attachment bridge = place("bridge");
     Attachment preferred =
         new Attachment(bridge.network(), bridge.networkName(), 1, bridge.addresses());
@@ -124,13 +125,13 @@ class EngineAnswersTest {
   /** Fails if a port of every address is promised to clients of a family nobody serves. */
   @Test
   void withoutAnIpv6AddressNothingIsPublishedThere() {
-    assertThat(texts(ContainerPorts.bound(web.on(without("alpha")), byId)))
+    assertThat(texts(ContainerPorts.bound(web.on(without("alpha")), this::byId)))
         .isNotEmpty()
         .noneMatch(text -> text.contains("["));
   }
 
   private String gateway(List<Attachment> attachments) {
-    return ContainerPorts.gateway(web.on(attachments), byId)
+    return ContainerPorts.gateway(web.on(attachments), this::byId)
         .map(Attachment::networkName)
         .orElse("");
   }
