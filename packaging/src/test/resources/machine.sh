@@ -86,7 +86,11 @@ export -f inside hierarchies mount_hierarchy
 unshare --mount --pid --cgroup --uts --ipc --fork --kill-child bash -c inside || code=$?
 for hierarchy in $(hierarchies); do
   echo $$ >"$trees/$hierarchy/cgroup.procs"
-  find "$trees/$hierarchy/$NAME" -depth -type d -exec rmdir {} +
+  # The last to end may be counted for a moment longer.
+  for _ in {1..100}; do
+    [ -d "$trees/$hierarchy/$NAME" ] || break
+    find "$trees/$hierarchy/$NAME" -depth -type d -exec rmdir {} + 2>/dev/null || sleep 0.1
+  done
   umount "$trees/$hierarchy"
 done
 rm -r "$trees"
