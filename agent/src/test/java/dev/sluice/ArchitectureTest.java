@@ -74,7 +74,7 @@ class ArchitectureTest {
           // who asks
           entry("api.cni", "publish network model net"),
           entry("api", "api.cni publish network flow flow.export model net ffi"),
-          entry("api.docker", "publish network model net ffi"),
+          entry("api.docker", "api publish network model net ffi"),
           entry(
               "daemon",
               "api api.cni api.docker publish network network.names flow flow.export proxy"

@@ -9,6 +9,7 @@ import org.apache.hc.core5.http.HttpException;
 import org.apache.hc.core5.http.config.Http1Config;
 import org.apache.hc.core5.http.impl.io.DefaultBHttpServerConnection;
 import org.apache.hc.core5.http.impl.io.DefaultHttpRequestParserFactory;
+import org.apache.hc.core5.http.impl.io.HttpService;
 import org.apache.hc.core5.http.message.BasicClassicHttpResponse;
 import org.apache.hc.core5.http.protocol.HttpCoreContext;
 import org.apache.hc.core5.util.Timeout;
@@ -31,7 +32,7 @@ final class ApiConnection {
           .build();
 
   private final UnixSocket socket;
-  private final ApiHandler handler;
+  private final HttpService service;
   private final ApiOptions options;
   private final Runnable onLeavingLimits;
   private final AtomicBoolean inLimits = new AtomicBoolean(true);
@@ -40,9 +41,9 @@ final class ApiConnection {
    * @param onLeavingLimits called once, when the connection ends or becomes an event stream
    */
   ApiConnection(
-      UnixSocket socket, ApiHandler handler, ApiOptions options, Runnable onLeavingLimits) {
+      UnixSocket socket, HttpService service, ApiOptions options, Runnable onLeavingLimits) {
     this.socket = socket;
-    this.handler = handler;
+    this.service = service;
     this.options = options;
     this.onLeavingLimits = onLeavingLimits;
   }
@@ -74,7 +75,7 @@ final class ApiConnection {
         socket.setReadDeadline(System.nanoTime() + options.requestTimeoutMillis() * 1_000_000L);
         HttpCoreContext context = HttpCoreContext.create();
         context.setAttribute(CONTEXT_KEY, this);
-        handler.service().handleRequest(http, context);
+        service.handleRequest(http, context);
       } while (http.isOpen());
     } catch (ConnectionClosedException | SocketTimeoutException e) {
       LOG.debug("{}: {}", socket.peer(), e.getMessage());

@@ -20,7 +20,7 @@ import tools.jackson.core.json.JsonFactory;
  * no reflection, a command starts a tenth of a second sooner, and a mistake in a request is named
  * by line and column.
  */
-final class ApiJson {
+public final class ApiJson {
   /** How deep arrays and objects may be nested. */
   static final int MAX_DEPTH = 32;
 
@@ -34,11 +34,13 @@ final class ApiJson {
 
   private ApiJson() {}
 
-  static JsonParser parser(byte[] document) {
+  /** Reads a document, with the limits of the API. */
+  public static JsonParser parser(byte[] document) {
     return JSON.createParser(ObjectReadContext.empty(), document);
   }
 
-  static byte[] bytes(Consumer<JsonGenerator> writer) {
+  /** What {@code writer} writes, and the end of a line. */
+  public static byte[] bytes(Consumer<JsonGenerator> writer) {
     ByteArrayOutputStream bytes = new ByteArrayOutputStream(512);
     try (JsonGenerator json = JSON.createGenerator(ObjectWriteContext.empty(), bytes)) {
       writer.accept(json);

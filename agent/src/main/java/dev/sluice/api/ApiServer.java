@@ -18,6 +18,10 @@ import java.util.concurrent.SynchronousQueue;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Function;
+import org.apache.hc.core5.http.impl.HttpProcessors;
+import org.apache.hc.core5.http.impl.io.HttpService;
+import org.apache.hc.core5.http.io.HttpServerRequestHandler;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -43,7 +47,7 @@ public final class ApiServer implements AutoCloseable {
   private final SocketFile socketFile;
   private final ApiOptions options;
   private final ConnectionLimits limits;
-  private final ApiHandler handler;
+  private final HttpService service;
   private final ThreadPoolExecutor workers;
   private final Set<UnixSocket> open = ConcurrentHashMap.newKeySet();
   private final AtomicInteger refusals = new AtomicInteger();
@@ -52,13 +56,16 @@ public final class ApiServer implements AutoCloseable {
   private volatile boolean closing;
 
   private ApiServer(
-      SocketFile socketFile, ApiServices services, ApiOptions options, ApiHandler.Access access) {
+      SocketFile socketFile,
+      ApiOptions options,
+      String threadPrefix,
+      Function<ConnectionLimits, HttpService> service) {
     this.socketFile = socketFile;
     this.options = options;
     this.limits =
         new ConnectionLimits(
             options.maxConnections(), options.maxConnectionsPerUid(), options.maxEventStreams());
-    this.handler = new ApiHandler(services, options, limits, access);
+    this.service = service.apply(limits);
     AtomicInteger count = new AtomicInteger();
     this.workers =
         new ThreadPoolExecutor(
@@ -67,8 +74,8 @@ public final class ApiServer implements AutoCloseable {
             10,
             TimeUnit.SECONDS,
             new SynchronousQueue<>(),
-            task -> daemon(task, "api-" + count.incrementAndGet()));
-    this.acceptor = daemon(this::acceptAll, "api-accept");
+            task -> daemon(task, threadPrefix + count.incrementAndGet()));
+    this.acceptor = daemon(this::acceptAll, threadPrefix + "accept");
   }
 
   /**
@@ -103,13 +110,46 @@ public final class ApiServer implements AutoCloseable {
 
   private static ApiServer start(
       Path socket, ApiServices services, ApiOptions options, ApiHandler.Access access) {
-    SocketFile file = SocketFile.claim(socket, options.group());
-    ApiServer server = new ApiServer(file, services, options, access);
-    server.acceptor.start();
-    LOG.info(
-        "listening on {}{}",
-        file.path(),
+    return start(
+        SocketFile.claim(socket, options.group()),
+        options,
+        "api-",
+        limits -> new ApiHandler(services, options, limits, access).service(),
         access == ApiHandler.Access.EVENTS ? " for consumers of events" : "");
+  }
+
+  /**
+   * Starts to listen for root alone, with another protocol over HTTP. Who is refused gets a problem
+   * document all the same.
+   *
+   * @param option of the command line that chooses the socket, for messages
+   * @param threadPrefix begins the names of its threads
+   * @param handler answers every request
+   * @throws ApiServerException if that is not possible
+   */
+  public static ApiServer startForRoot(
+      Path socket,
+      String option,
+      ApiOptions options,
+      String threadPrefix,
+      HttpServerRequestHandler handler) {
+    return start(
+        SocketFile.claimForRoot(socket, option),
+        options,
+        threadPrefix,
+        limits -> new HttpService(HttpProcessors.server("sluice"), handler),
+        " for root");
+  }
+
+  private static ApiServer start(
+      SocketFile file,
+      ApiOptions options,
+      String threadPrefix,
+      Function<ConnectionLimits, HttpService> service,
+      String forWhom) {
+    ApiServer server = new ApiServer(file, options, threadPrefix, service);
+    server.acceptor.start();
+    LOG.info("listening on {}{}", file.path(), forWhom);
     return server;
   }
 
@@ -186,8 +226,8 @@ public final class ApiServer implements AutoCloseable {
               Problem.Kind.NOT_PERMITTED,
               "user "
                   + Integer.toUnsignedString(peer.uid())
-                  + " may not use this agent; be root or a member of group "
-                  + options.group()));
+                  + " may not use this agent; be root"
+                  + (socketFile.isForRoot() ? "" : " or a member of group " + options.group())));
       return;
     }
     Optional<String> full = limits.admit(peer.uid());
@@ -196,7 +236,7 @@ public final class ApiServer implements AutoCloseable {
       return;
     }
     ApiConnection connection =
-        new ApiConnection(socket, handler, options, () -> limits.release(peer.uid()));
+        new ApiConnection(socket, service, options, () -> limits.release(peer.uid()));
     if (!execute(socket, connection::serve)) {
       connection.leaveLimits();
     }
@@ -209,7 +249,7 @@ public final class ApiServer implements AutoCloseable {
       return;
     }
     ApiConnection connection =
-        new ApiConnection(socket, handler, options, refusals::decrementAndGet);
+        new ApiConnection(socket, service, options, refusals::decrementAndGet);
     if (!execute(socket, () -> connection.refuse(problem, REFUSAL_TIMEOUT_MILLIS))) {
       connection.leaveLimits();
     }
@@ -236,7 +276,7 @@ public final class ApiServer implements AutoCloseable {
 
   private boolean isPermitted(PeerCredentials peer) {
     return peer.uid() == 0
-        || peer.uid() == agentUid
+        || (peer.uid() == agentUid && !socketFile.isForRoot())
         || (socketFile.groupId().isPresent() && peer.isMemberOf(socketFile.groupId().getAsInt()));
   }
 

@@ -45,8 +45,13 @@ final class SandboxJson {
   static void write(JsonGenerator json, Sandbox sandbox, Optional<List<Mapping>> published) {
     json.writeStartObject();
     json.writeStringProperty("name", sandbox.name().text());
-    json.writeStringProperty("namespace", sandbox.namespace().path());
-    json.writeNumberProperty("namespaceCookie", sandbox.namespace().cookie());
+    sandbox
+        .namespace()
+        .ifPresent(
+            at -> {
+              json.writeStringProperty("namespace", at.path());
+              json.writeNumberProperty("namespaceCookie", at.cookie());
+            });
     json.writeStringProperty("owner", sandbox.owner().toString());
     json.writeStringProperty("createdAt", sandbox.createdAt().toString());
     json.writeArrayPropertyStart("endpoints");
@@ -147,10 +152,13 @@ final class SandboxJson {
         default -> json.skipChildren();
       }
     }
+    String path = members.get("namespace");
+    Optional<NamespacePath> namespace =
+        path == null ? Optional.empty() : Optional.of(new NamespacePath(path, cookie));
     return new Joined(
         new Sandbox(
             new SandboxName(required(members, "name")),
-            new NamespacePath(required(members, "namespace"), cookie),
+            namespace,
             Owner.parse(required(members, "owner")),
             Instant.parse(required(members, "createdAt")),
             endpoints,

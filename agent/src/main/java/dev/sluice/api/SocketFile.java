@@ -26,7 +26,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The file of the API's socket: in nobody else's way, in a directory that only root and the group
+ * The file of a server's socket: in nobody else's way, in a directory that only root and the group
  * may enter, and gone when the agent is.
  *
  * <p>A lock on {@code <socket>.lock} makes two agents that start at the same moment agree on one of
@@ -43,14 +43,21 @@ final class SocketFile implements AutoCloseable {
   private final Path path;
   private final FileChannel lock;
   private final UnixSocketServer server;
+  private final boolean forRoot;
   private final OptionalInt groupId;
   private final Object inode;
 
   private SocketFile(
-      Path path, FileChannel lock, UnixSocketServer server, OptionalInt groupId, Object inode) {
+      Path path,
+      FileChannel lock,
+      UnixSocketServer server,
+      boolean forRoot,
+      OptionalInt groupId,
+      Object inode) {
     this.path = path;
     this.lock = lock;
     this.server = server;
+    this.forRoot = forRoot;
     this.groupId = groupId;
     this.inode = inode;
   }
@@ -62,6 +69,19 @@ final class SocketFile implements AutoCloseable {
    * @throws ApiServerException if something else is there, or somebody else listens
    */
   static SocketFile claim(Path path, String group) {
+    return claim(path, group, "--socket");
+  }
+
+  /**
+   * The same, but nobody beside root may use it.
+   *
+   * @param option of the command line that chooses the path
+   */
+  static SocketFile claimForRoot(Path path, String option) {
+    return claim(path, null, option);
+  }
+
+  private static SocketFile claim(Path path, @Nullable String group, String option) {
     Path file = path.toAbsolutePath().normalize();
     int length = file.toString().getBytes(StandardCharsets.UTF_8).length;
     if (length > UnixSocketServer.MAX_PATH_BYTES) {
@@ -72,19 +92,20 @@ final class SocketFile implements AutoCloseable {
               + UnixSocketServer.MAX_PATH_BYTES
               + ": "
               + file
-              + "; choose a shorter one with --socket");
+              + "; choose a shorter one with "
+              + option);
     }
     Path directory = file.getParent();
     if (directory == null) {
-      throw new ApiServerException(file + " is not a file; choose one with --socket");
+      throw new ApiServerException(file + " is not a file; choose one with " + option);
     }
     FileChannel lock = null;
     UnixSocketServer server = null;
     try {
-      GroupPrincipal principal = group(file, group);
+      GroupPrincipal principal = group == null ? null : group(file, group);
       createDirectory(directory, principal);
-      lock = lock(file);
-      removeStale(file);
+      lock = lock(file, option);
+      removeStale(file, option);
       server = UnixSocketServer.bind(file, BACKLOG);
       OptionalInt groupId = OptionalInt.empty();
       if (principal != null) {
@@ -92,7 +113,7 @@ final class SocketFile implements AutoCloseable {
         groupId = OptionalInt.of((Integer) Files.getAttribute(file, "unix:gid", NO_LINKS));
       }
       Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rw-rw----"));
-      return new SocketFile(file, lock, server, groupId, inode(file));
+      return new SocketFile(file, lock, server, group == null, groupId, inode(file));
     } catch (IOException e) {
       closeQuietly(server, e);
       closeQuietly(lock, e);
@@ -109,6 +130,11 @@ final class SocketFile implements AutoCloseable {
 
   UnixSocketServer server() {
     return server;
+  }
+
+  /** Whether nobody but root may connect. */
+  boolean isForRoot() {
+    return forRoot;
   }
 
   /** The group whose members may connect, empty if it does not exist. */
@@ -175,7 +201,7 @@ final class SocketFile implements AutoCloseable {
     }
   }
 
-  private static FileChannel lock(Path file) throws IOException {
+  private static FileChannel lock(Path file, String option) throws IOException {
     FileChannel channel =
         FileChannel.open(
             file.resolveSibling(file.getFileName() + ".lock"),
@@ -192,12 +218,12 @@ final class SocketFile implements AutoCloseable {
     }
     if (held == null) {
       channel.close();
-      throw somebodyElse(file);
+      throw somebodyElse(file, option);
     }
     return channel;
   }
 
-  private static void removeStale(Path file) throws IOException {
+  private static void removeStale(Path file, String option) throws IOException {
     if (!Files.exists(file, NO_LINKS)) {
       return;
     }
@@ -205,16 +231,17 @@ final class SocketFile implements AutoCloseable {
       throw new ApiServerException(
           file
               + " is a symbolic link, which the agent does not follow; remove it or choose"
-              + " another path with --socket");
+              + " another path with "
+              + option);
     }
     // S_IFMT and S_IFSOCK of inode(7).
     int mode = (Integer) Files.getAttribute(file, "unix:mode", NO_LINKS);
     if ((mode & 0170000) != 0140000) {
       throw new ApiServerException(
-          file + " exists and is not a socket; remove it or choose another path with --socket");
+          file + " exists and is not a socket; remove it or choose another path with " + option);
     }
     if (somebodyListens(file)) {
-      throw somebodyElse(file);
+      throw somebodyElse(file, option);
     }
     LOG.info("replacing {}, which an agent that ended left behind", file);
     Files.delete(file);
@@ -234,11 +261,12 @@ final class SocketFile implements AutoCloseable {
     }
   }
 
-  private static ApiServerException somebodyElse(Path file) {
+  private static ApiServerException somebodyElse(Path file, String option) {
     return new ApiServerException(
         "another agent is listening on "
             + file
-            + "; stop it first, or choose another path with --socket");
+            + "; stop it first, or choose another path with "
+            + option);
   }
 
   private static PosixFileAttributeView view(Path file) {

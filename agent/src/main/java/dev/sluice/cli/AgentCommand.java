@@ -125,6 +125,23 @@ final class AgentCommand implements Callable<Integer> {
   private @Nullable Path docker;
 
   @Option(
+      names = "--docker-plugin",
+      arity = "0..1",
+      paramLabel = "PATH",
+      fallbackValue = "/run/docker/plugins/sluice.sock",
+      description =
+          "Be the network driver of Docker's networks that are made with docker network create -d"
+              + " sluice; Docker finds it at PATH (default: ${FALLBACK-VALUE}).")
+  private @Nullable Path dockerPlugin;
+
+  @Option(
+      names = "--docker-state",
+      paramLabel = "DIRECTORY",
+      description =
+          "Where these networks are kept over a restart of the host (default: ${DEFAULT-VALUE}).")
+  private Path dockerState = Path.of("/var/lib/sluice/docker");
+
+  @Option(
       names = "--log-level",
       paramLabel = "LEVEL",
       description = "error, warn, info, debug or trace (default: info).")
@@ -160,6 +177,8 @@ final class AgentCommand implements Callable<Integer> {
             conntrackMemoryMib,
             userlandProxy,
             Optional.ofNullable(docker),
+            Optional.ofNullable(dockerPlugin)
+                .map(socket -> new AgentConfig.DockerPlugin(socket, dockerState)),
             logLevel));
   }
 

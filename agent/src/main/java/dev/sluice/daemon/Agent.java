@@ -7,6 +7,7 @@ import dev.sluice.api.ApiServices;
 import dev.sluice.api.HostStatistics;
 import dev.sluice.api.cni.CniPlugins;
 import dev.sluice.api.cni.CniSpool;
+import dev.sluice.api.docker.DriverServer;
 import dev.sluice.api.docker.EngineFollower;
 import dev.sluice.conntrack.Conntrack;
 import dev.sluice.conntrack.EventSource;
@@ -90,6 +91,7 @@ public final class Agent implements AutoCloseable {
 
   // What was opened, to be closed in the opposite order.
   private final Deque<AutoCloseable> opened = new ArrayDeque<>();
+  private volatile Optional<DriverServer> driver = Optional.empty();
 
   private Agent() {}
 
@@ -271,6 +273,7 @@ public final class Agent implements AutoCloseable {
             () ->
                 docker.map(
                     one -> EngineFinding.of(one.statistics(), explainer.hasChainsOfDocker())),
+            () -> driver.map(one -> DriverFinding.of(one, topology)),
             explainer);
     TrackedFlows flows = new TrackedFlows(Conntrack::open, index);
     ApiServices services =
@@ -300,6 +303,10 @@ public final class Agent implements AutoCloseable {
             explainer::explain,
             cni);
     ApiServer api = keep(ApiServer.start(config.socket(), services, ApiOptions.DEFAULTS));
+    driver =
+        config
+            .dockerPlugin()
+            .map(at -> keep(DriverServer.start(at.socket(), at.state(), networks, publisher)));
     config
         .eventsSocket()
         .ifPresent(path -> keep(ApiServer.startForEvents(path, services, ApiOptions.FOR_EVENTS)));

@@ -20,6 +20,7 @@ import java.util.Optional;
  *     in MiB; 0: it is left alone
  * @param userlandProxy whether IPv6 clients reach IPv4 containers, through a proxy
  * @param docker where the Docker engine listens whose containers it publishes; empty for none
+ * @param dockerPlugin where Docker finds its network driver; empty if there is none
  * @param logLevel how much it says
  */
 public record AgentConfig(
@@ -32,6 +33,7 @@ public record AgentConfig(
     int conntrackMemoryMib,
     Switch userlandProxy,
     Optional<Path> docker,
+    Optional<DockerPlugin> dockerPlugin,
     LogLevel logLevel) {
 
   /**
@@ -79,6 +81,14 @@ public record AgentConfig(
 
   /** Where a Docker engine listens if nothing else is said. */
   public static final String DOCKER_SOCKET = "/var/run/docker.sock";
+
+  /**
+   * The network driver of Docker.
+   *
+   * @param socket where it listens
+   * @param state the directory where Docker's networks are kept over a restart of the host
+   */
+  public record DockerPlugin(Path socket, Path state) {}
 
   /** 1 TiB, for more entries than the kernel can count. */
   public static final int MAX_CONNTRACK_MEMORY_MIB = 1 << 20;

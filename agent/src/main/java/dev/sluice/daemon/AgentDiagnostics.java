@@ -39,6 +39,7 @@ final class AgentDiagnostics implements Diagnostics {
   private final Supplier<List<Finding>> portsFile;
   private final Supplier<Finding> proxy;
   private final Supplier<Optional<Finding>> docker;
+  private final Supplier<Optional<Finding>> networkDriver;
   private final Explainer explainer;
 
   AgentDiagnostics(
@@ -54,6 +55,7 @@ final class AgentDiagnostics implements Diagnostics {
       Supplier<List<Finding>> portsFile,
       Supplier<Finding> proxy,
       Supplier<Optional<Finding>> docker,
+      Supplier<Optional<Finding>> networkDriver,
       Explainer explainer) {
     this.nftables = nftables;
     this.table = table;
@@ -67,6 +69,7 @@ final class AgentDiagnostics implements Diagnostics {
     this.portsFile = portsFile;
     this.proxy = proxy;
     this.docker = docker;
+    this.networkDriver = networkDriver;
     this.explainer = explainer;
   }
 
@@ -82,6 +85,7 @@ final class AgentDiagnostics implements Diagnostics {
     findings.add(eventStream());
     findings.add(proxy.get());
     docker.get().ifPresent(findings::add);
+    networkDriver.get().ifPresent(findings::add);
     findings.addAll(portsFile.get());
     for (String problem : startProblems) {
       findings.add(new Finding("start", Severity.WARNING, problem, ""));

@@ -17,6 +17,8 @@ public record EndpointId(String text) {
   /** In front of the id in the name of the interface. */
   private static final String INTERFACE_PREFIX = "sl";
 
+  private static final String LOOSE_END_PREFIX = "sv";
+
   /**
    * Checks the digits.
    *
@@ -29,6 +31,15 @@ public record EndpointId(String text) {
     }
   }
 
+  /**
+   * The id that is the beginning of a longer one.
+   *
+   * @throws MalformedValueException if that does not begin with 12 digits of 0–9 and a–f
+   */
+  public static EndpointId of(String longer) {
+    return new EndpointId(longer.substring(0, Math.min(LENGTH, longer.length())));
+  }
+
   /** A new id. */
   public static EndpointId random() {
     String digits = HexFormat.of().toHexDigits(ThreadLocalRandom.current().nextLong());
@@ -38,6 +49,11 @@ public record EndpointId(String text) {
   /** What the host calls its end of the wire. */
   public InterfaceName hostInterface() {
     return new InterfaceName(INTERFACE_PREFIX + text);
+  }
+
+  /** What the other end is called as long as it lies on the host, for somebody to take it. */
+  public InterfaceName looseEnd() {
+    return new InterfaceName(LOOSE_END_PREFIX + text);
   }
 
   @Override

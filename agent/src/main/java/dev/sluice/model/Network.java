@@ -80,6 +80,13 @@ public record Network(
     return settings.made().isPresent();
   }
 
+  /**
+   * Whether the names of its sandboxes are answered by us: Docker answers those it knows itself.
+   */
+  public boolean answersNames() {
+    return settings.made().filter(made -> made.by() != Owner.DOCKER_DRIVER).isPresent();
+  }
+
   /** The subnet of that family. */
   public Optional<Prefix> subnet(Family family) {
     return subnets.stream().filter(subnet -> subnet.family() == family).findFirst();

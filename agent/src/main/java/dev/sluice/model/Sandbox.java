@@ -10,7 +10,7 @@ import java.util.Optional;
  * A network namespace that takes part in networks.
  *
  * @param name what it is called; there is one sandbox of a name
- * @param namespace where it is
+ * @param namespace where it is; empty if only its owner knows, who put a wire of ours into it
  * @param owner who asked for it
  * @param createdAt when it came, to the millisecond
  * @param endpoints its places on networks, in the order in which they came: where several could
@@ -20,7 +20,7 @@ import java.util.Optional;
  */
 public record Sandbox(
     SandboxName name,
-    NamespacePath namespace,
+    Optional<NamespacePath> namespace,
     Owner owner,
     Instant createdAt,
     List<Endpoint> endpoints,
@@ -58,7 +58,7 @@ public record Sandbox(
 
   /** The same, found elsewhere. */
   public Sandbox at(NamespacePath moved) {
-    return new Sandbox(name, moved, owner, createdAt, endpoints, exposed, links);
+    return new Sandbox(name, Optional.of(moved), owner, createdAt, endpoints, exposed, links);
   }
 
   /** Whether the address is one of its. */

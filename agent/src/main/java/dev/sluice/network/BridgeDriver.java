@@ -10,6 +10,7 @@ import dev.sluice.model.Network;
 import dev.sluice.model.SandboxName;
 import dev.sluice.net.Family;
 import dev.sluice.net.IpAddress;
+import dev.sluice.net.MacAddress;
 import dev.sluice.net.Prefix;
 import dev.sluice.netlink.NetlinkException;
 import dev.sluice.netlink.NetworkNamespace;
@@ -17,7 +18,6 @@ import dev.sluice.network.NetworkException.Kind;
 import dev.sluice.route.BridgeOptions;
 import dev.sluice.route.Link;
 import dev.sluice.route.LinuxRtnetlink;
-import dev.sluice.route.MacAddress;
 import dev.sluice.route.PortOptions;
 import dev.sluice.route.Route;
 import dev.sluice.route.Rtnetlink;
@@ -31,6 +31,8 @@ import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.function.Function;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -48,6 +50,8 @@ final class BridgeDriver implements AutoCloseable {
 
   private static final String NETWORK_ALIAS = "sluice network ";
   private static final String ENDPOINT_ALIAS = "sluice endpoint ";
+
+  private static final Pattern LOOSE_END = Pattern.compile("sv([0-9a-f]{12})");
 
   private static final int DEFAULT_MTU_BYTES = 1_500;
 
@@ -214,18 +218,7 @@ final class BridgeDriver implements AutoCloseable {
   private static Endpoint plug(
       NetworkNamespace namespace, Rtnetlink host, Rtnetlink within, Plug plug) {
     Network network = plug.network();
-    int bridge =
-        host.link(network.bridge().text())
-            .orElseThrow(
-                () ->
-                    new NetworkException(
-                        Kind.UNAVAILABLE,
-                        "the bridge "
-                            + network.bridge()
-                            + " of the network "
-                            + network.name()
-                            + " is gone: remove the network and make it anew"))
-            .index();
+    int bridge = bridgeOf(host, network);
     InterfaceName name = plug.interfaceName().orElseGet(() -> firstFree(within));
     VethOptions options =
         VethOptions.of(plug.id().hostInterface().text(), name.text())
@@ -255,18 +248,66 @@ final class BridgeDriver implements AutoCloseable {
       configure(within, near.linkedIndex().orElseThrow(), name, plug);
       // Last, when the other end is up: the port then forwards from its first moment on, and not
       // only once the kernel has noticed the carrier, up to a second later.
-      host.setPort(
-          near.index(),
-          PortOptions.DEFAULT
-              .withAlias(ENDPOINT_ALIAS + plug.id() + " " + plug.sandbox() + " " + network.name())
-              .withHairpin(true)
-              .withIsolated(network.settings().isolated())
-              .withUp());
+      host.setPort(near.index(), portOf(plug.id(), plug.sandbox(), network));
     } catch (RuntimeException e) {
       deleteQuietly(host, near.index());
       throw e;
     }
     return new Endpoint(plug.id(), network.name(), name, plug.addresses(), plug.aliases());
+  }
+
+  /**
+   * Makes a wire of which the far end lies on the host, switched off and without addresses, until
+   * somebody takes it.
+   *
+   * @param mac of the far end; made of an address if empty
+   */
+  Endpoint lay(
+      SandboxName sandbox,
+      EndpointId id,
+      Network network,
+      List<IpAddress> addresses,
+      Optional<MacAddress> mac) {
+    return onOwnSocket(
+        host -> {
+          VethOptions options =
+              VethOptions.of(id.hostInterface().text(), id.looseEnd().text())
+                  .withMaster(bridgeOf(host, network))
+                  .withPeerMac(mac.orElseGet(() -> macOf(addresses)));
+          if (network.settings().mtuBytes().isPresent()) {
+            options = options.withMtu(network.settings().mtuBytes().getAsInt());
+          }
+          Link near = host.createVeth(options);
+          try {
+            host.setPort(near.index(), portOf(id, sandbox, network));
+          } catch (RuntimeException e) {
+            deleteQuietly(host, near.index());
+            throw e;
+          }
+          return new Endpoint(id, network.name(), id.looseEnd(), addresses, List.of());
+        });
+  }
+
+  private static PortOptions portOf(EndpointId id, SandboxName sandbox, Network network) {
+    return PortOptions.DEFAULT
+        .withAlias(ENDPOINT_ALIAS + id + " " + sandbox + " " + network.name())
+        .withHairpin(true)
+        .withIsolated(network.settings().isolated())
+        .withUp();
+  }
+
+  private static int bridgeOf(Rtnetlink host, Network network) {
+    return host.link(network.bridge().text())
+        .orElseThrow(
+            () ->
+                new NetworkException(
+                    Kind.UNAVAILABLE,
+                    "the bridge "
+                        + network.bridge()
+                        + " of the network "
+                        + network.name()
+                        + " is gone: remove the network and make it anew"))
+        .index();
   }
 
   private static InterfaceName firstFree(Rtnetlink within) {
@@ -385,6 +426,17 @@ final class BridgeDriver implements AutoCloseable {
   /** Whether the host's end of an endpoint's wire is there. */
   boolean isPlugged(EndpointId id) {
     return find(routes, id).isPresent();
+  }
+
+  /** The far end of an endpoint's wire, if it lies on the host. */
+  Optional<Link> looseEnd(EndpointId id) {
+    return routes.link(id.looseEnd().text());
+  }
+
+  /** The endpoint whose wire this is the far end of, which lies on the host. */
+  static Optional<EndpointId> looseEndOf(Link link) {
+    Matcher matcher = LOOSE_END.matcher(link.name());
+    return matcher.matches() ? Optional.of(new EndpointId(matcher.group(1))) : Optional.empty();
   }
 
   /** Whether an agent made the link and was killed before it said what for. */

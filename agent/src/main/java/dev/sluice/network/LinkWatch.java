@@ -22,9 +22,13 @@ public final class LinkWatch implements AutoCloseable {
   /** How often sandboxes without links are looked after, of whose end nothing is told. */
   private static final int SWEEP_MILLIS = 5_000;
 
+  /** In how many of these looks it is looked for wires that nobody takes. */
+  private static final int SWEEPS_BETWEEN_COLLECTIONS = 12;
+
   private static final long STOP_SECONDS = 5;
 
-  private final Networks networks;
+  private final Topology topology;
+  private final Upkeep upkeep;
   private final LinkMonitor monitor;
   private final ExecutorService actor =
       Executors.newSingleThreadExecutor(task -> thread(task, "sluice-networks"));
@@ -33,7 +37,8 @@ public final class LinkWatch implements AutoCloseable {
   private volatile boolean failed;
 
   private LinkWatch(Networks networks, LinkMonitor monitor) {
-    this.networks = networks;
+    this.topology = networks.topology();
+    this.upkeep = networks.upkeep();
     this.monitor = monitor;
     this.reader = thread(this::read, "sluice-links");
   }
@@ -46,12 +51,12 @@ public final class LinkWatch implements AutoCloseable {
   public static LinkWatch start(Networks networks, LinkMonitor monitor) {
     LinkWatch watch = new LinkWatch(networks, monitor);
     try {
-      networks.resume();
+      watch.upkeep.resume();
     } catch (RuntimeException e) {
       watch.failed = true;
       LOG.warn("{}; trying again", e.getMessage());
     }
-    networks.hairpinPorts().follow();
+    watch.upkeep.hairpinPorts().follow();
     watch.reader.start();
     return watch;
   }
@@ -64,15 +69,19 @@ public final class LinkWatch implements AutoCloseable {
 
   private void read() {
     long nextSweepNanos = System.nanoTime() + SWEEP_MILLIS * 1_000_000L;
+    int sweeps = 0;
     try {
       while (!closed) {
         monitor.poll(SWEEP_MILLIS, this::on);
         // By the clock: on a busy host there is always something to read.
         if (System.nanoTime() - nextSweepNanos >= 0) {
           nextSweepNanos = System.nanoTime() + SWEEP_MILLIS * 1_000_000L;
-          boolean compare = failed || networks.isUncertain();
+          boolean compare = failed || upkeep.isUncertain();
           failed = false;
-          act(compare ? networks::resume : networks::sweep);
+          act(compare ? upkeep::resume : upkeep::sweep);
+          if (++sweeps % SWEEPS_BETWEEN_COLLECTIONS == 0) {
+            act(upkeep::collectLooseEnds);
+          }
         }
       }
     } catch (RuntimeException e) {
@@ -86,32 +95,30 @@ public final class LinkWatch implements AutoCloseable {
     if (event instanceof LinkEvent.Changed changed) {
       onChanged(changed.link());
     } else if (event instanceof LinkEvent.Deleted deleted) {
-      act(() -> networks.hairpinPorts().deleted(deleted.link()));
-      BridgeDriver.endpointOf(deleted.link()).ifPresent(id -> act(() -> networks.ended(id)));
-      networkOf(deleted.link()).ifPresent(network -> act(() -> networks.makeAgain(network)));
+      act(() -> upkeep.hairpinPorts().deleted(deleted.link()));
+      BridgeDriver.endpointOf(deleted.link()).ifPresent(id -> act(() -> upkeep.ended(id)));
+      networkOf(deleted.link()).ifPresent(network -> act(() -> upkeep.makeAgain(network)));
     } else {
       LOG.warn("changes of links came too fast and were missed: comparing all");
-      networks.hairpinPorts().forget();
-      act(networks::resume);
+      upkeep.hairpinPorts().forget();
+      act(upkeep::resume);
     }
   }
 
   private void onChanged(Link link) {
-    act(() -> networks.hairpinPorts().changed(link));
+    act(() -> upkeep.hairpinPorts().changed(link));
     Optional<EndpointId> id = BridgeDriver.endpointOf(link);
     if (id.isPresent() && link.masterIndex().isEmpty()) {
-      act(() -> networks.pulledOut(link, id.get()));
+      act(() -> upkeep.pulledOut(link, id.get()));
     }
     // Whether it is another name is decided when it is acted on: it may be on its way back.
     if (link.isBridge()) {
-      networkOf(link).ifPresent(one -> act(() -> networks.renamed(one.name(), link.index())));
+      networkOf(link).ifPresent(one -> act(() -> upkeep.renamed(one.name(), link.index())));
     }
   }
 
   private Optional<Network> networkOf(Link link) {
-    return BridgeDriver.networkOf(link)
-        .flatMap(networks.topology()::network)
-        .filter(Network::isManaged);
+    return BridgeDriver.networkOf(link).flatMap(topology::network).filter(Network::isManaged);
   }
 
   private void act(Runnable action) {

@@ -497,7 +497,7 @@ public final class NetworkPlanner {
   private static SandboxRequest again(Sandbox sandbox) {
     return new SandboxRequest(
         sandbox.name(),
-        sandbox.namespace().path(),
+        sandbox.namespace().orElseThrow().path(),
         sandbox.endpoints().stream().map(NetworkPlanner::again).toList(),
         sandbox.exposed(),
         sandbox.links(),

@@ -10,6 +10,8 @@ import dev.sluice.model.SandboxLink;
 import dev.sluice.model.SandboxName;
 import dev.sluice.model.SandboxRequest;
 import dev.sluice.model.SandboxRequest.Attachment;
+import dev.sluice.model.Wire;
+import dev.sluice.model.WireRequest;
 import java.util.List;
 import java.util.Optional;
 
@@ -51,6 +53,14 @@ public interface NetworkService {
    */
   Sandbox connect(
       SandboxName name, Attachment attachment, Optional<String> namespacePath, Owner owner);
+
+  /**
+   * Makes a place on a network for a sandbox that somebody else makes. Asked again for what is
+   * there, it answers with that.
+   *
+   * @throws NetworkException as in {@link #create(SandboxRequest)}
+   */
+  Wire wire(WireRequest request);
 
   /**
    * Takes a sandbox from a network. Ports that were published by its name move to another address

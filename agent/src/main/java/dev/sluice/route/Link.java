@@ -1,5 +1,6 @@
 package dev.sluice.route;
 
+import dev.sluice.net.MacAddress;
 import java.util.Optional;
 import java.util.OptionalInt;
 

@@ -7,6 +7,7 @@ import static dev.sluice.route.FixedHeaders.IFINFOMSG_BYTES;
 import static dev.sluice.route.FixedHeaders.ifinfomsg;
 import static dev.sluice.route.LinuxRtnetlink.*;
 
+import dev.sluice.net.MacAddress;
 import dev.sluice.netlink.AttributeCursor;
 import dev.sluice.netlink.MessageCursor;
 import dev.sluice.netlink.MessageWriter;

@@ -1,6 +1,7 @@
 package dev.sluice.route;
 
 import dev.sluice.net.IpAddress;
+import dev.sluice.net.MacAddress;
 import java.util.Optional;
 
 /**

@@ -9,6 +9,7 @@ import static dev.sluice.route.LinuxRtnetlink.*;
 
 import dev.sluice.net.Family;
 import dev.sluice.net.IpAddress;
+import dev.sluice.net.MacAddress;
 import dev.sluice.netlink.AttributeCursor;
 import dev.sluice.netlink.MessageCursor;
 import dev.sluice.netlink.MessageWriter;

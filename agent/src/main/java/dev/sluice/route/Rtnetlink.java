@@ -7,6 +7,7 @@ import static dev.sluice.route.LinuxRtnetlink.*;
 import dev.sluice.ffi.Errno;
 import dev.sluice.net.Family;
 import dev.sluice.net.IpAddress;
+import dev.sluice.net.MacAddress;
 import dev.sluice.netlink.AttributeCursor;
 import dev.sluice.netlink.LinuxNetlink;
 import dev.sluice.netlink.MessageCursor;

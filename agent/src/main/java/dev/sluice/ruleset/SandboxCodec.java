@@ -34,7 +34,7 @@ import java.util.stream.Collectors;
  * of the name, and the number of the part; nft shows the name as the comment of each.
  *
  * <pre>
- *  s OWNER CREATED-MS COOKIE-HEX PATH                     once
+ *  s OWNER CREATED-MS COOKIE-HEX PATH                     once; 0 - where only its owner knows
  *  e ID NETWORK INTERFACE ADDRESS,… ALIAS,…               for each endpoint; - for no alias
  *  x 80/tcp,443/tcp                                       if it exposes ports
  *  l TO:ALIAS,…                                           if it has links
@@ -48,6 +48,7 @@ final class SandboxCodec {
 
   private static final int ID_BYTES = 8;
   private static final String NONE = "-";
+  private static final String NO_COOKIE = "0";
 
   private SandboxCodec() {}
 
@@ -111,8 +112,8 @@ final class SandboxCodec {
             "s",
             sandbox.owner().toString(),
             Long.toString(sandbox.createdAt().toEpochMilli()),
-            Long.toHexString(sandbox.namespace().cookie()),
-            sandbox.namespace().path()));
+            sandbox.namespace().map(at -> Long.toHexString(at.cookie())).orElse(NO_COOKIE),
+            sandbox.namespace().map(NamespacePath::path).orElse(NONE)));
     for (Endpoint endpoint : sandbox.endpoints()) {
       lines.add(
           String.join(
@@ -170,7 +171,9 @@ final class SandboxCodec {
   private static Sandbox head(String name, String[] words) {
     return new Sandbox(
         new SandboxName(name),
-        new NamespacePath(words[4], Long.parseUnsignedLong(words[3], 16)),
+        words[4].equals(NONE)
+            ? Optional.empty()
+            : Optional.of(new NamespacePath(words[4], Long.parseUnsignedLong(words[3], 16))),
         Owner.parse(words[1]),
         Instant.ofEpochMilli(Long.parseLong(words[2])),
         List.of(),

@@ -20,7 +20,10 @@ import dev.sluice.model.SandboxName;
 import dev.sluice.model.SandboxRequest;
 import dev.sluice.model.SandboxRequest.Attachment;
 import dev.sluice.model.Subnet;
+import dev.sluice.model.Wire;
+import dev.sluice.model.WireRequest;
 import dev.sluice.net.IpAddress;
+import dev.sluice.net.MacAddress;
 import dev.sluice.net.Prefix;
 import dev.sluice.network.NetworkException;
 import dev.sluice.network.NetworkException.Kind;
@@ -71,7 +74,9 @@ public final class FakeNetworks implements NetworkService {
     Network made =
         new Network(
             request.name(),
-            request.bridge().orElse(new InterfaceName("sl-" + request.name())),
+            request
+                .bridge()
+                .orElseGet(() -> new InterfaceName(("sl-" + request.name() + "-").substring(0, Math.min(15, request.name().length() + 3)))),
             subnets.stream().map(Subnet::prefix).toList(),
             request.egress(),
             new NetworkSettings(
@@ -111,7 +116,7 @@ public final class FakeNetworks implements NetworkService {
     Sandbox sandbox =
         new Sandbox(
             request.name(),
-            new NamespacePath(request.namespacePath(), 4_711),
+            Optional.of(new NamespacePath(request.namespacePath(), 4_711)),
             request.owner(),
             FakeAgent.CREATED,
             List.of(),
@@ -144,6 +149,25 @@ public final class FakeNetworks implements NetworkService {
             ? List.of(IpAddress.parse("10.9.0.2"))
             : attachment.addresses(),
         attachment.aliases());
+  }
+
+  @Override
+  public synchronized Wire wire(WireRequest request) {
+    require(request.network());
+    InterfaceName looseEnd = request.id().looseEnd();
+    Sandbox sandbox =
+        new Sandbox(
+            request.sandbox(),
+            Optional.empty(),
+            request.owner(),
+            FakeAgent.CREATED,
+            List.of(
+                new Endpoint(
+                    request.id(), request.network(), looseEnd, request.addresses(), List.of())),
+            List.of(),
+            List.of());
+    topology.put(sandbox);
+    return new Wire(sandbox, looseEnd, request.mac().orElse(MacAddress.parse("02:73:00:00:00:01")));
   }
 
   @Override

@@ -203,7 +203,7 @@ class NetworkResourcesTest {
         client
             .connect(new SandboxName("db"), Attachment.to("back"), Optional.of("/run/netns/db"))
             .value();
-    assertThat(other.namespace().path()).isEqualTo("/run/netns/db");
+    assertThat(other.namespace().orElseThrow().path()).isEqualTo("/run/netns/db");
     assertThat(client.removeSandbox(WEB).value()).isEqualTo(again);
   }
 

@@ -162,7 +162,7 @@ class NetworkCommandTest {
 
   private String namespace(String option, String value) {
     assertThat(sluice("network", "connect", "front", "x", option, value).exitCode()).isZero();
-    return agent.networks().remove(new SandboxName("x")).namespace().path();
+    return agent.networks().remove(new SandboxName("x")).namespace().orElseThrow().path();
   }
 
   /** Fails if a name is no target, or ps does not tell whose ports they are. */

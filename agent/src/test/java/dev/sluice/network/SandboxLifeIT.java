@@ -195,7 +195,7 @@ class SandboxLifeIT extends NetworkCase {
       assertThat(links(first.name())).doesNotContain("eth0");
       agent.inside(
           () -> {
-            agent.networking().sweep();
+            agent.networking().upkeep().sweep();
             return true;
           });
       assertThat(sandbox("web")).as("swept").isEmpty();

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sluice.net.IpAddress;
+import dev.sluice.net.MacAddress;
 import dev.sluice.net.Prefix;
 import dev.sluice.netlink.MalformedMessageException;
 import dev.sluice.netlink.MessageCursor;

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.params.provider.Arguments.arguments;
 
 import dev.sluice.net.IpAddress;
+import dev.sluice.net.MacAddress;
 import dev.sluice.net.Prefix;
 import dev.sluice.netlink.LinuxNetlink;
 import dev.sluice.netlink.MessagePrinter;

@@ -9,6 +9,7 @@ import dev.sluice.ffi.NativeBuffer;
 import dev.sluice.ffi.SystemCallException;
 import dev.sluice.net.Family;
 import dev.sluice.net.IpAddress;
+import dev.sluice.net.MacAddress;
 import dev.sluice.net.Prefix;
 import dev.sluice.netlink.LinuxNetlink;
 import dev.sluice.netlink.NetlinkClient;

@@ -47,7 +47,7 @@ class SandboxCodecTest {
             .toList();
     return new Sandbox(
         new SandboxName(name),
-        new NamespacePath("/run/a place with spaces/ns", 0xfedc_ba98_7654_3210L),
+        Optional.of(new NamespacePath("/run/a place with spaces/ns", 0xfedc_ba98_7654_3210L)),
         Owner.DOCKER,
         CREATED,
         endpoints,
@@ -70,6 +70,22 @@ class SandboxCodecTest {
         .extracting(SetElement::key)
         .containsExactlyElementsOf(
             SandboxCodec.elements(sandboxes.get(2)).stream().map(SetElement::key).toList());
+  }
+
+  /** Fails if a sandbox whose namespace only its owner knows becomes one at a path. */
+  @Test
+  void aNamespaceThatNobodyToldIsNone() {
+    Sandbox at = sandbox("a", 1);
+    Sandbox elsewhere =
+        new Sandbox(
+            at.name(),
+            Optional.empty(),
+            Owner.DOCKER_DRIVER,
+            CREATED,
+            at.endpoints(),
+            List.of(),
+            List.of());
+    assertThat(SandboxCodec.read(SandboxCodec.elements(elsewhere))).containsExactly(elsewhere);
   }
 
   /** Fails if what somebody has meddled with is taken for a sandbox, or stops the others. */

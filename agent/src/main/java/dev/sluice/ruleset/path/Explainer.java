@@ -1,6 +1,7 @@
 package dev.sluice.ruleset.path;
 
 import dev.sluice.ffi.SystemCallException;
+import dev.sluice.model.Endpoint;
 import dev.sluice.model.Mapping;
 import dev.sluice.model.Network;
 import dev.sluice.model.PathQuestion;
@@ -525,8 +526,12 @@ public final class Explainer {
 
     /** What a sandbox sends goes where its own routes say. */
     private Way wayOf(Ask ask, Sandbox sandbox) {
+      if (sandbox.namespace().isEmpty()) {
+        return byItsGateway(ask, sandbox);
+      }
       RouteAnswer answer;
-      try (NetworkNamespace namespace = NetworkNamespace.open(Path.of(sandbox.namespace().path()));
+      try (NetworkNamespace namespace =
+              NetworkNamespace.open(Path.of(sandbox.namespace().get().path()));
           Rtnetlink inside = Rtnetlink.open(namespace)) {
         answer = inside.look(new RouteQuery(ask.to(), ask.sender(), OptionalInt.empty(), 0));
       } catch (SystemCallException | NotANetworkNamespaceException e) {
@@ -599,6 +604,31 @@ public final class Explainer {
       }
       WayKind kind = host.isOwn(next) ? WayKind.ARRIVING : WayKind.BRIDGED;
       return walked(ask, from, kind, bridge);
+    }
+
+    /** Where only its owner knows where a sandbox is, it is taken to send to its gateway. */
+    private Way byItsGateway(Ask ask, Sandbox sandbox) {
+      for (Endpoint place : sandbox.endpoints()) {
+        Optional<IpAddress> from = place.address(ask.to().family());
+        Optional<Network> network =
+            now.networks().stream().filter(one -> one.name().equals(place.network())).findFirst();
+        if (from.isPresent() && network.isPresent()) {
+          boolean neighbour =
+              network.get().contains(ask.to())
+                  && !network.get().settings().isolated()
+                  && !host.isOwn(ask.to());
+          return walked(
+              ask,
+              ask.sender().orElse(from.get()),
+              neighbour ? WayKind.BRIDGED : WayKind.ARRIVING,
+              host.link(network.get().bridge().toString()));
+        }
+      }
+      return ended(
+          ask,
+          sandbox.name().toString(),
+          sandbox.name() + " has no " + ask.to().family().title() + " address",
+          "");
     }
 
     private enum WayKind {
@@ -877,8 +907,11 @@ public final class Explainer {
 
     /** Whether a server in a sandbox takes packets; true where that cannot be seen. */
     private boolean listens(Sandbox sandbox, IpAddress address, int to) {
+      if (sandbox.namespace().isEmpty()) {
+        return true;
+      }
       try (NetworkNamespace namespace =
-          NetworkNamespace.open(Path.of(sandbox.namespace().path()))) {
+          NetworkNamespace.open(Path.of(sandbox.namespace().get().path()))) {
         return namespace.call(() -> !LocalSockets.taking(protocol, address, to).isEmpty());
       } catch (SystemCallException | NotANetworkNamespaceException e) {
         return true;

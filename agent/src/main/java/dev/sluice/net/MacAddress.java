@@ -1,8 +1,6 @@
-package dev.sluice.route;
+package dev.sluice.net;
 
 import static dev.sluice.net.MalformedValueException.quote;
-
-import dev.sluice.net.MalformedValueException;
 
 /**
  * An Ethernet hardware address.
