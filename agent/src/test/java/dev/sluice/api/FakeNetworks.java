@@ -74,9 +74,7 @@ public final class FakeNetworks implements NetworkService {
     Network made =
         new Network(
             request.name(),
-            request
-                .bridge()
-                .orElseGet(() -> new InterfaceName(("sl-" + request.name() + "-").substring(0, Math.min(15, request.name().length() + 3)))),
+            request.bridge().orElseGet(() -> bridgeOf(request.name())),
             subnets.stream().map(Subnet::prefix).toList(),
             request.egress(),
             new NetworkSettings(
@@ -102,6 +100,11 @@ public final class FakeNetworks implements NetworkService {
     }
     topology.remove(found);
     return found;
+  }
+
+  private static InterfaceName bridgeOf(String network) {
+    String name = "sl-" + network;
+    return new InterfaceName(name.substring(0, Math.min(InterfaceName.MAX_BYTES, name.length())));
   }
 
   private Network require(String name) {

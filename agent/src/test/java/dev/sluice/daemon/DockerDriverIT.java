@@ -270,16 +270,16 @@ class DockerDriverIT {
     Background meanwhile =
         lab.host()
             .start(
-            docker.dockerCommand(
-                "run",
-                "-d",
-                "--name",
-                "two",
-                "--network",
-                "web",
-                "-p",
-                "8081:80",
-                DockerEngine.IMAGE));
+                docker.dockerCommand(
+                    "run",
+                    "-d",
+                    "--name",
+                    "two",
+                    "--network",
+                    "web",
+                    "-p",
+                    "8081:80",
+                    DockerEngine.IMAGE));
     await(
         "Docker's call",
         () ->

@@ -1,6 +1,6 @@
 /**
- * Docker's two protocols. {@link dev.sluice.api.docker.EngineFollower} follows an engine that writes
- * no firewall rules of its own, and publishes what its containers ask for; {@link
+ * Docker's two protocols. {@link dev.sluice.api.docker.EngineFollower} follows an engine that
+ * writes no firewall rules of its own, and publishes what its containers ask for; {@link
  * dev.sluice.api.docker.DriverServer} is the network driver that an engine calls for networks which
  * are made for it. docs/docker.md tells how both are set up.
  *

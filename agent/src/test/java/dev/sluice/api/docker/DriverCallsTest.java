@@ -183,7 +183,8 @@ class DriverCallsTest {
                 + " com.docker.network.bridge.name, com.docker.network.driver.mtu,"
                 + " sluice.bridge, sluice.name\"}");
     assertThat(create("\"com.docker.network.driver.mtu\":\"big\"")).contains("a number of bytes");
-    assertThat(create("\"com.docker.network.driver.mtu\":\"10\"")).contains("must be 1280 to 65535");
+    assertThat(create("\"com.docker.network.driver.mtu\":\"10\""))
+        .contains("must be 1280 to 65535");
     assertThat(create("\"com.docker.network.bridge.enable_icc\":\"maybe\""))
         .contains("must be true or false");
     assertThat(call("/NetworkDriver.CreateNetwork", "{")).contains("not valid JSON");
