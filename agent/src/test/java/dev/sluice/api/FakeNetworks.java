@@ -211,7 +211,7 @@ public final class FakeNetworks implements NetworkService {
   @Override
   public Optional<Sandbox> at(String namespacePath) {
     return topology.sandboxes().stream()
-        .filter(one -> one.namespace().path().equals(namespacePath))
+        .filter(one -> one.namespace().map(at -> at.path()).equals(Optional.of(namespacePath)))
         .findFirst();
   }
 

@@ -132,7 +132,7 @@ class BridgePluginTest {
     assertThat(calls.call(anew, config("")).succeeded()).isTrue();
     assertThat(networks.topology().sandboxes())
         .singleElement()
-        .extracting(one -> one.namespace().path())
+        .extracting(one -> one.namespace().orElseThrow().path())
         .isEqualTo("/run/netns/c1-again");
   }
 
