@@ -49,17 +49,17 @@ class CniIT {
       "{\"type\":\"sluice-bridge\",\"subnets\":[{\"subnet\":\"10.90.0.0/24\"},"
           + "{\"subnet\":\"fd00:90::/64\"}]}";
 
-  @TempDir static Path directory;
-
   private final Lab lab = Lab.builder().containers(0).agentWillConfigureHost().noServers().build();
   private final Netns scratch = Netns.create("scratch");
   private final Netns c1 = Netns.create("cni1");
+  private Path directory;
   private BareAgent agent;
   private CniRuntime real;
   private CniRuntime own;
 
   @BeforeAll
-  void start() {
+  void start(@TempDir Path temporary) {
+    directory = temporary;
     agent = BareAgent.start(lab.host(), directory);
     Path socket = directory.resolve("sluice.sock");
     real =

@@ -21,13 +21,13 @@ import org.junit.jupiter.api.io.TempDir;
 class PodmanIT {
   private static final Path REAL_PLUGINS = Path.of("/usr/lib/cni");
 
-  @TempDir static Path directory;
-
   private final Lab lab = Lab.builder().containers(0).agentWillConfigureHost().noServers().build();
+  private Path directory;
   private BareAgent agent;
 
   @BeforeAll
-  void start() throws IOException {
+  void start(@TempDir Path temporary) throws IOException {
+    directory = temporary;
     agent = BareAgent.start(lab.host(), directory);
     Path plugins = Files.createDirectories(directory.resolve("plugins"));
     Path client = Path.of(System.getProperty("sluice.native.dir"), "sluice-cni").toAbsolutePath();
@@ -74,12 +74,12 @@ class PodmanIT {
         log_driver="k8s-file"
         """
             .formatted(plugins, networks));
-    Path root = Files.createDirectories(directory.resolve("image/bin"));
-    Files.copy(Path.of("/bin/busybox"), root.resolve("busybox"));
-    Path pages = Files.createDirectories(directory.resolve("image/www"));
+    Path image = directory.resolve("image");
+    Path programs = Files.createDirectories(image.resolve("bin"));
+    Files.copy(Path.of("/bin/busybox"), programs.resolve("busybox"));
+    Path pages = Files.createDirectories(image.resolve("www"));
     Files.writeString(pages.resolve("index.html"), "hello\n");
-    Ran.run("tar", "-C", root.getParent().toString(), "-cf", directory + "/image.tar", ".")
-        .orFail();
+    Ran.run("tar", "-C", image.toString(), "-cf", directory + "/image.tar", ".").orFail();
     podman("import", directory + "/image.tar", "web:1").orFail();
   }
 

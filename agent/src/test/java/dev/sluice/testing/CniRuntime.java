@@ -23,6 +23,7 @@ public final class CniRuntime {
   private static final JsonMapper JSON = JsonMapper.shared();
 
   private final Netns host;
+  private final Path directory;
   private final Path socket;
   private final Path plugins;
   private final String version;
@@ -37,6 +38,7 @@ public final class CniRuntime {
   public CniRuntime(
       Netns host, Path directory, Path socket, String version, String network, String... list) {
     this.host = host;
+    this.directory = directory;
     this.socket = socket;
     this.plugins = directory.resolve("plugins");
     this.version = version;
@@ -70,7 +72,7 @@ public final class CniRuntime {
   public CniRuntime in(String otherVersion) {
     return new CniRuntime(
         host,
-        plugins.getParent(),
+        directory,
         socket,
         otherVersion,
         network,

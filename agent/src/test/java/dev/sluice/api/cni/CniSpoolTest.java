@@ -20,11 +20,12 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** Requests that waited for the agent. */
 class CniSpoolTest {
-  @TempDir Path directory;
+  private Path directory;
   private Path spool;
 
   @BeforeEach
-  void makeDirectory() throws IOException {
+  void makeDirectory(@TempDir Path temporary) throws IOException {
+    directory = temporary;
     spool = directory.resolve("cni");
     Files.createDirectory(
         spool, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
