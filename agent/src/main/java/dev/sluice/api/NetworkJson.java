@@ -27,6 +27,8 @@ final class NetworkJson {
   private static final String MASQUERADE = "masquerade";
   private static final String ROUTED = "routed";
 
+  private static final Egress UNMANAGED = new Egress.Unmanaged();
+
   private NetworkJson() {}
 
   /** Writes {@code {"networks":[…]}}. */
@@ -105,7 +107,7 @@ final class NetworkJson {
       json.writeEndArray();
       json.writeEndObject();
     } else {
-      json.writeStringProperty("egress", egress instanceof Egress.Routed ? ROUTED : MASQUERADE);
+      json.writeStringProperty("egress", egress.text());
     }
   }
 
@@ -212,7 +214,10 @@ final class NetworkJson {
   private static Egress readEgress(JsonParser json) {
     if (json.currentToken() == JsonToken.VALUE_STRING) {
       String text = json.getString();
-      return egress(text).orElseThrow(() -> new IllegalArgumentException("egress " + text));
+      // Nobody can ask for it, so it is none of the names of egress().
+      return text.equals(UNMANAGED.text())
+          ? UNMANAGED
+          : egress(text).orElseThrow(() -> new IllegalArgumentException("egress " + text));
     }
     List<IpAddress> source = new ArrayList<>();
     for (String member = json.nextName(); member != null; member = json.nextName()) {

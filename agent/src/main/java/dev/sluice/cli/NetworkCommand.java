@@ -239,21 +239,12 @@ final class NetworkCommand {
               network.name(),
               network.bridge().text(),
               network.subnets().stream().map(Prefix::toString).collect(Collectors.joining(", ")),
-              text(network.egress()),
+              network.egress().text(),
               remarks(network));
         }
         table.flush();
         return ExitCode.OK;
       }
-    }
-
-    private static String text(Egress egress) {
-      if (egress instanceof Egress.FixedSource fixed) {
-        return fixed.addresses().stream()
-            .map(IpAddress::toString)
-            .collect(Collectors.joining(", "));
-      }
-      return egress instanceof Egress.Routed ? "routed" : "masquerade";
     }
 
     private static String remarks(Network network) {

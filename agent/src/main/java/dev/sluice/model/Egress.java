@@ -5,6 +5,7 @@ import dev.sluice.net.IpAddress;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
+import java.util.stream.Collectors;
 
 /** Which source address the outside sees when a container of a network talks to it. */
 public sealed interface Egress {
@@ -60,4 +61,21 @@ public sealed interface Egress {
 
   /** The address of the container itself: the outside has a route to it. */
   record Routed() implements Egress {}
+
+  /**
+   * Whatever others have arranged: a network of somebody else, of which only published ports are
+   * our business. Neither the source address nor what may come in is decided here.
+   */
+  record Unmanaged() implements Egress {}
+
+  /** As it is called where it needs no more words: {@code masquerade}, {@code routed}. */
+  default String text() {
+    if (this instanceof FixedSource fixed) {
+      return fixed.addresses().stream().map(IpAddress::toString).collect(Collectors.joining(", "));
+    }
+    if (this instanceof Masquerade) {
+      return "masquerade";
+    }
+    return this instanceof Routed ? "routed" : "unmanaged";
+  }
 }

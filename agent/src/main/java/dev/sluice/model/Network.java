@@ -70,6 +70,11 @@ public record Network(
     return new Network(other, bridge, subnets, egress, settings);
   }
 
+  /** The same with another way out. */
+  public Network withEgress(Egress other) {
+    return new Network(name, bridge, subnets, other, settings);
+  }
+
   /** The same on an interface that has got another name. */
   public Network withBridge(InterfaceName renamed) {
     return new Network(name, renamed, subnets, egress, settings);

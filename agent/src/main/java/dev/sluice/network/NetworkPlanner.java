@@ -252,7 +252,7 @@ public final class NetworkPlanner {
           .sorted()
           .collect(Collectors.joining(" and "));
     }
-    return egress instanceof Egress.Routed ? "routed" : "masquerade";
+    return egress.text();
   }
 
   private static String describe(NetworkRequest request) {

@@ -94,6 +94,7 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
   private final Topology topology;
   // A request about one name goes without reading the table.
   private final PublishedIndex index = new PublishedIndex();
+  private boolean indexIsCertain = true;
   // Targets whose bridge ports have been looked at, so that only the first mapping of one pays for
   // it.
   private final Set<IpAddress> knownTargets = new HashSet<>();
@@ -237,6 +238,10 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
       Optional<Network> there =
           topology.onBridge(network.bridge()).or(() -> topology.network(network.name()));
       if (there.isPresent() && !network.isManaged() && sameBridge(there.get(), network)) {
+        if (there.get().egress() instanceof Egress.Unmanaged) {
+          // Ports led there before somebody asked for the whole.
+          rename(there.get(), there.get().withEgress(network.egress()));
+        }
         return;
       }
       if (there.isPresent()) {
@@ -250,7 +255,7 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
       }
       Runnable undo = hostNetworks.prepare(network);
       try {
-        table.apply(Change.attach(List.of(network)).with(new Change.Names(Set.of(), names)));
+        apply(Change.attach(List.of(network)).with(new Change.Names(Set.of(), names)));
       } catch (UncertainChangeException e) {
         throw uncertain("attach the network " + network.name(), e);
       } catch (RuntimeException e) {
@@ -282,7 +287,7 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
                 + ": unpublish them first");
       }
       try {
-        table.apply(Change.detach(network).with(new Change.Names(names, Set.of())));
+        apply(Change.detach(network).with(new Change.Names(names, Set.of())));
       } catch (UncertainChangeException e) {
         throw uncertain("detach the network " + network.name(), e);
       }
@@ -292,6 +297,25 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
 
   private static boolean leadsInto(Mapping mapping, Network network) {
     return mapping.backends().addresses().stream().anyMatch(network::contains);
+  }
+
+  private void apply(Change change) {
+    try {
+      table.apply(change);
+    } catch (UncertainChangeException e) {
+      indexIsCertain = false;
+      throw e;
+    }
+  }
+
+  /** By the table, where nobody knew what had become of a change. */
+  private PublishedIndex index() {
+    if (!indexIsCertain) {
+      index.clear();
+      table.mappings().forEach(one -> index.add(one.mapping()));
+      indexIsCertain = true;
+    }
+    return index;
   }
 
   private static NetworkException uncertain(String what, UncertainChangeException e) {
@@ -310,8 +334,7 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
     synchronized (oneRequestAtATime) {
       List<Network> networks = table.networks();
       topology.replace(networks, table.sandboxes());
-      index.clear();
-      table.mappings().forEach(one -> index.add(one.mapping()));
+      indexIsCertain = false;
     }
   }
 
@@ -322,14 +345,14 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
 
   @Override
   public void answerNames(Set<NamesAt> noLonger, Set<NamesAt> now) {
-    table.apply(Change.NONE.with(new Change.Names(noLonger, now)));
+    apply(Change.NONE.with(new Change.Names(noLonger, now)));
   }
 
   @Override
   public void rename(Network before, Network now) {
     synchronized (oneRequestAtATime) {
       // What the host was set to for the interface has moved with it.
-      table.apply(Change.rename(before, now));
+      apply(Change.rename(before, now));
       topology.remove(before);
       topology.put(now);
     }
@@ -348,7 +371,7 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
                   .allMatch(spec -> spec.hostPorts() instanceof PortSpec.Any),
           work -> {
             work.sandbox = change;
-            if (index.hasPorts(change.name())) {
+            if (index().hasPorts(change.name())) {
               work.follow(change);
             }
             for (PublishRequest request : publish) {
@@ -460,7 +483,7 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
         change(
             "publish " + name,
             false,
-            work -> comparison.plan(work.uncounted(index.of(owner, name)), requests, work, null));
+            work -> comparison.plan(work.uncounted(index().of(owner, name)), requests, work, null));
     List<Mapping> all = new ArrayList<>(comparison.unchanged);
     all.addAll(published);
     return all;
@@ -786,7 +809,8 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
 
     void publish(PortSpec spec, PublishRequest request, List<Backends> targets) {
       needSynProxyIf(request.options().synProxy());
-      targets.forEach(each -> each.addresses().forEach(this::needNetworkOf));
+      targets.forEach(
+          each -> each.addresses().forEach(target -> needNetworkOf(target, request.owner())));
       List<Mapping> mappings =
           choice.reserve(
               spec,
@@ -826,7 +850,7 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
       needSynProxyIf(changed.options().synProxy() && !old.options().synProxy());
       changed.backends().addresses().stream()
           .filter(target -> !old.backends().has(target))
-          .forEach(this::needNetworkOf);
+          .forEach(target -> needNetworkOf(target, changed.owner()));
       if (!changed.key().equals(old.key())) {
         // A range that gets options, or loses them, changes its precedence.
         if (!changed.owner().holdsItsPorts()) {
@@ -853,14 +877,16 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
       }
     }
 
-    private void needNetworkOf(IpAddress target) {
+    private void needNetworkOf(IpAddress target, Owner owner) {
       if (reachable.contains(target)) {
         return;
       }
       boolean known = topology.containing(target).isPresent();
       boolean coming = attach.stream().anyMatch(network -> network.contains(target));
       if (!coming && (!known || hostNetworks.isLocal(target))) {
-        attach.add(named(hostNetworks.behind(target)));
+        Network found = named(hostNetworks.behind(target));
+        // A container runtime has plugins that see to the rest of a network of its own.
+        attach.add(owner == Owner.CNI ? found.withEgress(new Egress.Unmanaged()) : found);
       }
       reachable.add(target);
     }
@@ -892,7 +918,7 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
       List<Mapping> old = new ArrayList<>(before.stream().map(PublishedMapping::mapping).toList());
       old.addAll(withdrawn);
       Change change = Change.replace(attach, old, publish).with(routedPorts(old, publish));
-      table.apply(sandbox == null ? change : change.with(sandbox));
+      apply(sandbox == null ? change : change.with(sandbox));
       undo.forget();
       attach.forEach(topology::put);
       if (!attach.isEmpty()) {
@@ -1063,7 +1089,7 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
   @Override
   public List<Mapping> withdraw(Owner owner, MappingName name) {
     synchronized (oneRequestAtATime) {
-      List<Mapping> mappings = index.of(owner, name);
+      List<Mapping> mappings = index().of(owner, name);
       return mappings.isEmpty() ? mappings : withdraw(name.text(), mappings);
     }
   }
@@ -1118,7 +1144,7 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
       Function<List<Mapping>, Change> change,
       Consumer<Mapping> told) {
     try {
-      table.apply(change.apply(mappings).with(routedPorts(mappings, List.of())));
+      apply(change.apply(mappings).with(routedPorts(mappings, List.of())));
     } catch (UncertainChangeException e) {
       throw Explanations.unknown("unpublish " + what, e);
     } catch (RuntimeException e) {
@@ -1169,7 +1195,7 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
       ended.forEach(one -> listener.cut(one.mapping()));
       // Where the table has no owner, somebody may have removed the note; and what is known here of
       // the time is more exact than the note.
-      table.apply(
+      apply(
           Change.drained(
               table.draining().stream()
                   .filter(note -> ended.stream().anyMatch(one -> isNoteOf(one, note)))
@@ -1198,14 +1224,14 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
   @Override
   public List<Mapping> publishedBy(Owner owner, MappingName name) {
     synchronized (oneRequestAtATime) {
-      return index.of(owner, name);
+      return index().of(owner, name);
     }
   }
 
   @Override
   public Set<MappingName> namesOf(Owner owner) {
     synchronized (oneRequestAtATime) {
-      return index.namesOf(owner);
+      return index().namesOf(owner);
     }
   }
 

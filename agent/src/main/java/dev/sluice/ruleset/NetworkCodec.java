@@ -16,9 +16,11 @@ import dev.sluice.nftables.expr.Verdict;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.Function;
 
 /** Networks as elements of the network sets. */
@@ -36,7 +38,9 @@ final class NetworkCodec {
     if (!network.settings().isolated()) {
       bySet.put(SetNames.INTRA, List.of(SetElement.of(bridge.concat(bridge))));
     }
-    bySet.put(SetNames.INBOUND, List.of(SetElement.of(bridge).to(Data.of(inbound(network)))));
+    if (!(network.egress() instanceof Egress.Unmanaged)) {
+      bySet.put(SetNames.INBOUND, List.of(SetElement.of(bridge).to(Data.of(inbound(network)))));
+    }
     if (network.settings().internal()) {
       bySet.put(SetNames.OUTBOUND, List.of(SetElement.of(bridge).to(Data.of(Verdict.DROP))));
     }
@@ -134,6 +138,8 @@ final class NetworkCodec {
         }
       }
     }
+    Set<InterfaceName> guarded = new HashSet<>();
+    elementsOf.apply(SetNames.INBOUND).forEach(one -> guarded.add(readInterface(one)));
     List<Network> networks = new ArrayList<>();
     for (SetElement element : elementsOf.apply(SetNames.BRIDGES)) {
       InterfaceName bridge = readInterface(element);
@@ -146,10 +152,12 @@ final class NetworkCodec {
           Userdata.find(element.userdata(), RECORD_TYPE)
               .map(text -> SettingsText.read(text.toText()))
               .orElse(NetworkSettings.NONE);
-      Egress egress =
-          settings.internal()
-              ? new Egress.Masquerade()
-              : egress(own, egressBySubnet, sourceBySubnet);
+      Egress egress = egress(own, egressBySubnet, sourceBySubnet);
+      if (settings.internal()) {
+        egress = new Egress.Masquerade();
+      } else if (egress instanceof Egress.Routed && !guarded.contains(bridge)) {
+        egress = new Egress.Unmanaged();
+      }
       networks.add(new Network(name, bridge, own, egress, settings));
     }
     return networks;

@@ -3,14 +3,17 @@ package dev.sluice.publish;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.sluice.model.InterfaceName;
 import dev.sluice.model.Mapping;
 import dev.sluice.model.MappingId;
 import dev.sluice.model.MappingName;
 import dev.sluice.model.MappingOptions;
+import dev.sluice.model.Network;
 import dev.sluice.model.Owner;
 import dev.sluice.model.PublishRequest;
 import dev.sluice.ruleset.Ownership;
 import dev.sluice.testing.Lab;
+import dev.sluice.testing.Traffic.Outcome;
 import java.net.ServerSocket;
 import java.util.List;
 import java.util.OptionalInt;
@@ -112,5 +115,31 @@ class KeepIT extends AgentCase {
       withdraw(Owner.DOCKER);
     }
     assertThat(publishedTexts()).isEmpty();
+  }
+
+  /**
+   * Fails if the first published port of a container runtime takes its network over: neighbours
+   * that reach the containers by a route would be cut off, and what the containers send would get
+   * the host's address. Or if the network stays as it was when its operator gives it to us.
+   */
+  @ParameterizedTest
+  @EnumSource
+  void theNetworkOfARuntimeStaysItsOwn(Ownership ownership) {
+    start(ownership);
+    lab.client().ip("route replace 172.30.0.0/24 via " + Lab.HOST);
+    keep(Owner.CNI, pod(Owner.CNI, Lab.C1, "8080:80"));
+    assertThat(lab.client().traffic().tcp(Lab.HOST, 8080).server()).isEqualTo("c1:80");
+    assertThat(lab.client().traffic().tcp(Lab.C1, 8080).server()).isEqualTo("c1:8080");
+    assertThat(nft.ruleset()).doesNotContain("172.30.0.0/24 : goto masq");
+
+    agent.inside(
+        () -> {
+          Network network = agent.networks().onInterface(new InterfaceName("br0"));
+          agent.publisher().attach(network);
+          return network;
+        });
+    assertThat(lab.client().traffic().tcp(Lab.C1, 8080).outcome()).isEqualTo(Outcome.TIMEOUT);
+    assertThat(nft.ruleset()).contains("172.30.0.0/24 : goto masq");
+    assertThat(lab.client().traffic().tcp(Lab.HOST, 8080).server()).isEqualTo("c1:80");
   }
 }

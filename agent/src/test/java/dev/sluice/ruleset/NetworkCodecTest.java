@@ -36,6 +36,8 @@ class NetworkCodecTest {
         .containsExactly("bridges", "intra", "inbound", "home4", "home6");
     assertThat(NetworkCodec.elements(routed).get("inbound"))
         .isNotEqualTo(NetworkCodec.elements(MASQUERADED).get("inbound"));
+    assertThat(NetworkCodec.elements(routed.withEgress(new Egress.Unmanaged())).keySet())
+        .containsExactly("bridges", "intra", "home4", "home6");
   }
 
   /** Fails if the end of the address space has an end element, which the kernel refuses. */

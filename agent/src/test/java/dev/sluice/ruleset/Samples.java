@@ -120,12 +120,13 @@ final class Samples {
         name().text(),
         new InterfaceName("br" + random.nextInt(1000)),
         subnets,
-        switch (random.nextInt(3)) {
+        switch (random.nextInt(4)) {
           case 0 -> new Egress.Masquerade();
           case 1 ->
               new Egress.FixedSource(
                   subnets.stream().map(Prefix::family).distinct().map(this::address).toList());
-          default -> new Egress.Routed();
+          case 2 -> new Egress.Routed();
+          default -> new Egress.Unmanaged();
         });
   }
 
