@@ -7,6 +7,8 @@ import dev.sluice.testing.Ran;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.AfterAll;
@@ -21,6 +23,8 @@ import org.junit.jupiter.api.io.TempDir;
 class PodmanIT {
   private static final Path REAL_PLUGINS = Path.of("/usr/lib/cni");
 
+  private static final Duration LIMIT = Duration.ofSeconds(10);
+
   private final Lab lab = Lab.builder().containers(0).agentWillConfigureHost().noServers().build();
   private Path directory;
   private BareAgent agent;
@@ -30,9 +34,17 @@ class PodmanIT {
     directory = temporary;
     agent = BareAgent.start(lab.host(), directory);
     Path plugins = Files.createDirectories(directory.resolve("plugins"));
+    Path programs = Files.createDirectories(directory.resolve("programs"));
     Path client = Path.of(System.getProperty("sluice.native.dir"), "sluice-cni").toAbsolutePath();
     for (String name : List.of("sluice", "sluice-bridge")) {
-      Files.copy(client, plugins.resolve(name));
+      Path program = Files.copy(client, programs.resolve(name));
+      // What cleans up behind a container does not get the environment podman was called in.
+      Path script = plugins.resolve(name);
+      Files.writeString(
+          script,
+          "#!/bin/sh\nexport SLUICE_SOCKET=%s\nexec %s\n"
+              .formatted(directory.resolve("sluice.sock"), program));
+      Files.setPosixFilePermissions(script, PosixFilePermissions.fromString("rwxr-xr-x"));
     }
     for (String name : List.of("bridge", "host-local")) {
       Files.createSymbolicLink(plugins.resolve(name), REAL_PLUGINS.resolve(name));
@@ -75,8 +87,8 @@ class PodmanIT {
         """
             .formatted(plugins, networks));
     Path image = directory.resolve("image");
-    Path programs = Files.createDirectories(image.resolve("bin"));
-    Files.copy(Path.of("/bin/busybox"), programs.resolve("busybox"));
+    Path bin = Files.createDirectories(image.resolve("bin"));
+    Files.copy(Path.of("/bin/busybox"), bin.resolve("busybox"));
     Path pages = Files.createDirectories(image.resolve("www"));
     Files.writeString(pages.resolve("index.html"), "hello\n");
     Ran.run("tar", "-C", image.toString(), "-cf", directory + "/image.tar", ".").orFail();
@@ -99,7 +111,6 @@ class PodmanIT {
                 "--net=" + lab.host().path(),
                 "env",
                 "CONTAINERS_CONF=" + directory.resolve("containers.conf"),
-                "SLUICE_SOCKET=" + directory.resolve("sluice.sock"),
                 "podman",
                 "--root",
                 directory.resolve("root").toString(),
@@ -155,8 +166,13 @@ class PodmanIT {
         .strip();
   }
 
-  private int published() {
-    return agent.api().published().value().size();
+  /** Podman may still be at the end of a container when it says that it has removed it. */
+  private void nothingIsPublished() {
+    long deadlineNanos = System.nanoTime() + LIMIT.toNanos();
+    while (!agent.api().published().value().isEmpty() && System.nanoTime() < deadlineNanos) {
+      BareAgent.pause();
+    }
+    assertThat(agent.api().published().value()).isEmpty();
   }
 
   /** Fails if podman's containers get no ports, keep them, or our error does not reach its user. */
@@ -169,7 +185,7 @@ class PodmanIT {
     assertThat(second.exitCode()).isNotZero();
     assertThat(second.stderr()).contains("port 8080/tcp on 0.0.0.0 is taken");
     podman("rm", "-f", "-t", "0", "web", "second").orFail();
-    assertThat(published()).isZero();
+    nothingIsPublished();
   }
 
   /**
@@ -183,7 +199,7 @@ class PodmanIT {
     assertThat(page(8081)).isEqualTo("hello");
     podman("rm", "-f", "-t", "0", "own").orFail();
     agent = BareAgent.start(lab.host(), directory);
-    assertThat(published()).isZero();
+    nothingIsPublished();
     assertThat(agent.api().network("own").json()).doesNotContain("10.90.0.2");
     agent.api().removeNetwork("own");
   }
