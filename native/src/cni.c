@@ -41,6 +41,12 @@
 #define DEFAULT_TIMEOUT_SECONDS 30
 #define MAX_TIMEOUT_SECONDS 600
 
+/* How soon an agent that has no connection to spare is asked again. */
+#define BUSY_MS 50
+
+/* It is not asked any more where there is less time than this for an answer. */
+#define ANSWER_MS 500
+
 /* What a configuration may have at most, and an answer. */
 #define MAX_INPUT_BYTES (1024 * 1024)
 #define MAX_ANSWER_BYTES (2 * 1024 * 1024)
@@ -51,6 +57,7 @@
 
 #define STATUS_OK 200
 #define STATUS_CNI_ERROR 422
+#define STATUS_BUSY 503
 
 /* As in the agent, package dev.sluice.api.cni. */
 #define VERSIONS "\"0.3.0\",\"0.3.1\",\"0.4.0\",\"1.0.0\",\"1.1.0\""
@@ -371,7 +378,10 @@ static int receive_answer(struct client *client, int fd, struct sluice_answer *a
 	}
 }
 
-/* One request and its answer; 0, or -errno, after which nobody knows whether it was carried out. */
+/*
+ * One request and its answer; 0, or -errno, after which nobody knows whether it was carried out. It may
+ * be asked again: every verb may be repeated, and the agent drops the request of a caller that has left.
+ */
 static int ask(struct client *client, struct sluice_answer *answer)
 {
 	char header[256];
@@ -395,7 +405,27 @@ static int ask(struct client *client, struct sluice_answer *answer)
 	return error;
 }
 
-static int report(const struct client *client, const struct sluice_answer *answer)
+/* As ask(); an agent that has more to do than it can is asked until it comes to us, or the time is up. */
+static int ask_patiently(struct client *client, struct sluice_answer *answer)
+{
+	const struct timespec pause = { .tv_nsec = BUSY_MS * 1000000L };
+	int error;
+
+	for (;;) {
+		bool busy;
+
+		error = ask(client, answer);
+		/* Far too much to do: it closes the connection, be it before or after we have sent. */
+		busy = error == -ECONNRESET || error == -ENODATA ||
+		       (error == 0 && answer->status == STATUS_BUSY);
+		if (!busy || now_ms() + BUSY_MS + ANSWER_MS > client->deadline_ms)
+			return error;
+		nanosleep(&pause, NULL);
+	}
+}
+
+static int report(const struct client *client, const struct verb *verb,
+		  const struct sluice_answer *answer)
 {
 	struct sluice_text details = { 0 };
 	int exit_code;
@@ -406,7 +436,7 @@ static int report(const struct client *client, const struct sluice_answer *answe
 		return finish(answer->body, answer->body_bytes, EXIT_FAILURE);
 	sluice_text_add(&details, answer->body, answer->body_bytes);
 	sluice_text_add(&details, "", 1);
-	exit_code = fail(client, answer->status >= 500 ? CNI_TRY_AGAIN_LATER : CNI_REFUSED,
+	exit_code = fail(client, answer->status >= 500 ? verb->away : CNI_REFUSED,
 			 details.out_of_memory ? NULL : details.bytes,
 			 "the agent at %s refused the request with HTTP status %d", client->socket,
 			 answer->status);
@@ -535,17 +565,19 @@ static int leave_for_later(struct client *client, const struct verb *verb, int a
 	}
 	/* It may have started just before, and found nothing. What it answers now, it has found. */
 	if (ask(client, &answer) == 0 && answer.status < 500)
-		return report(client, &answer);
+		return report(client, verb, &answer);
 	return EXIT_SUCCESS;
 }
 
 static int carry_out(struct client *client, const struct verb *verb)
 {
 	struct sluice_answer answer;
-	int error = ask(client, &answer);
+	int error;
 
+	/* What can be kept need not be waited for. */
+	error = verb->spooled ? ask(client, &answer) : ask_patiently(client, &answer);
 	if (error == 0 && (answer.status < 500 || !verb->spooled))
-		return report(client, &answer);
+		return report(client, verb, &answer);
 	if (verb->spooled)
 		return leave_for_later(client, verb, error < 0 ? error : -EAGAIN);
 	return fail_away(client, verb, error);

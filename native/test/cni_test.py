@@ -18,6 +18,7 @@ import unittest
 CLIENT = None
 CONFIGURATION = '{"cniVersion":"0.4.0","name":"net","type":"sluice"}'
 RESULT = b'{"cniVersion":"0.4.0"}\n'
+UNREAD = object()
 
 
 def answer(status, body, headers=b""):
@@ -25,7 +26,7 @@ def answer(status, body, headers=b""):
 
 
 class Agent(threading.Thread):
-    """Reads one request after the other and gives each the next answer; None: hangs up."""
+    """Reads one request after the other and gives each the next answer; None: hangs up; UNREAD: before reading."""
 
     def __init__(self, path, *answers):
         super().__init__(daemon=True)
@@ -40,6 +41,9 @@ class Agent(threading.Thread):
         for text in self.answers:
             connection, _ = self.listener.accept()
             with connection:
+                if text is UNREAD:
+                    connection.recv(1)
+                    continue
                 self.requests.append(self.read(connection))
                 if text is not None:
                     connection.sendall(text)
@@ -194,14 +198,31 @@ class CniTest(unittest.TestCase):
         self.assertEqual(["DEL", "DEL"], [one[2]["command"] for one in agent.requests])
 
     def test_an_agent_that_is_overwhelmed_gets_the_del_later(self):
-        """Fails if a full agent makes a container impossible to remove."""
+        """Fails if a full agent makes a container impossible to remove, or DEL waits for it."""
         full = answer(503, b'{"title":"Too many connections"}')
-        Agent(self.socket, full, full, full)
+        agent = Agent(self.socket, full, full, answer(200, b""))
         self.assertEqual((0, b""), self.call("DEL"))
         self.assertEqual(1, len(self.spooled()))
-        error = self.error("ADD")
-        self.assertEqual(11, error["code"])
-        self.assertIn("Too many", error["details"])
+        self.assertEqual(2, len(agent.requests))
+
+    def test_an_agent_that_is_overwhelmed_is_asked_again(self):
+        """Fails if an ADD fails at once because other containers start, or what is left of it."""
+        full = answer(503, b'{"title":"Too many connections"}')
+        for verb in ("ADD", "CHECK", "GC", "STATUS"):
+            agent = Agent(self.socket, full, UNREAD, full, answer(200, RESULT))
+            self.assertEqual((0, RESULT), self.call(verb))
+            agent.join(10)
+            self.assertEqual([verb] * 3, [one[2]["command"] for one in agent.requests])
+            os.unlink(self.socket)
+
+    def test_an_agent_that_stays_overwhelmed_is_given_up(self):
+        """Fails if a full agent is asked for ever, or what it says is lost."""
+        full = answer(503, b'{"title":"Too many connections"}')
+        Agent(self.socket, *[full] * 1000)
+        for verb, code in (("ADD", 11), ("STATUS", 50)):
+            error = self.error(verb, SLUICE_CNI_TIMEOUT="2")
+            self.assertEqual(code, error["code"])
+            self.assertIn("Too many", error["details"])
 
     def test_what_is_no_answer_of_an_agent_is_an_error(self):
         """Fails if half an answer is printed, or a refusal taken for a result."""

@@ -315,7 +315,8 @@ final class ApiHandler implements HttpServerRequestHandler {
 
   private void cni(Exchange exchange) throws HttpException, IOException {
     exchange.query();
-    CniAnswer answer = services.cni().answer(exchange.body());
+    byte[] call = exchange.body();
+    CniAnswer answer = services.cni().answer(call, exchange.connection().socket()::peerHasLeft);
     exchange.answer(
         answer.succeeded() ? 200 : CNI_ERROR_STATUS,
         answer.body().getBytes(StandardCharsets.UTF_8));

@@ -63,7 +63,7 @@ record CniConfig(CniVersion version, String network, CniJson json) {
     Set<Attachment> valid = new HashSet<>();
     boolean said = false;
     for (String name : VALID_ATTACHMENTS) {
-      said |= json.has(name);
+      said |= json.mentions(name); // Go's programs write null for an empty list
       for (CniJson one : json.objects(name)) {
         valid.add(
             Attachment.of(

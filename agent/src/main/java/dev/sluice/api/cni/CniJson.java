@@ -129,6 +129,11 @@ final class CniJson {
     return members.get(name) != null;
   }
 
+  /** Whether it is there at all, be it {@code null}. */
+  boolean mentions(String name) {
+    return members.containsKey(name);
+  }
+
   Optional<String> string(String name) {
     Object value = members.get(name);
     return value == null

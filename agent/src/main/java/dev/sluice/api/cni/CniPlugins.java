@@ -12,6 +12,11 @@ import java.nio.charset.StandardCharsets;
 import java.util.HexFormat;
 import java.util.Map;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.locks.Lock;
+import java.util.concurrent.locks.ReadWriteLock;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
+import java.util.function.BooleanSupplier;
+import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -22,8 +27,17 @@ import org.slf4j.LoggerFactory;
 public final class CniPlugins {
   private static final Logger LOG = LoggerFactory.getLogger(CniPlugins.class);
 
+  /** More than there are connections. */
+  private static final int TURNS = 256;
+
   private final Map<String, CniPlugin> plugins;
   private final CniSpool spool;
+
+  /** What is asked about one container is done one after the other; here by its id. */
+  private final Object[] turns = Stream.generate(Object::new).limit(TURNS).toArray();
+
+  /** What a GC leaves alone it must not overtake. */
+  private final ReadWriteLock collecting = new ReentrantReadWriteLock();
 
   /**
    * @param spool what clients left while no agent was there
@@ -40,26 +54,28 @@ public final class CniPlugins {
   }
 
   /**
-   * Carries a call out.
+   * Carries a call out, unless its caller has given up before its turn came: he has cleaned up
+   * behind it by then, or does so when he sees that it has failed.
    *
    * @param request the body of {@code POST /v1/cni}
+   * @param callerHasLeft whether nobody waits for the answer any more
    */
-  public CniAnswer answer(byte[] request) {
+  public CniAnswer answer(byte[] request, BooleanSupplier callerHasLeft) {
     // A DEL that waits is older than this call, which may want the same port.
     resume();
-    return carryOut(request);
+    return carryOut(request, callerHasLeft);
   }
 
   /** Whether it is done with: what fails for good is not tried again. */
   private boolean carryOutLater(byte[] request) {
-    CniAnswer answer = carryOut(request);
+    CniAnswer answer = carryOut(request, () -> false);
     if (!answer.succeeded()) {
       LOG.warn("a CNI request that waited for the agent failed: {}", answer.body().strip());
     }
     return !answer.mayPass();
   }
 
-  private CniAnswer carryOut(byte[] request) {
+  private CniAnswer carryOut(byte[] request, BooleanSupplier callerHasLeft) {
     CniVersion version = CniVersion.NEWEST;
     try {
       CniCall call = CniCall.read(request);
@@ -68,9 +84,26 @@ public final class CniPlugins {
               "the network configuration", call.config().getBytes(StandardCharsets.UTF_8));
       version = CniVersion.parse(json.string("cniVersion").orElse(""));
       call.verb().checkIsIn(version);
-      return carryOut(call, CniConfig.of(version, json));
+      return inTurn(call, CniConfig.of(version, json), callerHasLeft);
     } catch (RuntimeException e) {
       return CniAnswer.of(explain(e), version);
+    }
+  }
+
+  private CniAnswer inTurn(CniCall call, CniConfig config, BooleanSupplier callerHasLeft) {
+    Lock lock = call.verb() == CniVerb.GC ? collecting.writeLock() : collecting.readLock();
+    lock.lock();
+    try {
+      synchronized (turns[Math.floorMod(call.containerId().hashCode(), TURNS)]) {
+        // Who has left may have sent a DEL since, and that may have been carried out.
+        if (callerHasLeft.getAsBoolean()) {
+          throw CniException.of(
+              Code.TRY_AGAIN_LATER, "the caller has not waited until the agent came to its call");
+        }
+        return carryOut(call, config);
+      }
+    } finally {
+      lock.unlock();
     }
   }
 

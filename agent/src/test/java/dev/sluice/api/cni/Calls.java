@@ -40,7 +40,7 @@ final class Calls {
   }
 
   CniAnswer call(Map<String, String> environment, String config) {
-    return plugins.answer(request(environment, config));
+    return plugins.answer(request(environment, config), () -> false);
   }
 
   CniAnswer call(String command, String config) {

@@ -9,7 +9,12 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -129,8 +134,65 @@ class CniPluginsTest {
   void nestingHasALimit() {
     String deep = "{\"a\":" + "[".repeat(100_000) + "]".repeat(100_000) + "}";
     assertThat(calls.error("ADD", deep).get("code").asInt()).isEqualTo(6);
-    assertThat(plugins.answer("[[".getBytes(UTF_8)).succeeded()).isFalse();
-    assertThat(plugins.answer(new byte[0]).succeeded()).isFalse();
+    assertThat(plugins.answer("[[".getBytes(UTF_8), () -> false).succeeded()).isFalse();
+    assertThat(plugins.answer(new byte[0], () -> false).succeeded()).isFalse();
+  }
+
+  /** Fails if an ADD is carried out that nobody waits for, after the DEL that was sent instead. */
+  @Test
+  void whatItsCallerHasGivenUpIsNotDoneAnyMore() {
+    for (String verb : List.of("ADD", "DEL", "CHECK", "GC", "STATUS")) {
+      CniAnswer answer =
+          plugins.answer(Calls.request(calls.environment(verb), config("1.1.0")), () -> true);
+      assertThat(answer.succeeded()).isFalse();
+      assertThat(Calls.JSON.readTree(answer.body()).get("code").asInt()).isEqualTo(11);
+    }
+    assertThat(published.calls()).isZero();
+  }
+
+  /**
+   * The caller leaves while the DEL is under way for which the ADD waits. Fails if the ADD looks
+   * whether he is there before its turn, or has none.
+   */
+  @Test
+  @Timeout(60)
+  void whoLeavesInTheQueueHasLeft() throws InterruptedException {
+    CountDownLatch deleting = new CountDownLatch(1);
+    CountDownLatch go = new CountDownLatch(1);
+    AtomicBoolean left = new AtomicBoolean();
+    published.before(
+        "withdraw",
+        () -> {
+          deleting.countDown();
+          return go.await(30, TimeUnit.SECONDS);
+        });
+    Thread delete = new Thread(() -> calls.result("DEL", config("1.1.0")));
+    delete.start();
+    deleting.await();
+    CompletableFuture<CniAnswer> answer = new CompletableFuture<>();
+    byte[] request = Calls.request(calls.environment("ADD"), config("1.1.0"));
+    Thread add = new Thread(() -> answer.complete(plugins.answer(request, left::get)));
+    add.start();
+    while (add.isAlive() && add.getState() != Thread.State.BLOCKED) {
+      Thread.sleep(1);
+    }
+    left.set(true);
+    go.countDown();
+    assertThat(answer.join().succeeded()).isFalse();
+    delete.join();
+    assertThat(published.names()).isEmpty();
+  }
+
+  /** Fails if the empty list of a runtime written in Go is taken for none, or none for empty. */
+  @Test
+  void nobodyIsLeftIsSaidByNull() {
+    calls.result("ADD", config("1.1.0"));
+    assertThat(published.names()).hasSize(1);
+    String config = config("1.1.0");
+    assertThat(calls.error("GC", config).get("code").asInt()).isEqualTo(7);
+    assertThat(published.names()).hasSize(1);
+    calls.result("GC", config.replace("\"name\"", "\"cni.dev/valid-attachments\":null,\"name\""));
+    assertThat(published.names()).isEmpty();
   }
 
   /** Fails if two attachments share a name, or a name is none that a mapping can have. */

@@ -23,6 +23,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.Callable;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -31,6 +32,8 @@ final class Published {
   private final Map<MappingName, List<Mapping>> byName = new LinkedHashMap<>();
   private int calls;
   private @Nullable RuntimeException failure;
+  private @Nullable String awaited;
+  private Callable<?> step = () -> true;
 
   /** The face that plugins see. */
   Publisher publisher() {
@@ -42,8 +45,11 @@ final class Published {
   }
 
   @SuppressWarnings("unchecked")
-  private Object call(String method, Object[] arguments) {
+  private Object call(String method, Object[] arguments) throws Exception {
     calls++;
+    if (method.equals(awaited)) {
+      step.call();
+    }
     if (failure != null) {
       throw failure;
     }
@@ -136,6 +142,12 @@ final class Published {
     int before = calls;
     calls = 0;
     return before;
+  }
+
+  /** What happens before each call of a method. */
+  void before(String method, Callable<?> step) {
+    this.awaited = method;
+    this.step = step;
   }
 
   /** The next calls fail like this; null: no more. */
