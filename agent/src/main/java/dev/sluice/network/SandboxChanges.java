@@ -190,7 +190,9 @@ final class SandboxChanges {
   /** Whether nobody knows; then nothing may be undone before the table has been read. */
   boolean mayBeInForce(RuntimeException e) {
     boolean unknown = e instanceof NetworkException refused && refused.kind() == Kind.UNCERTAIN;
-    uncertain |= unknown;
+    if (unknown) {
+      uncertain = true; // never back to what another thread has read before
+    }
     return unknown;
   }
 

@@ -15,7 +15,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.function.BooleanSupplier;
 import java.util.stream.Stream;
@@ -36,6 +35,17 @@ import org.junit.jupiter.api.io.TempDir;
 @TestInstance(Lifecycle.PER_CLASS)
 class DockerDriverIT {
   private static final Duration LIMIT = Duration.ofSeconds(30);
+
+  /** What docs/docker.md says. */
+  private static final List<String> PASS =
+      List.of(
+          "-o sl-+ -j ACCEPT",
+          "-i sl-+ -o out0 -j ACCEPT",
+          "-i sl-+ -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT");
+
+  /** What it warns of. */
+  private static final List<String> PASS_ALL = List.of("-i sl-+ -j ACCEPT");
+
   private static final String[] ENGINE = {"--live-restore", "--ip6tables=false"};
 
   private Lab lab;
@@ -232,6 +242,7 @@ class DockerDriverIT {
     run("c2", "closed");
     assertThat(docker.docker("exec", "b1", "wget", "-qO-", "http://b2/")).isEqualTo("hello");
     String b2 = docker.inspect("b2", "{{.NetworkSettings.Networks.blue.IPAddress}}");
+    assertThat(fetchFrom("b1", "http://" + b2)).isEqualTo("hello\n");
     assertThat(fetchFrom("r1", "http://" + b2)).isEmpty();
     assertThat(fetchFrom("r1", "http://" + Lab.HOST + ":8080")).isEqualTo("hello\n");
     lab.client().traffic().serve("out", "7000", "");
@@ -326,25 +337,32 @@ class DockerDriverIT {
   }
 
   /**
-   * Fails if doctor does not say why nothing arrives, or what docs/docker.md says does not help.
+   * Fails if doctor does not say why nothing arrives, what docs/docker.md says does not help, or
+   * that opens Docker's own networks.
    */
   @Test
   void thePolicyOfDockersChainIsFoundAndCanBeOvercome() {
     network("web");
     run("one", "web", "-p", "8080:80");
+    run("own", "bridge");
+    String own = "http://" + docker.inspect("own", "{{.NetworkSettings.IPAddress}}");
     lab.host().exec("iptables", "-P", "FORWARD", "DROP").orFail();
     try {
       assertThat(fetch("http://" + Lab.HOST + ":8080")).isEmpty();
       assertThat(agent.api().findings().value())
           .extracting(Finding::found)
           .anyMatch(text -> text.contains("dropped by the policy drop of the chain FORWARD"));
-      rules("-I");
+      rules("-I", PASS);
       assertThat(fetch("http://" + Lab.HOST + ":8080")).isEqualTo("hello\n");
       lab.client().traffic().serve("out", "7001", "");
       assertThat(docker.traffic("one").tcp(Lab.CLIENT, 7001).server()).isEqualTo("out:7001");
+      assertThat(fetchFrom("one", own)).isEmpty();
+      rules("-I", PASS_ALL);
+      assertThat(fetchFrom("one", own)).isEqualTo("hello\n");
     } finally {
       lab.host().exec("iptables", "-P", "FORWARD", "ACCEPT").orFail();
-      rules("-D");
+      rules("-D", PASS_ALL);
+      rules("-D", PASS);
     }
   }
 
@@ -365,9 +383,11 @@ class DockerDriverIT {
     }
   }
 
-  private void rules(String action) {
-    for (String way : Arrays.asList("-i", "-o")) {
-      lab.host().exec("iptables", action, "DOCKER-USER", way, "sl-+", "-j", "ACCEPT");
+  private void rules(String action, List<String> rules) {
+    for (String rule : rules) {
+      List<String> command = new ArrayList<>(List.of("iptables", action, "DOCKER-USER"));
+      command.addAll(List.of(rule.split(" ")));
+      lab.host().exec(command.toArray(String[]::new));
     }
   }
 }
