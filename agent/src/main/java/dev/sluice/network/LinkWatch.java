@@ -80,7 +80,7 @@ public final class LinkWatch implements AutoCloseable {
           failed = false;
           act(compare ? upkeep::resume : upkeep::sweep);
           if (++sweeps % SWEEPS_BETWEEN_COLLECTIONS == 0) {
-            act(upkeep::collectLooseEnds);
+            act(() -> upkeep.collectLooseEnds(System.nanoTime()));
           }
         }
       }

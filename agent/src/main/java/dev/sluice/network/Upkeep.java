@@ -9,10 +9,13 @@ import dev.sluice.model.Sandbox;
 import dev.sluice.model.SandboxName;
 import dev.sluice.network.NetworkException.Kind;
 import dev.sluice.route.Link;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Predicate;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -24,13 +27,16 @@ import org.slf4j.LoggerFactory;
 final class Upkeep {
   private static final Logger LOG = LoggerFactory.getLogger(Upkeep.class);
 
+  /** How long a wire waits for who is to take it; Docker does so in a fraction of a second. */
+  static final int LOOSE_SECONDS = 30;
+
   private final NetworkTable table;
   private final Topology topology;
   private final HostNetworks host;
   private final NetworkNames names;
   private final BridgeDriver driver;
   private final SandboxChanges changes;
-  private volatile Set<EndpointId> looseBefore = Set.of();
+  private final Map<EndpointId, Long> looseSinceNanos = new HashMap<>();
 
   Upkeep(
       NetworkTable table,
@@ -267,10 +273,12 @@ final class Upkeep {
   }
 
   /**
-   * Takes back the places of wires whose far end lay on the host when this was called before, and
-   * does still: whoever was to take it has died meanwhile, and never tells.
+   * Takes back the places of wires whose far end was seen on the host half a minute ago, and is
+   * there still: whoever was to take it has died meanwhile, and never tells.
+   *
+   * @param nowNanos of the clock of {@link System#nanoTime}
    */
-  void collectLooseEnds() {
+  synchronized void collectLooseEnds(long nowNanos) {
     Set<EndpointId> loose = new HashSet<>();
     if (topology.sandboxes().stream().anyMatch(one -> one.namespace().isEmpty())) {
       for (Link link : driver.links()) {
@@ -279,11 +287,14 @@ final class Upkeep {
             .ifPresent(loose::add);
       }
     }
-    Set<EndpointId> still = new HashSet<>(loose);
-    still.retainAll(looseBefore);
-    still.forEach(id -> SandboxChanges.attempt("a wire that nobody takes", () -> collect(id)));
-    loose.removeAll(still);
-    looseBefore = loose;
+    looseSinceNanos.keySet().retainAll(loose);
+    for (EndpointId id : loose) {
+      Long sinceNanos = looseSinceNanos.putIfAbsent(id, nowNanos);
+      if (sinceNanos != null && nowNanos - sinceNanos >= TimeUnit.SECONDS.toNanos(LOOSE_SECONDS)) {
+        looseSinceNanos.remove(id); // another of this name has its own time
+        SandboxChanges.attempt("a wire that nobody takes", () -> collect(id));
+      }
+    }
   }
 
   private void collect(EndpointId id) {

@@ -180,6 +180,15 @@ public final class FakeAgent
     this.failure = failure;
   }
 
+  /** Lets the next call fail, and no other. */
+  public void failOnceWith(RuntimeException once) {
+    failure =
+        () -> {
+          failure = null;
+          return once;
+        };
+  }
+
   @Override
   public Listing read() {
     throwFailure();

@@ -2,6 +2,7 @@ package dev.sluice.api.docker;
 
 import dev.sluice.model.Destination;
 import dev.sluice.model.EndpointId;
+import dev.sluice.model.InvalidNetworkException;
 import dev.sluice.model.Mapping;
 import dev.sluice.model.MappingName;
 import dev.sluice.model.MappingOptions;
@@ -11,6 +12,7 @@ import dev.sluice.model.NetworkSettings;
 import dev.sluice.model.Owner;
 import dev.sluice.model.PortSpec;
 import dev.sluice.model.PublishRequest;
+import dev.sluice.model.PublishedMapping;
 import dev.sluice.model.Sandbox;
 import dev.sluice.model.SandboxName;
 import dev.sluice.model.Subnet;
@@ -19,10 +21,14 @@ import dev.sluice.model.WireRequest;
 import dev.sluice.net.Family;
 import dev.sluice.net.IpAddress;
 import dev.sluice.net.MacAddress;
+import dev.sluice.net.MalformedValueException;
+import dev.sluice.net.Prefix;
 import dev.sluice.network.NetworkException;
 import dev.sluice.network.NetworkService;
+import dev.sluice.publish.PublishException;
 import dev.sluice.publish.Publisher;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
@@ -45,6 +51,12 @@ final class DriverCalls {
 
   /** What Docker puts in front of the number of an interface in a container. */
   private static final String INTERFACE_PREFIX = "eth";
+
+  /** Docker moves the ports of a running container within a call, without an event before it. */
+  private static final String TAKEN_OVER =
+      "; it is a port that Docker itself has published: a container whose ports are taken over"
+          + " cannot move them to a network of sluice while it runs, so disconnect it from Docker's"
+          + " network first, or run it anew with --network";
 
   /** What an answer is made of. */
   interface Answer extends Consumer<JsonGenerator> {}
@@ -80,36 +92,84 @@ final class DriverCalls {
 
   Answer createNetwork(JsonObject request, byte[] body) {
     String id = request.requiredText("NetworkID");
-    boolean made = makeIfAbsent(DriverNetworkRequest.read(request));
+    NetworkRequest wanted = DriverNetworkRequest.read(request);
+    removeForgotten(id, wanted);
+    // Kept first: who is killed in between leaves nothing that no file tells of.
+    store.keep(id, body);
     try {
-      store.keep(id, body);
+      makeIfAbsent(wanted);
     } catch (RuntimeException e) {
-      if (made) {
-        networks.remove(nameOf(id, request));
-      }
+      store.forget(id);
       throw e;
     }
     return DONE;
   }
 
-  /** Whether it was not there. */
-  private boolean makeIfAbsent(NetworkRequest request) {
+  /**
+   * Removes networks of which Docker knows nothing any more: it gave up creating them, or has lost
+   * its own state. That it gives their subnets to another tells so, for it gives none twice.
+   */
+  private void removeForgotten(String id, NetworkRequest wanted) {
+    for (Network network : networks.topology().networks()) {
+      if (isOurs(network)
+          && !network.name().equals(wanted.name())
+          && overlap(network.subnets(), wanted)
+          && networks.topology().on(network.name()).isEmpty()) {
+        LOG.warn(
+            "Docker gives the subnet of the network {} to another: removing what it has forgotten",
+            network.name());
+        networks.remove(network.name());
+      }
+    }
+    store
+        .all()
+        .forEach(
+            (otherId, kept) -> {
+              if (!otherId.equals(id) && isForgotten(otherId, kept, wanted)) {
+                store.forget(otherId);
+              }
+            });
+  }
+
+  private boolean isForgotten(String id, JsonObject kept, NetworkRequest wanted) {
+    try {
+      NetworkRequest other = DriverNetworkRequest.read(kept);
+      boolean isThere =
+          !other.name().equals(wanted.name())
+              && networks.topology().network(other.name()).isPresent();
+      return !isThere && overlap(prefixes(other), wanted);
+    } catch (InvalidNetworkException | MalformedValueException e) {
+      LOG.warn("what is kept of the network {} of Docker is no request: {}", id, e.getMessage());
+      return false;
+    }
+  }
+
+  private static boolean overlap(Collection<Prefix> subnets, NetworkRequest wanted) {
+    return subnets.stream()
+        .anyMatch(one -> prefixes(wanted).stream().anyMatch(other -> other.overlaps(one)));
+  }
+
+  private static Set<Prefix> prefixes(NetworkRequest request) {
+    return request.subnets().stream().map(Subnet::prefix).collect(Collectors.toSet());
+  }
+
+  private void makeIfAbsent(NetworkRequest request) {
     Optional<Network> there = networks.topology().network(request.name());
     if (there.isEmpty() || !isFor(there.get(), request)) {
       networks.create(request);
-      return true;
     }
-    return false;
   }
 
   private static boolean isFor(Network network, NetworkRequest request) {
+    return isOurs(network) && Set.copyOf(network.subnets()).equals(prefixes(request));
+  }
+
+  private static boolean isOurs(Network network) {
     return network
-            .settings()
-            .made()
-            .map(NetworkSettings.Made::by)
-            .equals(Optional.of(request.owner()))
-        && Set.copyOf(network.subnets())
-            .equals(request.subnets().stream().map(Subnet::prefix).collect(Collectors.toSet()));
+        .settings()
+        .made()
+        .map(NetworkSettings.Made::by)
+        .equals(Optional.of(Owner.DOCKER_DRIVER));
   }
 
   Answer deleteNetwork(JsonObject request) {
@@ -233,19 +293,40 @@ final class DriverCalls {
   Answer programExternalConnectivity(JsonObject request) {
     SandboxName name = sandbox(request).name();
     List<PortSpec> ports = DriverPorts.read(ports(request));
-    publisher.keep(
-        Owner.DOCKER_DRIVER,
-        mappingName(name),
-        ports.isEmpty()
-            ? List.of()
-            : List.of(
-                new PublishRequest(
-                    ports,
-                    Destination.of(name),
-                    Optional.of(mappingName(name)),
-                    Owner.DOCKER_DRIVER,
-                    MappingOptions.NONE)));
+    try {
+      publisher.keep(
+          Owner.DOCKER_DRIVER,
+          mappingName(name),
+          ports.isEmpty()
+              ? List.of()
+              : List.of(
+                  new PublishRequest(
+                      ports,
+                      Destination.of(name),
+                      Optional.of(mappingName(name)),
+                      Owner.DOCKER_DRIVER,
+                      MappingOptions.NONE)));
+    } catch (PublishException e) {
+      throw e.kind() == PublishException.Kind.CONFLICT && isTakenOver(ports)
+          ? new PublishException(e.kind(), e.getMessage() + TAKEN_OVER, e)
+          : e;
+    }
     return DONE;
+  }
+
+  /** Whether one of the ports is published because Docker published it on a network of its own. */
+  private boolean isTakenOver(List<PortSpec> ports) {
+    return publisher.published().stream()
+        .map(PublishedMapping::mapping)
+        .filter(mapping -> mapping.owner() == Owner.DOCKER)
+        .anyMatch(
+            mapping ->
+                ports.stream()
+                    .anyMatch(
+                        spec ->
+                            spec.protocol() == mapping.protocol()
+                                && spec.hostPorts() instanceof PortSpec.Exactly exactly
+                                && exactly.ports().overlaps(mapping.hostPorts())));
   }
 
   /** Also at Leave: of a container whose ports could not be published nothing else is told. */

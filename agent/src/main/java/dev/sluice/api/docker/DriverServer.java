@@ -17,8 +17,21 @@ public final class DriverServer implements AutoCloseable {
   /** Where what Docker will not tell again is kept. */
   public static final Path DEFAULT_STATE = Path.of("/var/lib/sluice/docker");
 
+  /**
+   * Docker connects for each call, as many at a time as containers start, and gives up at once when
+   * one is not answered.
+   */
+  private static final int MAX_CONNECTIONS = 1_024;
+
   private static final ApiOptions LIMITS =
-      new ApiOptions("root", 64, 64, 0, DriverHandler.MAX_BODY_BYTES, 30_000, 30_000);
+      new ApiOptions(
+          "root",
+          MAX_CONNECTIONS,
+          MAX_CONNECTIONS,
+          0,
+          DriverHandler.MAX_BODY_BYTES,
+          30_000,
+          30_000);
 
   private final ApiServer server;
   private final DriverHandler handler;

@@ -4,10 +4,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.sluice.api.ApiJson;
 import dev.sluice.api.FakeAgent;
+import dev.sluice.model.Destination;
 import dev.sluice.model.Mapping;
+import dev.sluice.model.MappingName;
+import dev.sluice.model.MappingOptions;
 import dev.sluice.model.Network;
 import dev.sluice.model.Owner;
 import dev.sluice.model.PortSpec;
+import dev.sluice.model.PublishRequest;
 import dev.sluice.model.PublishedMapping;
 import dev.sluice.publish.PublishException;
 import dev.sluice.testing.Ran;
@@ -16,6 +20,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -207,10 +212,18 @@ class DriverCallsTest {
   }
 
   private String create(String options, String members) {
+    return createAs(NETWORK, options, members);
+  }
+
+  private String createAs(String id, String options) {
+    return createAs(id, options, "");
+  }
+
+  private String createAs(String id, String options, String members) {
     return call(
         "/NetworkDriver.CreateNetwork",
         "{\"NetworkID\":\""
-            + NETWORK
+            + id
             + "\",\"Options\":{\"com.docker.network.generic\":{"
             + options
             + "}"
@@ -262,7 +275,75 @@ class DriverCallsTest {
     assertThat(agent.networks().topology().network("web")).isPresent();
   }
 
+  /** Fails if what Docker gave up, or lost with its state, has its subnet for ever. */
+  @Test
+  void aNetworkThatDockerHasForgottenMakesRoom() {
+    assertThat(create("\"sluice.name\":\"web\"")).isEqualTo(DONE);
+    driver = started();
+    String other = NETWORK.replace('0', '1');
+    assertThat(createAs(other, "")).isEqualTo(DONE);
+    assertThat(agent.networks().topology().networks())
+        .extracting(Network::name)
+        .containsExactly("docker-" + other.substring(0, 12));
+    assertThat(new DriverStore(state).all()).containsOnlyKeys(other);
+    assertThat(createAs(NETWORK, "\"sluice.name\":\"docker-" + other.substring(0, 12) + "\""))
+        .isEqualTo(DONE);
+    assertThat(new DriverStore(state).all()).containsOnlyKeys(NETWORK);
+  }
+
+  /** Fails if a network goes that somebody is on, or is not Docker's. */
+  @Test
+  void whatIsInUseIsNotForgotten() {
+    assertThat(create("\"sluice.name\":\"web\"")).isEqualTo(DONE);
+    String endpoint = ids().replace("}", ",\"Interface\":{\"Address\":\"10.5.0.7/24\"}}");
+    assertThat(call("/NetworkDriver.CreateEndpoint", endpoint)).contains("MacAddress");
+    createAs(NETWORK.replace('0', '1'), "");
+    assertThat(agent.networks().topology().network("web")).isPresent();
+    assertThat(new DriverStore(state).find(NETWORK)).isPresent();
+  }
+
+  /** Fails if a network is there that is not kept, or kept though it was refused. */
+  @Test
+  void aNetworkIsKeptIfAndOnlyIfItIsMade() throws IOException {
+    assertThat(create("")).isEqualTo(DONE);
+    assertThat(
+            call(
+                "/NetworkDriver.CreateNetwork",
+                "{\"NetworkID\":\""
+                    + ENDPOINT
+                    + "\",\"Options\":{\"com.docker.network.generic\":{\"sluice.name\":\""
+                    + NAME
+                    + "\"}},\"IPv4Data\":[{\"Pool\":\"10.6.0.0/24\"}]}"))
+        .isEqualTo("{\"Err\":\"there is a network " + NAME + " already\"}");
+    assertThat(new DriverStore(state).all()).containsOnlyKeys(NETWORK);
+    call("/NetworkDriver.DeleteNetwork", ids());
+    Files.delete(state);
+    Files.createFile(state);
+    assertThat(create("")).contains("Err");
+    assertThat(agent.networks().topology().networks()).isEmpty();
+    Files.delete(state);
+    Files.createDirectory(state);
+  }
+
   // ---- ports
+
+  /** Fails if who moves a port from Docker's network to ours is not told what to do. */
+  @Test
+  void aPortOfTheTakeoverIsSaidToBeOne() {
+    recording().subList(0, 3).forEach(this::play);
+    agent.publish(
+        new PublishRequest(
+            List.of(PortSpec.parse("8080:80")),
+            Destination.parse(List.of("172.17.0.2")),
+            Optional.of(new MappingName("web")),
+            Owner.DOCKER,
+            MappingOptions.NONE));
+    agent.failOnceWith(
+        new PublishException(PublishException.Kind.CONFLICT, "port 8080/tcp is taken"));
+    assertThat(play(recording().get(3)))
+        .startsWith("{\"Err\":\"port 8080/tcp is taken; it is a port that Docker itself has")
+        .contains("disconnect it from Docker's network first");
+  }
 
   /** Fails if a range of thousands becomes thousands of mappings, or ports change their places. */
   @Test
