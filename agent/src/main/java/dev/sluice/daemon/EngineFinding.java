@@ -33,6 +33,16 @@ final class EngineFinding {
             + " containers run, on "
             + now.networks()
             + " networks";
+    if (now.failure().isPresent()) {
+      return new Finding(
+          CHECK,
+          Severity.FAILURE,
+          followed
+              + "; but what happens there is not carried out: "
+              + now.failure().get()
+              + "; what is published stays",
+          "");
+    }
     if (chains) {
       // The engine does not tell how it was started.
       return new Finding(

@@ -20,6 +20,7 @@ import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalInt;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -233,15 +234,32 @@ public final class HostNetworks implements AutoCloseable {
   public void keepPortsApart(Network network) {
     int bridge = routes.link(network.bridge().toString()).map(Link::index).orElse(0);
     for (Link port : routes.links()) {
-      if (bridge != 0 && port.masterIndex().orElse(-1) == bridge) {
-        routes.setPort(port.index(), PortOptions.DEFAULT.withHairpin(true).withIsolated(true));
+      boolean set = port.isolated() && port.hairpin();
+      if (bridge != 0 && port.masterIndex().orElse(-1) == bridge && !set) {
+        keepApart(port);
       }
+    }
+  }
+
+  private void keepApart(Link port) {
+    try {
+      routes.setPort(port.index(), PortOptions.DEFAULT.withHairpin(true).withIsolated(true));
+    } catch (NetlinkException e) {
+      if (e.errno() != Errno.ENODEV) {
+        throw e;
+      }
+      LOG.debug("{} went before it was set", port.name());
     }
   }
 
   /** Whether there is such an interface. */
   public boolean isThere(InterfaceName name) {
-    return routes.link(name.toString()).isPresent();
+    return index(name).isPresent();
+  }
+
+  /** The number of an interface: another one if it is made anew. */
+  public OptionalInt index(InterfaceName name) {
+    return routes.link(name.toString()).stream().mapToInt(Link::index).findFirst();
   }
 
   /**

@@ -376,7 +376,9 @@ public final class FakeAgent
     List<Mapping> found = new ArrayList<>();
     for (PublishedMapping one : find(request.nameOrId())) {
       Mapping changed =
-          one.mapping().withOptions(request.options().applyTo(one.mapping().options()));
+          one.mapping()
+              .withName(request.name().or(one.mapping()::name))
+              .withOptions(request.options().applyTo(one.mapping().options()));
       mappings.replaceAll(each -> each.equals(one.mapping()) ? changed : each);
       found.add(changed);
     }
@@ -426,8 +428,35 @@ public final class FakeAgent
   }
 
   @Override
-  public Applied applyPossible(Owner owner, List<PublishRequest> requests) {
-    throw new UnsupportedOperationException("only the agent itself asks for this");
+  public synchronized Applied applyPossible(Owner owner, List<PublishRequest> requests) {
+    throwFailure();
+    List<Mapping> before = mappings.stream().filter(one -> one.owner() == owner).toList();
+    mappings.removeAll(before);
+    List<LeftOut> leftOut = new ArrayList<>();
+    for (PublishRequest request : requests) {
+      try {
+        publish(request).forEach(made -> keepOld(before, made));
+      } catch (PublishException e) {
+        leftOut.add(new LeftOut(request, e));
+      }
+    }
+    List<Mapping> now = mappings.stream().filter(one -> one.owner() == owner).toList();
+    return new Applied(
+        now.stream().filter(one -> !before.contains(one)).toList(),
+        before.stream().filter(one -> !now.contains(one)).toList(),
+        now.stream().filter(before::contains).toList(),
+        leftOut);
+  }
+
+  /** What was there already stays what it was. */
+  private void keepOld(List<Mapping> before, Mapping made) {
+    before.stream()
+        .filter(
+            old ->
+                old.key().equals(made.key())
+                    && old.name().equals(made.name())
+                    && old.backends().equals(made.backends()))
+        .forEach(old -> mappings.replaceAll(each -> each.equals(made) ? old : each));
   }
 
   @Override

@@ -101,6 +101,7 @@ class AgentMetricsTest {
                       53,
                       54,
                       Optional.empty(),
+                      Optional.empty(),
                       List.of("a problem"),
                       new Latencies(
                           List.of(1L, 2L, 0L, 0L, 0L, 0L, 0L, 0L, 0L, 0L, 3L), 4_500_000_000L))));

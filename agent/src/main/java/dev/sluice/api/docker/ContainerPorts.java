@@ -88,6 +88,11 @@ final class ContainerPorts {
     return requests(container, explicit, networks);
   }
 
+  /** Whether some port is known before the container runs. */
+  static boolean expectsSome(EngineContainer container) {
+    return container.asked().stream().anyMatch(one -> isNumber(one.hostPort()));
+  }
+
   /** Neither a range to choose from nor nothing. */
   private static boolean isNumber(String hostPort) {
     return !hostPort.isEmpty()

@@ -107,12 +107,10 @@ final class DriverNetworkRequest {
   /** On unless it is switched off, as with Docker's own driver. */
   private static boolean flag(JsonObject wanted, String name) {
     String text = wanted.text(name).orElse("true");
-    return switch (text) {
-      case "true", "1" -> true;
-      case "false", "0" -> false;
-      default ->
-          throw new InvalidNetworkException(
-              "the option " + name + " must be true or false, not " + quote(text));
-    };
+    return EngineNetwork.truth(text)
+        .orElseThrow(
+            () ->
+                new InvalidNetworkException(
+                    "the option " + name + " must be true or false, not " + quote(text)));
   }
 }

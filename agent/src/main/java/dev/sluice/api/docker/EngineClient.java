@@ -12,6 +12,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import org.apache.hc.core5.http.ClassicHttpResponse;
@@ -85,9 +86,13 @@ final class EngineClient implements Closeable {
         .orElseThrow(() -> unexpected("does not tell its version", null));
   }
 
-  /** All networks, without who is on them. */
-  List<EngineNetwork> networks() {
-    return all("/networks", EngineNetwork::read);
+  /**
+   * All networks, without who is on them.
+   *
+   * @param unreadable told id and reason of each that is not as it should be
+   */
+  List<EngineNetwork> networks(BiConsumer<String, String> unreadable) {
+    return all("/networks", EngineNetwork::read, unreadable);
   }
 
   /** A network with who is on it; empty if there is none of this id. */
@@ -95,14 +100,24 @@ final class EngineClient implements Closeable {
     return one("/networks/" + id, EngineNetwork::read);
   }
 
-  /** The ids of containers that run. */
-  List<String> running() {
-    return all("/containers/json", node -> node.path("Id").asString(""));
+  /**
+   * All containers, those that do not run too, as far as a list tells: not what they were created
+   * with. It is there at once, even while the engine is busy with one of them.
+   *
+   * @param unreadable told id and reason of each that is not as it should be
+   */
+  List<EngineContainer> containers(BiConsumer<String, String> unreadable) {
+    return all("/containers/json?all=1", EngineContainer::listed, unreadable);
   }
 
   /** A container; empty if there is none of this id. */
   Optional<EngineContainer> container(String id) {
-    return one("/containers/" + id + "/json", EngineContainer::read);
+    return container(id, TIMEOUT_MILLIS);
+  }
+
+  /** As {@link #container(String)}, of an engine that may be busy with it for longer than that. */
+  Optional<EngineContainer> container(String id, int timeoutMillis) {
+    return one("/containers/" + id + "/json", EngineContainer::read, timeoutMillis);
   }
 
   /**
@@ -135,7 +150,8 @@ final class EngineClient implements Closeable {
     }
   }
 
-  private <T> List<T> all(String question, Function<JsonNode, T> read) {
+  private <T> List<T> all(
+      String question, Function<JsonNode, T> read, BiConsumer<String, String> unreadable) {
     try {
       ClassicHttpResponse response = ask(question, TIMEOUT_MILLIS);
       if (response.getCode() >= 300) {
@@ -145,7 +161,12 @@ final class EngineClient implements Closeable {
       InputStream content = content(response);
       try (MappingIterator<JsonNode> nodes = ANSWERS.readValues(content)) {
         while (nodes.hasNextValue()) {
-          all.add(read.apply(nodes.nextValue()));
+          JsonNode node = nodes.nextValue();
+          try {
+            all.add(read.apply(node));
+          } catch (IllegalArgumentException e) {
+            unreadable.accept(node.path("Id").asString(""), String.valueOf(e.getMessage()));
+          }
         }
       }
       return all;
@@ -156,8 +177,12 @@ final class EngineClient implements Closeable {
   }
 
   private <T> Optional<T> one(String question, Function<JsonNode, T> read) {
+    return one(question, read, TIMEOUT_MILLIS);
+  }
+
+  private <T> Optional<T> one(String question, Function<JsonNode, T> read, int timeoutMillis) {
     try {
-      ClassicHttpResponse response = ask(question, TIMEOUT_MILLIS);
+      ClassicHttpResponse response = ask(question, timeoutMillis);
       if (response.getCode() == NOT_FOUND) {
         content(response).readNBytes(MAX_REFUSAL_BYTES);
         return Optional.empty();

@@ -60,8 +60,49 @@ record EngineContainer(
   static EngineContainer read(JsonNode container) {
     String name = container.path("Name").asString("");
     JsonNode settings = container.path("NetworkSettings");
+    return new EngineContainer(
+        container.path("Id").asString(""),
+        name.startsWith("/") ? name.substring(1) : name,
+        container.path("State").path("Running").asBoolean(false),
+        container.path("State").path("StartedAt").asString(""),
+        bindings(container.path("HostConfig").path("PortBindings")),
+        bindings(settings.path("Ports")),
+        attachments(settings.path("Networks")));
+  }
+
+  /** As {@code GET /containers/json} tells it: without what it was created with. */
+  static EngineContainer listed(JsonNode container) {
+    String name = "";
+    for (JsonNode one : container.path("Names")) {
+      String text = one.asString("");
+      if (text.lastIndexOf('/') == 0) { // others are what a linked container calls it
+        name = text.substring(1);
+      }
+    }
+    List<Binding> bound = new ArrayList<>();
+    for (JsonNode port : container.path("Ports")) {
+      if (port.path("PublicPort").asInt(0) != 0) {
+        bound.add(
+            new Binding(
+                port.path("PrivatePort").asInt(0) + "/" + port.path("Type").asString(""),
+                port.path("IP").asString(""),
+                String.valueOf(port.path("PublicPort").asInt(0))));
+      }
+    }
+    String state = container.path("State").asString("");
+    return new EngineContainer(
+        container.path("Id").asString(""),
+        name,
+        state.equals("running") || state.equals("paused"),
+        "",
+        List.of(),
+        bound,
+        attachments(container.path("NetworkSettings").path("Networks")));
+  }
+
+  private static List<Attachment> attachments(JsonNode networks) {
     List<Attachment> attachments = new ArrayList<>(1);
-    for (Map.Entry<String, JsonNode> one : settings.path("Networks").properties()) {
+    for (Map.Entry<String, JsonNode> one : networks.properties()) {
       JsonNode endpoint = one.getValue();
       List<IpAddress> addresses = new ArrayList<>(2);
       for (String member : List.of("IPAddress", "GlobalIPv6Address")) {
@@ -76,14 +117,7 @@ record EngineContainer(
                 addresses));
       }
     }
-    return new EngineContainer(
-        container.path("Id").asString(""),
-        name.startsWith("/") ? name.substring(1) : name,
-        container.path("State").path("Running").asBoolean(false),
-        container.path("State").path("StartedAt").asString(""),
-        bindings(container.path("HostConfig").path("PortBindings")),
-        bindings(settings.path("Ports")),
-        attachments);
+    return attachments;
   }
 
   private static List<Binding> bindings(JsonNode byPort) {
@@ -114,6 +148,16 @@ record EngineContainer(
   /** The same with other networks. */
   EngineContainer on(List<Attachment> others) {
     return new EngineContainer(id, name, running, startedAt, asked, bound, others);
+  }
+
+  /** The same with what it was created with. */
+  EngineContainer asking(List<Binding> ports) {
+    return new EngineContainer(id, name, running, startedAt, ports, bound, attachments);
+  }
+
+  /** Whether it has this address. */
+  boolean isAt(IpAddress address) {
+    return attachments.stream().anyMatch(place -> place.addresses().contains(address));
   }
 
   /** The same by another name. */

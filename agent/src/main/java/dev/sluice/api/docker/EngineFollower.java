@@ -7,8 +7,11 @@ import dev.sluice.publish.Publisher;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CountDownLatch;
@@ -40,6 +43,8 @@ public final class EngineFollower implements AutoCloseable {
   private static final long FIRST_PAUSE_MILLIS = 50;
   private static final long LONGEST_PAUSE_MILLIS = 1_000;
   private static final long RETRY_MILLIS = 1_000;
+  private static final long PROBLEM_MILLIS = 5_000;
+  private static final long LONGEST_PROBLEM_MILLIS = 60_000;
   private static final long STOP_MILLIS = 5_000;
 
   private final Path socket;
@@ -65,7 +70,12 @@ public final class EngineFollower implements AutoCloseable {
 
   // Written by the actor.
   private volatile Told told = new Told(Optional.empty(), 0, 0, 0, List.of());
+  private volatile @Nullable String failure;
   private Optional<String> version = Optional.empty();
+  private OptionalLong compareAtNanos = OptionalLong.empty(); // as System.nanoTime
+  private boolean gap;
+  private List<String> triedAgain = List.of();
+  private long problemMillis = PROBLEM_MILLIS;
 
   /** What the actor tells of itself. */
   private record Told(
@@ -93,7 +103,7 @@ public final class EngineFollower implements AutoCloseable {
     this.client = new EngineClient(socket);
     this.creations = new EngineClient(socket);
     this.networks = new EngineNetworks(table, topology, hostNetworks);
-    this.containers = new Containers(client, networks, publisher);
+    this.containers = new Containers(client, networks, publisher, this::lookAt);
   }
 
   /**
@@ -131,6 +141,9 @@ public final class EngineFollower implements AutoCloseable {
         connections.get(),
         now.events(),
         Optional.ofNullable(lastError),
+        actor.isAlive() || isClosed()
+            ? Optional.ofNullable(failure)
+            : Optional.of("its thread has ended, restart the agent"),
         now.problems(),
         latencies.read());
   }
@@ -180,11 +193,15 @@ public final class EngineFollower implements AutoCloseable {
 
   private void onEvent(EngineEvent event) {
     if (event.type().equals("container") && event.action().equals("create")) {
-      boolean taken = created.offer(event.id());
-      LOG.trace("{} is new, {}", event.name(), taken ? "looking at it" : "too many are");
+      lookAt(event.id());
     } else {
       offer(new Step.Follow(event));
     }
+  }
+
+  private void lookAt(String id) {
+    boolean taken = created.offer(id);
+    LOG.trace("{} is new, {}", id, taken ? "looking at it" : "too many are");
   }
 
   private void look() {
@@ -224,38 +241,82 @@ public final class EngineFollower implements AutoCloseable {
   // ---- acting
 
   private void act() {
-    boolean failed = false;
     long events = 0;
     while (!isClosed()) {
       try {
-        Step step = failed ? steps.poll(RETRY_MILLIS, TimeUnit.MILLISECONDS) : steps.take();
-        if (step instanceof Step.Follow follow && !failed) {
+        Step step = nextStep();
+        if (missed) {
+          missed = false;
+          LOG.warn("the Docker engine told more than could be followed: comparing all");
+          steps.clear();
+          compareAfterGap();
+        } else if (step instanceof Step.Compare) {
+          compareAfterGap();
+        } else if (step instanceof Step.Follow follow) {
           events++;
           follow(follow.event());
           LOG.debug(
               "{}, {} ms ago", follow.event(), (nowNanos() - follow.event().atNanos()) / 1_000_000);
-        } else if (step instanceof Step.Learn learn && !failed) {
+        } else if (step instanceof Step.Learn learn) {
           containers.created(learn.container());
-        } else if (step == null || step instanceof Step.Compare) {
-          failed = false;
+        }
+        // However much there is to follow.
+        if (compareAtNanos.isPresent() && untilCompareNanos() <= 0) {
           compare();
         }
-        if (missed && steps.isEmpty()) {
-          missed = false;
-          LOG.warn("the Docker engine told more than could be followed: comparing all");
-          compare();
-        }
+        planCompare();
       } catch (InterruptedException e) {
         return; // closed
-      } catch (RuntimeException e) {
-        // Comparing all, in a moment, makes up for it.
-        failed = true;
-        if (!isClosed()) {
-          LOG.warn("following the Docker engine failed, trying again: {}", e.getMessage());
-        }
+      } catch (Throwable e) {
+        failed(e);
       }
       tell(events);
     }
+  }
+
+  /** What was told, or nothing if it is time to compare. */
+  private @Nullable Step nextStep() throws InterruptedException {
+    return compareAtNanos.isEmpty()
+        ? steps.take()
+        : steps.poll(Math.max(0, untilCompareNanos()), TimeUnit.NANOSECONDS);
+  }
+
+  private long untilCompareNanos() {
+    return compareAtNanos.orElseThrow() - System.nanoTime();
+  }
+
+  /** Comparing all, in a moment, makes up for it. */
+  private void failed(Throwable e) {
+    if (compareAtNanos.isEmpty() || untilCompareNanos() > RETRY_MILLIS * 1_000_000) {
+      compareIn(RETRY_MILLIS);
+    }
+    String reason = e instanceof Error ? e.toString() : String.valueOf(e.getMessage());
+    if (!isClosed() && !reason.equals(failure)) {
+      LOG.warn("following the Docker engine failed, trying again: {}", reason);
+    }
+    failure = reason;
+  }
+
+  /** What could not be served is tried again, less often the longer it stays so. */
+  private void planCompare() {
+    if (compareAtNanos.isPresent()) {
+      return;
+    }
+    List<String> now = problems();
+    if (containers.isBehind()) {
+      compareIn(RETRY_MILLIS);
+    } else if (!now.isEmpty()) {
+      problemMillis =
+          now.equals(triedAgain)
+              ? Math.min(2 * problemMillis, LONGEST_PROBLEM_MILLIS)
+              : PROBLEM_MILLIS;
+      triedAgain = now;
+      compareIn(problemMillis);
+    }
+  }
+
+  private void compareIn(long millis) {
+    compareAtNanos = OptionalLong.of(System.nanoTime() + millis * 1_000_000);
   }
 
   private void follow(EngineEvent event) {
@@ -284,12 +345,23 @@ public final class EngineFollower implements AutoCloseable {
     }
   }
 
+  /** Something was not told. */
+  private void compareAfterGap() {
+    gap = true;
+    compare();
+  }
+
   private void compare() {
+    compareAtNanos = OptionalLong.empty();
     Optional<String> before = version;
     version = Optional.of(client.version());
-    networks.takeAll(client.networks());
-    containers.compare();
+    Map<String, String> unreadable = new HashMap<>();
+    networks.takeAll(client.networks(unreadable::put));
+    unreadable.forEach(networks::unreadable);
+    containers.compare(gap);
     networks.forgetOthers();
+    gap = false;
+    failure = null;
     if (!version.equals(before)) {
       LOG.info(
           "following Docker {} at {}: {} containers, {} networks",
@@ -301,9 +373,13 @@ public final class EngineFollower implements AutoCloseable {
   }
 
   private void tell(long events) {
+    told = new Told(version, containers.count(), networks.count(), events, problems());
+  }
+
+  private List<String> problems() {
     List<String> problems = new ArrayList<>(networks.problems());
     problems.addAll(containers.problems());
-    told = new Told(version, containers.count(), networks.count(), events, problems);
+    return problems;
   }
 
   private static long nowNanos() {

@@ -98,9 +98,22 @@ record EngineNetwork(
     return driver.equals("bridge");
   }
 
+  private boolean isOn(String option, boolean otherwise) {
+    return truth(options.getOrDefault(option, "")).orElse(otherwise);
+  }
+
+  /** What the engine takes for a truth value: Go's {@code strconv.ParseBool}. */
+  static Optional<Boolean> truth(String text) {
+    return switch (text) {
+      case "1", "t", "T", "TRUE", "true", "True" -> Optional.of(true);
+      case "0", "f", "F", "FALSE", "false", "False" -> Optional.of(false);
+      default -> Optional.empty();
+    };
+  }
+
   /** The engine's own, {@code docker0}. */
   boolean isDefault() {
-    return Boolean.parseBoolean(options.get(DEFAULT_BRIDGE));
+    return isOn(DEFAULT_BRIDGE, false);
   }
 
   /** Where a port is published that names no host address. */
@@ -125,7 +138,7 @@ record EngineNetwork(
    * @throws IllegalArgumentException if it has no subnet
    */
   Network toNetwork(String named) {
-    boolean apart = options.getOrDefault(BETWEEN_CONTAINERS, "true").equals("false");
+    boolean apart = !isOn(BETWEEN_CONTAINERS, true);
     return new Network(
         named,
         bridge(),
@@ -144,8 +157,7 @@ record EngineNetwork(
       return Egress.FixedSource.of(List.of(IpAddress.parse(source)));
     }
     // That the engine does not do it for its own network only says that it writes no rules.
-    boolean masquerade =
-        isDefault() || options.getOrDefault(MASQUERADE, "true").equalsIgnoreCase("true");
+    boolean masquerade = isDefault() || isOn(MASQUERADE, true);
     return masquerade ? new Egress.Masquerade() : new Egress.Routed();
   }
 }

@@ -1,5 +1,6 @@
 package dev.sluice.api.docker;
 
+import dev.sluice.model.InterfaceName;
 import dev.sluice.model.Network;
 import dev.sluice.net.MalformedValueException;
 import dev.sluice.network.HostNetworks;
@@ -11,7 +12,9 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.Set;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -23,10 +26,14 @@ import org.slf4j.LoggerFactory;
 final class EngineNetworks {
   private static final Logger LOG = LoggerFactory.getLogger(EngineNetworks.class);
 
+  private static final Pattern MADE_BY_ENGINE = Pattern.compile("br-[0-9a-f]{12}");
+
   private final NetworkTable table;
   private final Topology topology;
   private final HostNetworks host;
   private final Map<String, EngineNetwork> byId = new HashMap<>();
+  // The interface's index when the host was set up for it; those of this engine.
+  private final Map<InterfaceName, OptionalInt> prepared = new HashMap<>();
   // One sentence for each that cannot be served, by id.
   private final Map<String, String> problems = new HashMap<>();
 
@@ -51,8 +58,20 @@ final class EngineNetworks {
   /** Takes these for all there are; those that have gone are let go by {@link #forgetOthers}. */
   void takeAll(List<EngineNetwork> all) {
     byId.clear();
-    problems.clear();
     all.forEach(this::take);
+    problems.keySet().retainAll(byId.keySet());
+  }
+
+  /** The engine tells of a network what cannot be read. */
+  void unreadable(String id, String reason) {
+    problem(id, EngineNetwork.shortId(id), reason);
+  }
+
+  private void problem(String id, String name, String reason) {
+    String problem = "the Docker network " + name + " cannot be served: " + reason;
+    if (!problem.equals(problems.put(id, problem))) {
+      LOG.warn("{}", problem);
+    }
   }
 
   /** Learns of a network, or what has changed about it. */
@@ -66,11 +85,7 @@ final class EngineNetworks {
       problems.remove(network.id());
     } catch (RuntimeException e) {
       // Of all it may be, nothing is a reason not to serve the others.
-      String problem =
-          "the Docker network " + network.name() + " cannot be served: " + e.getMessage();
-      if (!problem.equals(problems.put(network.id(), problem))) {
-        LOG.warn("{}", problem);
-      }
+      problem(network.id(), network.name(), String.valueOf(e.getMessage()));
     }
   }
 
@@ -86,7 +101,10 @@ final class EngineNetworks {
     } else if (!there.get().equals(wanted)) {
       host.prepare(wanted);
       table.rename(there.get(), wanted);
+    } else if (!host.index(wanted.bridge()).equals(prepared.get(wanted.bridge()))) {
+      host.prepare(wanted); // a bridge made anew has the kernel's defaults
     }
+    prepared.put(wanted.bridge(), host.index(wanted.bridge()));
     keepApart(network.id());
   }
 
@@ -131,10 +149,17 @@ final class EngineNetworks {
             .map(network -> network.bridge().text())
             .collect(Collectors.toCollection(HashSet::new));
     for (Network network : topology.networks()) {
-      if (!bridges.contains(network.bridge().text()) && !host.isThere(network.bridge())) {
+      if (isOurs(network.bridge())
+          && !bridges.contains(network.bridge().text())
+          && !host.isThere(network.bridge())) {
         detach(network);
       }
     }
+  }
+
+  /** Seen there, or named as the engine names those that went while we were away. */
+  private boolean isOurs(InterfaceName bridge) {
+    return prepared.containsKey(bridge) || MADE_BY_ENGINE.matcher(bridge.text()).matches();
   }
 
   private void detach(Network network) {

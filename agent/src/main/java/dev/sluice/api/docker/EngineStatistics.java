@@ -15,6 +15,7 @@ import java.util.Optional;
  * @param connections how often it was connected to
  * @param events that were acted on
  * @param lastError why it was not reached, or why the last connection ended; one sentence
+ * @param failure why what it told cannot be followed at the moment; one sentence
  * @param problems one sentence for each container or network that cannot be served
  * @param latencies from an event to the ports being published
  */
@@ -27,6 +28,7 @@ public record EngineStatistics(
     long connections,
     long events,
     Optional<String> lastError,
+    Optional<String> failure,
     List<String> problems,
     Latencies latencies) {
   public EngineStatistics {
