@@ -7,6 +7,7 @@ import dev.sluice.ffi.UnixSocketServer;
 import java.io.IOException;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
+import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -167,9 +168,14 @@ public final class ApiServer implements AutoCloseable {
    */
   public void awaitAcceptance() throws IOException {
     try (SocketChannel client = SocketChannel.open(UnixDomainSocketAddress.of(socket()))) {
-      client.write(StandardCharsets.US_ASCII.encode(HEALTH_REQUEST));
-      ByteBuffer answer = ByteBuffer.allocate(1);
-      client.read(answer);
+      try {
+        client.write(StandardCharsets.US_ASCII.encode(HEALTH_REQUEST));
+        client.read(ByteBuffer.allocate(1));
+      } catch (ClosedByInterruptException e) {
+        throw e;
+      } catch (IOException e) {
+        LOG.debug("so busy that it hung up: {}", e.toString());
+      }
     }
   }
 

@@ -228,7 +228,7 @@ public final class Agent implements AutoCloseable {
 
     EventLog log = new EventLog(config.events().retained());
     EventSource source = keep(EventSource.open(config.events().options()));
-    keep(Housekeeping.start(index, table, publisher));
+    keep(Housekeeping.start(index, table, publisher, cni));
     EventReader events =
         keep(EventReader.start(source, FlowDump::open, index, log, () -> buckets(sysctl)));
     liveFlows.set(events);

@@ -1,5 +1,6 @@
 package dev.sluice.daemon;
 
+import dev.sluice.api.cni.CniPlugins;
 import dev.sluice.flow.MappingIndex;
 import dev.sluice.model.MappingId;
 import dev.sluice.model.Traffic;
@@ -15,7 +16,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * What is done every few seconds: ports that another process had are held once they are free again,
- * and what mappings have carried is written into the table, where the next agent finds it. What was
+ * deletions are carried out that CNI clients left while the agent was too busy for them, and what
+ * mappings have carried is written into the table, where the next agent finds it. What was
  * counted in the last seconds before an agent is killed is all that is lost.
  */
 final class Housekeeping implements AutoCloseable {
@@ -26,6 +28,7 @@ final class Housekeeping implements AutoCloseable {
   private final MappingIndex index;
   private final SluiceTable table;
   private final TablePublisher publisher;
+  private final CniPlugins cni;
   private final ScheduledExecutorService timer =
       Executors.newSingleThreadScheduledExecutor(
           task -> {
@@ -35,10 +38,12 @@ final class Housekeeping implements AutoCloseable {
           });
   private Map<MappingId, Traffic> saved;
 
-  private Housekeeping(MappingIndex index, SluiceTable table, TablePublisher publisher) {
+  private Housekeeping(
+      MappingIndex index, SluiceTable table, TablePublisher publisher, CniPlugins cni) {
     this.index = index;
     this.table = table;
     this.publisher = publisher;
+    this.cni = cni;
     this.saved = table.traffic();
   }
 
@@ -47,8 +52,9 @@ final class Housekeeping implements AutoCloseable {
    *
    * @param index knows the published mappings already
    */
-  static Housekeeping start(MappingIndex index, SluiceTable table, TablePublisher publisher) {
-    Housekeeping housekeeping = new Housekeeping(index, table, publisher);
+  static Housekeeping start(
+      MappingIndex index, SluiceTable table, TablePublisher publisher, CniPlugins cni) {
+    Housekeeping housekeeping = new Housekeeping(index, table, publisher, cni);
     index.continueFrom(housekeeping.saved);
     var unused =
         housekeeping.timer.scheduleWithFixedDelay(
@@ -59,6 +65,7 @@ final class Housekeeping implements AutoCloseable {
   private void once() {
     attempt("hold ports that another process had", publisher::mend);
     attempt("note what mappings carried", this::saveTraffic);
+    attempt("work off CNI requests that wait", cni::resume);
   }
 
   private static void attempt(String what, Runnable task) {

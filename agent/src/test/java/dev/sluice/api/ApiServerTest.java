@@ -824,6 +824,27 @@ class ApiServerTest {
     }
   }
 
+  /** Fails if a server so busy that it only hangs up passes for one that nobody listens on. */
+  @Test
+  void who_is_too_busy_to_refuse_accepts_all_the_same() throws Exception {
+    serve(new ApiOptions("no-such-group", 200, 4, 2, 1024, 20_000, 400));
+    List<RawHttp> idle = new ArrayList<>();
+    try {
+      for (int i = 0; i < 16; i++) {
+        idle.add(RawHttp.connect(socket));
+      }
+      for (int i = 0; i < 50; i++) {
+        server.awaitAcceptance();
+      }
+    } finally {
+      for (RawHttp http : idle) {
+        http.close();
+      }
+    }
+    server.close();
+    assertThatThrownBy(server::awaitAcceptance).isInstanceOf(IOException.class);
+  }
+
   /** Fails if a connection whose trace was refused stays open and is not counted any more. */
   @Test
   void a_refused_trace_does_not_leave_the_limits() throws Exception {

@@ -6,6 +6,7 @@ import dev.sluice.model.Endpoint;
 import dev.sluice.model.InterfaceName;
 import dev.sluice.model.Network;
 import dev.sluice.model.NetworkRequest;
+import dev.sluice.model.NetworkSettings;
 import dev.sluice.model.Owner;
 import dev.sluice.model.Sandbox;
 import dev.sluice.model.SandboxName;
@@ -33,6 +34,9 @@ final class BridgePlugin implements CniPlugin {
   private static final String EVERYWHERE4 = "0.0.0.0/0";
   private static final String EVERYWHERE6 = "::/0";
 
+  /** Of an Ethernet interface, where no network was asked for another. */
+  private static final int DEFAULT_MTU_BYTES = 1_500;
+
   private final NetworkService networks;
 
   BridgePlugin(NetworkService networks) {
@@ -48,12 +52,15 @@ final class BridgePlugin implements CniPlugin {
     }
     checkIsSupported(config.json());
     SandboxRequest.Attachment join = place(attachment, config.json());
+    Optional<CniResult.Dns> dns = config.json().object("dns").map(CniResult.Dns::read);
+    // Everything that can be a mistake is looked at before anything is made.
+    var unused = networks.at(namespacePath);
     Network network = network(config);
     Optional<Sandbox> known = known(attachment, namespacePath);
     Optional<Endpoint> there = known.flatMap(one -> one.on(network.name()));
     if (there.isPresent()) {
       checkIsThat(attachment, there.get());
-      return result(known.get(), there.get(), network, namespacePath, config);
+      return result(known.get(), there.get(), network, namespacePath, dns);
     }
     Sandbox sandbox =
         networks.connect(attachment.sandboxName(), join, Optional.of(namespacePath), Owner.CNI);
@@ -61,7 +68,7 @@ final class BridgePlugin implements CniPlugin {
         sandbox
             .on(network.name())
             .orElseThrow(() -> new IllegalStateException("connected, but not there: " + sandbox));
-    return result(sandbox, endpoint, network, namespacePath, config);
+    return result(sandbox, endpoint, network, namespacePath, dns);
   }
 
   /** The container as it was known before, unless that was another life of it. */
@@ -268,7 +275,37 @@ final class BridgePlugin implements CniPlugin {
                 + ": give this one another name, or remove that one");
       }
     }
+    NetworkSettings settings = network.settings();
+    checkIsAsked(network, "isolated", settings.isolated(), request.isolated());
+    checkIsAsked(network, "internal", settings.internal(), request.internal());
+    // A fixed source hides the containers' addresses, too.
+    checkIsAsked(
+        network,
+        "ipMasq",
+        !(network.egress() instanceof Egress.Routed),
+        !(request.egress() instanceof Egress.Routed));
+    request.bridge().ifPresent(one -> checkIsAsked(network, "bridge", network.bridge(), one));
+    if (request.mtuBytes().isPresent()) {
+      int mtuBytes = settings.mtuBytes().orElse(DEFAULT_MTU_BYTES);
+      checkIsAsked(network, "mtu", mtuBytes, request.mtuBytes().getAsInt());
+    }
     return network;
+  }
+
+  /** A container that is promised a wall shall not stand on a network without one. */
+  private static void checkIsAsked(Network network, String key, Object is, Object asked) {
+    if (!is.equals(asked)) {
+      throw CniException.invalid(
+          "there is a network "
+              + network.name()
+              + " already, with \""
+              + key
+              + "\": "
+              + is
+              + " and not "
+              + asked
+              + ": give this one another name, or remove that one");
+    }
   }
 
   private static NetworkRequest request(CniConfig config) {
@@ -301,7 +338,11 @@ final class BridgePlugin implements CniPlugin {
   // ---- the result
 
   private CniResult result(
-      Sandbox sandbox, Endpoint endpoint, Network network, String namespacePath, CniConfig config) {
+      Sandbox sandbox,
+      Endpoint endpoint,
+      Network network,
+      String namespacePath,
+      Optional<CniResult.Dns> dns) {
     List<CniResult.Address> addresses = new ArrayList<>(2);
     List<CniResult.Route> routes = new ArrayList<>(2);
     List<String> nameservers = new ArrayList<>(2);
@@ -334,11 +375,7 @@ final class BridgePlugin implements CniPlugin {
                 Optional.empty())),
         addresses,
         routes,
-        config
-            .json()
-            .object("dns")
-            .map(CniResult.Dns::read)
-            .filter(said -> !said.equals(CniResult.Dns.NONE))
+        dns.filter(said -> !said.equals(CniResult.Dns.NONE))
             .orElseGet(
                 () -> new CniResult.Dns(nameservers, Optional.empty(), List.of(), List.of())));
   }

@@ -112,6 +112,35 @@ class BridgePluginTest {
     assertThat(asked.namespacePath()).isEqualTo("/run/netns/c1");
   }
 
+  /** Fails if a container that asked for a wall is put on a network without one. */
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "\"isolated\":true",
+        "\"internal\":true",
+        "\"ipMasq\":false",
+        "\"bridge\":\"br9\"",
+        "\"mtu\":1400"
+      })
+  void aNetworkThatIsAnotherThanAskedIsRefused(String member) {
+    calls.result("ADD", config(""));
+    Map<String, String> second = calls.environment("ADD");
+    second.put("containerId", "c2");
+    second.put("netns", "/run/netns/c2");
+    JsonNode error = calls.error(second, config("," + member));
+    assertThat(error.get("code").asInt()).isEqualTo(7);
+    assertThat(error.get("msg").asString()).contains(member.substring(0, member.indexOf(':')));
+    assertThat(networks.topology().sandboxes()).hasSize(1);
+  }
+
+  /** Fails if a network is made, or a container put there, before the mistake is found. */
+  @Test
+  void aMistakeInDnsChangesNothing() {
+    assertThat(calls.error("ADD", config(",\"dns\":7")).get("code").asInt()).isEqualTo(7);
+    assertThat(networks.topology().networks()).isEmpty();
+    assertThat(networks.topology().sandboxes()).isEmpty();
+  }
+
   /** Fails if the second ADD of an attachment makes another, or is refused. */
   @Test
   void addMayBeRepeated() {
