@@ -17,8 +17,8 @@ import org.slf4j.LoggerFactory;
 /**
  * What is done every few seconds: ports that another process had are held once they are free again,
  * deletions are carried out that CNI clients left while the agent was too busy for them, and what
- * mappings have carried is written into the table, where the next agent finds it. What was
- * counted in the last seconds before an agent is killed is all that is lost.
+ * mappings have carried is written into the table, where the next agent finds it. What was counted
+ * in the last seconds before an agent is killed is all that is lost.
  */
 final class Housekeeping implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(Housekeeping.class);
