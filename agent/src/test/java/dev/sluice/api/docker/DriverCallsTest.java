@@ -38,12 +38,13 @@ class DriverCallsTest {
   private static final String SANDBOX = "docker-7a5e3d92983a";
   private static final String DONE = "{}";
 
-  @TempDir Path state;
+  private Path state;
   private final FakeAgent agent = new FakeAgent();
   private DriverHandler driver;
 
   @BeforeEach
-  void start() {
+  void start(@TempDir Path directory) {
+    state = directory;
     driver = started();
   }
 
