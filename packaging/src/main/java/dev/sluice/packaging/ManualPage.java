@@ -96,7 +96,11 @@ final class ManualPage {
   /** Lines of picocli, in which {@code %n} ends a line and {@code %%} is a percent sign. */
   private static List<String> lines(String[] texts) {
     return Arrays.stream(texts)
-        .flatMap(text -> (text.replace("%n", "\n").replace("%%", "%") + "\n").lines().map(String::stripTrailing))
+        .flatMap(
+            text ->
+                (text.replace("%n", "\n").replace("%%", "%") + "\n")
+                    .lines()
+                    .map(String::stripTrailing))
         .toList();
   }
 

@@ -21,14 +21,12 @@ class DriverServerIT {
   private static final String REQUEST =
       "POST /NetworkDriver.GetCapabilities HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n";
 
-  @TempDir Path directory;
-
   /**
    * Fails if so many calls at the same time are refused, which Docker does not repeat: when many
    * containers start at once.
    */
   @Test
-  void manyCallsAtTheSameTimeAreAllAnswered() throws IOException {
+  void manyCallsAtTheSameTimeAreAllAnswered(@TempDir Path directory) throws IOException {
     FakeAgent agent = new FakeAgent();
     Path socket = directory.resolve("sluice.sock");
     List<SocketChannel> open = new ArrayList<>();
