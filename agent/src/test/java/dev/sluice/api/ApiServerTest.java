@@ -255,7 +255,7 @@ class ApiServerTest {
     assertThat(agent.lastUpdate()).isEqualTo(EVERYTHING);
 
     UpdateRequest lifting =
-        UpdateRequest.of("we_b_1")
+        UpdateRequest.of("shop")
             .withOptions(
                 OptionsChange.NONE
                     .withAllowedSources(List.of())
@@ -265,7 +265,7 @@ class ApiServerTest {
     client.update(lifting);
     assertThat(agent.lastUpdate()).isEqualTo(lifting);
 
-    UpdateRequest target = UpdateRequest.of("we_b_1").to(IpAddress.parse("172.30.0.3"));
+    UpdateRequest target = UpdateRequest.of("shop").to(IpAddress.parse("172.30.0.3"));
     client.update(target);
     assertThat(agent.lastUpdate()).isEqualTo(target);
   }

@@ -249,7 +249,7 @@ class MainTest {
                         + " --remove 80 --cut --allow 10.0.0.0/8 --max-connections 5"
                         + " --source-rate 9/hour --syn-proxy")
                     .split(" ")))
-        .isEqualTo(ok("published web  0.0.0.0:8080->172.30.0.2:80/tcp  (id a1b2c3d400000001)"));
+        .isEqualTo(ok("published shop  0.0.0.0:8080->172.30.0.2:80/tcp  (id a1b2c3d400000001)"));
     assertThat(agent.lastUpdate())
         .isEqualTo(
             new UpdateRequest(
