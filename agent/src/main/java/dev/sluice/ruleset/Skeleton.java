@@ -35,6 +35,7 @@ import dev.sluice.nftables.DataType;
 import dev.sluice.nftables.ElementSet;
 import dev.sluice.nftables.Field;
 import dev.sluice.nftables.Key;
+import dev.sluice.nftables.Rule;
 import dev.sluice.nftables.RuleBuilder;
 import dev.sluice.nftables.SetElement;
 import dev.sluice.nftables.SetType;
@@ -60,7 +61,7 @@ final class Skeleton {
    * Changes whenever chains, rules or sets change, so that a table of another version is recognised
    * and rebuilt.
    */
-  static final int VERSION = 5;
+  static final int VERSION = 6;
 
   private static final int PRIORITY_RAW = -300;
   private static final int PRIORITY_DNAT = -100;
@@ -97,6 +98,9 @@ final class Skeleton {
   private static final int STATE_INVALID = 1;
   private static final int STATE_ESTABLISHED = 2;
   private static final int STATE_RELATED = 4;
+
+  /** A random one of one: what nftables has for a zero in a key. */
+  private static final Field FIRST_SLOT = Field.random(1);
 
   private static final String SYN_FIRST = "syn_first";
   private static final String SYN_PORTS = "syn_ports";
@@ -375,6 +379,10 @@ final class Skeleton {
   /**
    * A hit in a dnat map ends the chain: exact before any before range; a guard stands right before
    * its own lookup.
+   *
+   * <p>A transaction may take effect between two lookups of one packet. Where it turns several
+   * containers into one, the first lookup was too early and the second too late, so the first is
+   * made again.
    */
   private void publish(Batch batch, PerFamily of) {
     String chain = of.named("publish");
@@ -386,14 +394,12 @@ final class Skeleton {
             .opensNoConnection()
             .inSet(of.named("proxied_any"), of.key("any"))
             .accept());
-    batch.add(rule(chain).vmap(of.named("guarded_exact"), of.daddr, L4PROTO, TH_DPORT));
-    batch.add(
-        rule(chain)
-            .dnatToAddressAndPort(of.nfproto, of.named("exact"), of.daddr, L4PROTO, TH_DPORT));
-    batch.add(rule(chain).vmap(of.named("steered_exact"), of.daddr, L4PROTO, TH_DPORT));
-    batch.add(rule(chain).vmap(of.named("guarded_any"), L4PROTO, TH_DPORT));
-    batch.add(rule(chain).dnatToAddressAndPort(of.nfproto, of.named("any"), L4PROTO, TH_DPORT));
-    batch.add(rule(chain).vmap(of.named("steered_any"), L4PROTO, TH_DPORT));
+    for (String kind : SetNames.KINDS) {
+      batch.add(rule(chain).vmap(of.named("guarded_" + kind), of.key(kind)));
+      batch.add(toTheOne(chain, of, kind));
+      batch.add(rule(chain).vmap(of.named("steered_" + kind), of.key(kind)));
+      batch.add(toTheOne(chain, of, kind));
+    }
     batch.add(
         rule(chain)
             .match(L4PROTO, TCP)
@@ -457,6 +463,9 @@ final class Skeleton {
    * What picks a slot: a chain for each way to do so, made when the first mapping asks for it. It
    * is not for writing again: what counts up would begin anew, with the first container, whenever
    * somebody publishes.
+   *
+   * <p>A transaction may take effect after a packet was sent here and before it looks for its slot:
+   * there may be fewer by then, of which the first is never missing, or a single container.
    */
   void writeSpread(Batch batch, SpreadChain spread) {
     PerFamily of = PerFamily.of(spread.family());
@@ -467,10 +476,19 @@ final class Skeleton {
           case SOURCE -> Field.hashOf(of.saddr, spread.slots(), SOURCE_SEED);
         };
     batch.add(Chain.regular(table, spread.name())).flushChain(table, spread.name());
-    batch.add(
-        rule(spread.name())
-            .dnatToAddressAndPort(
-                of.nfproto, of.named("slots_" + spread.kind()), and(of.key(spread.kind()), slot)));
+    for (Field which : List.of(slot, FIRST_SLOT)) {
+      batch.add(
+          rule(spread.name())
+              .dnatToAddressAndPort(
+                  of.nfproto,
+                  of.named("slots_" + spread.kind()),
+                  and(of.key(spread.kind()), which)));
+    }
+    batch.add(toTheOne(spread.name(), of, spread.kind()));
+  }
+
+  private Rule toTheOne(String chain, PerFamily of, String kind) {
+    return rule(chain).dnatToAddressAndPort(of.nfproto, of.named(kind), of.key(kind));
   }
 
   /**

@@ -221,6 +221,48 @@ class BackendsIT extends AgentCase {
     }
   }
 
+  /**
+   * What a packet meets whose lookups a transaction comes between: a pick among more slots than
+   * there are, a pick for what has one container by now, and neither. Fails if a rule behind the
+   * first lookups is missing.
+   */
+  @Test
+  void aPacketThatMeetsTheChangeIsServed() {
+    start(Ownership.OFF);
+    publish("web", to(Balance.ROUND_ROBIN, Lab.C1, Lab.C2), "8080:80");
+    agent.close(); // who would mend what is broken here
+    assertThat(servers(Lab.HOST, 8080, 6)).containsOnly(entry("c1", 3), entry("c2", 3));
+    nft.apply("delete element inet sluice slots_any4 { tcp . 8080 . 1 }");
+    assertThat(servers(Lab.HOST, 8080, 6)).containsOnly(entry("c1", 6));
+
+    nft.apply(
+        "delete element inet sluice slots_any4 { tcp . 8080 . 0 }\n"
+            + "add element inet sluice any4 { tcp . 8080 : %s . 80 }\n".formatted(Lab.C2)
+            + "delete rule inet sluice publish4 handle "
+            + handleOfFirst("map @any4"));
+    assertThat(servers(Lab.HOST, 8080, 6)).containsOnly(entry("c2", 6));
+    assertThat(connectionsBy("steered_any4")).isEqualTo(18);
+
+    nft.apply("delete element inet sluice steered_any4 { tcp . 8080 }");
+    assertThat(servers(Lab.HOST, 8080, 6)).containsOnly(entry("c2", 6));
+  }
+
+  private String handleOfFirst(String endOfRule) {
+    return nft.run("-a", "list", "chain", "inet", "sluice", "publish4")
+        .stdout()
+        .lines()
+        .filter(line -> line.contains(endOfRule + " #"))
+        .findFirst()
+        .map(line -> line.substring(line.lastIndexOf(' ') + 1))
+        .orElseThrow();
+  }
+
+  /** Counted by the only element of the map. */
+  private long connectionsBy(String map) {
+    String listed = nft.run("list", "map", "inet", "sluice", map).stdout();
+    return Long.parseLong(listed.replaceAll("(?s).* packets (\\d+) .*", "$1"));
+  }
+
   /** Fails if connections are refused, or go to who was removed, while the containers change. */
   @Test
   void nobodyNoticesTheChange() throws Exception {
