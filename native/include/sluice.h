@@ -2,7 +2,8 @@
 /*
  * libsluice: conntrack events of one network namespace, drained from the kernel by a thread that
  * never waits for its consumer, and handed over as fixed-size records in memory that the caller owns;
- * and a proxy for connections that the kernel cannot translate.
+ * a proxy for connections that the kernel cannot translate; and a fast path past netfilter for those
+ * that it does.
  *
  * Conventions
  *   - Functions return 0 (or a documented positive value) on success and -errno on failure; after a
@@ -58,8 +59,9 @@ SLUICE_API const char *sluice_last_error(void);
 /*
  * The shared layouts, one entry per field, named "struct.field": flow.* and gap.* are records (192
  * bytes), ring.* is the header in front of the records, stats.* is what sluice_events_stats() fills.
- * proxy.* what sluice_proxy_stats() fills. An entry without a dot ("flow", "proxy") gives a struct's own
- * size at offset 0.
+ * proxy.* what sluice_proxy_stats() fills; offload.* what the fast path's functions exchange, fastpath.*
+ * what sluice_fastpath_stats() fills. An entry without a dot ("flow", "proxy") gives a struct's own size
+ * at offset 0.
  * An index outside 0..count-1 yields NULL, -EINVAL and -EINVAL.
  */
 SLUICE_API int sluice_layout_count(void);
@@ -239,6 +241,131 @@ SLUICE_API int sluice_proxy_stats(uint64_t handle, uint64_t addr, uint64_t bytes
 
 /* Ends the threads and all connections, and frees the handle. No other call may be in progress. */
 SLUICE_API int sluice_proxy_close(uint64_t handle);
+
+/*
+ * The fast path: two eBPF programs at tc ingress that carry packets of established, translated flows
+ * between outer devices and containers (bpf/fastpath.bpf.c). They learn flows from conntrack by
+ * themselves; a TCP flow only once IP_CT_TCP_FLAG_BE_LIBERAL is set in both directions, for which they
+ * ask (sluice_fastpath_requests()). Programs and maps stay in force when the process ends.
+ *
+ *	sluice_fastpath_open(500000, 65536, &handle);
+ *	sluice_fastpath_configure(handle, 1, 1000, 15, 2000, 432000000, 120000);
+ *	sluice_fastpath_container(handle, address, veth, bridge, 1500, mac, bridge_mac);
+ *	sluice_fastpath_attach(handle, veth, SLUICE_FASTPATH_OUTWARD, SLUICE_FASTPATH_ANY);
+ *	sluice_fastpath_attach(handle, uplink, SLUICE_FASTPATH_INWARD, SLUICE_FASTPATH_ANY);
+ *	a thread: while ((n = sluice_fastpath_requests(handle, records, 256, 1000)) >= 0)
+ *		set BE_LIBERAL on these flows;
+ *	each second: read all with sluice_fastpath_flows(), add what counters grew by; give those that
+ *		ended, or carry nothing any more, to sluice_fastpath_take()
+ *
+ * Loads them into the kernel, switched off and attached to nothing.
+ *
+ *   flows       how many at most, of each family, 1 to 2^24; others go the slow path
+ *   containers  how many addresses at most, 1 to 2^20
+ *
+ * Errors: -EINVAL; -EPERM (needs CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN, in the first user namespace);
+ * -ENOSYS (the kernel has no eBPF, or does not describe its types, or lacks a function: Linux 6.1);
+ * another -errno: the verifier's or the kernel's, with the last line of its log.
+ *
+ * _requests() and _stats() may be called by any thread; the others by one at a time.
+ */
+SLUICE_API int sluice_fastpath_open(uint32_t flows, uint32_t containers, uint64_t *handle_out);
+
+/*
+ * The maps of programs that an earlier process left at a device: to give to _flows(), _take(), _stats()
+ * and _close() once they are detached, so that what they carried is not forgotten. -ENOENT: there are
+ * none; -EPROTO: another version's, which cannot be read.
+ */
+SLUICE_API int sluice_fastpath_orphan(uint32_t device, uint64_t *handle_out);
+
+/*
+ * Settings, in force at once.
+ *
+ *   on               0: every packet goes the slow path
+ *   recheck_ms       how old what is known of a flow may be; 0 looks at conntrack for each packet
+ *   sample           a power of two: one in so many packets of no known flow is looked at, 1: each
+ *   asks_per_second  requests at most, for each processor; rounded up to one a tick
+ *   tcp_timeout_ms   nf_conntrack_tcp_timeout_established of the namespace
+ *   udp_timeout_ms   nf_conntrack_udp_timeout_stream; 0: packets that are carried keep no entry alive
+ */
+SLUICE_API int sluice_fastpath_configure(uint64_t handle, int on, uint32_t recheck_ms, uint32_t sample,
+					 uint32_t asks_per_second, uint32_t tcp_timeout_ms,
+					 uint32_t udp_timeout_ms);
+
+/* On or off; when it returns, no packet is under way that was handled otherwise. */
+SLUICE_API int sluice_fastpath_switch(uint64_t handle, int on);
+
+/*
+ * What is known of flows is checked before it is used again. To be called after conntrack entries were
+ * deleted, or routes or containers changed; when it returns, no packet is under way on old knowledge.
+ */
+SLUICE_API int sluice_fastpath_refresh(uint64_t handle);
+
+#define SLUICE_FASTPATH_INWARD 0 /* for outer devices */
+#define SLUICE_FASTPATH_OUTWARD 1 /* for the host's side of a container's veth pair */
+
+#define SLUICE_FASTPATH_ANY 0 /* tcx, or where that is missing clsact */
+#define SLUICE_FASTPATH_TCX 1
+#define SLUICE_FASTPATH_CLSACT 2
+
+/*
+ * Attaches a program to a device of the calling thread's namespace, behind other people's; in place of
+ * one that an earlier process left there, without a gap.
+ *
+ *   device  its index
+ *   way     SLUICE_FASTPATH_INWARD or _OUTWARD
+ *   how     SLUICE_FASTPATH_ANY, _TCX or _CLSACT
+ *
+ * Returns SLUICE_FASTPATH_TCX or _CLSACT. -ENODEV; -EOPNOTSUPP: no tcx here, and nothing else allowed.
+ */
+SLUICE_API int sluice_fastpath_attach(uint64_t handle, uint32_t device, int way, int how);
+
+/* Takes every program of the fast path away from a device, whosever: how many there were. */
+SLUICE_API int sluice_fastpath_detach(uint32_t device);
+
+/*
+ * Where a container is: replaces what was known; device 0 forgets it. Flows that are carried follow
+ * with sluice_fastpath_refresh().
+ *
+ *   address     address of 16 bytes: IPv6, or IPv4 as ::ffff:a.b.c.d
+ *   device      the host's side of its veth pair
+ *   bridge      the bridge that is a port of, or the device itself: where its packets are routed
+ *   mtu         of the container's interface
+ *   mac         the container's, as a number: 02:42:ac:11:00:02 is 0x0242ac110002
+ *   bridge_mac  the bridge's
+ *
+ * -E2BIG: as many as sluice_fastpath_open() allowed for.
+ */
+SLUICE_API int sluice_fastpath_container(uint64_t handle, uint64_t address, uint32_t device,
+					 uint32_t bridge, uint32_t mtu, uint64_t mac,
+					 uint64_t bridge_mac);
+
+/*
+ * Waits up to timeout_ms (-1: no limit) for flows that want BE_LIBERAL, and writes up to `records` of
+ * them (offload.*) to `records_addr`: how many, 0 after the timeout. A flow may be named repeatedly.
+ */
+SLUICE_API int sluice_fastpath_requests(uint64_t handle, uint64_t records_addr, int records,
+					int timeout_ms);
+
+/*
+ * Reads what is carried, one record for each direction of a flow: how many of at least 512 records
+ * were written, 0 at the end, after which the next call starts anew. What is added or taken meanwhile
+ * may be missing or appear twice.
+ */
+SLUICE_API int sluice_fastpath_flows(uint64_t handle, uint64_t records_addr, int records);
+
+/*
+ * Ends the flows that the records name, waits until no packet is under way on them, and writes their
+ * last counters into the records; zero for those that are not there. Returns how many were. A flow that
+ * speaks again is learned again. Takes some milliseconds however many there are.
+ */
+SLUICE_API int sluice_fastpath_take(uint64_t handle, uint64_t records_addr, int records);
+
+/* Copies the counters (struct fastpath of the layout) to `addr`, as sluice_events_stats(). */
+SLUICE_API int sluice_fastpath_stats(uint64_t handle, uint64_t addr, uint64_t bytes);
+
+/* Frees the handle. Programs that are attached stay, with their maps: see sluice_fastpath_detach(). */
+SLUICE_API int sluice_fastpath_close(uint64_t handle);
 
 #ifdef __cplusplus
 }

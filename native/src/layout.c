@@ -19,6 +19,8 @@ struct field {
 #define RING(type, name, suffix, offset) FIELD("ring", struct sluice_ring_header, name)
 #define STATS(type, name, suffix, offset) FIELD("stats", struct sluice_stats, name)
 #define PROXY(type, name, suffix, offset) FIELD("proxy", struct sluice_proxy_stats, name)
+#define OFFLOAD(type, name, suffix, offset) FIELD("offload", struct sluice_offload, name)
+#define OUTCOME(NAME, name) FIELD("fastpath", struct sluice_fastpath_stats, name)
 
 static const struct field fields[] = {
 	/* clang-format off */
@@ -32,6 +34,10 @@ static const struct field fields[] = {
 	SLUICE_STATS_FIELDS(STATS)
 	STRUCT("proxy", struct sluice_proxy_stats)
 	SLUICE_PROXY_FIELDS(PROXY)
+	STRUCT("offload", struct sluice_offload)
+	SLUICE_OFFLOAD_FIELDS(OFFLOAD)
+	STRUCT("fastpath", struct sluice_fastpath_stats)
+	FAST_OUTCOMES(OUTCOME)
 	/* clang-format on */
 };
 

@@ -14,6 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "../bpf/shared.h"
+
 /* What a record says happened. 0 is never written, so that unwritten memory is not an event. */
 enum sluice_kind {
 	SLUICE_KIND_NEW = 1,
@@ -266,7 +268,57 @@ enum sluice_present {
 	F(uint64_t, descriptors, , 88)                                                             \
 	F(uint64_t, cpu_ns, , 96)
 
+/*
+ * One direction of a flow that the fast path carries: its packets as they come in and as they leave,
+ * the devices, and what was carried so far, counted as conntrack counts. ended is why it is carried no
+ * longer (the number of a field of fastpath.*), 0 while it is.
+ *
+ * The same record asks for BE_LIBERAL: then src, dst and the ports are the original tuple of the flow,
+ * and what follows them is zero. And it names a flow, by everything up to dst.
+ *
+ *   +--------+--------+--------+--------+--------+--------+--------+--------+
+ *   | family | proto  | ended  |  zero  |    src_port     |    dst_port     |    0
+ *   |                            src  (16 bytes)                            |    8
+ *   |                            dst  (16 bytes)                            |   24
+ *   |                          new_src (16 bytes)                           |   40
+ *   |                          new_dst (16 bytes)                           |   56
+ *   |  new_src_port   |  new_dst_port   |            from_device            |   72
+ *   |             to_device             |                mtu                |   80
+ *   |                                packets                                |   88
+ *   |                                 bytes                                 |   96
+ *   +--------+--------+--------+--------+--------+--------+--------+--------+
+ */
+#define SLUICE_OFFLOAD_FIELDS(F)                                                                   \
+	F(uint8_t, family, , 0)                                                                    \
+	F(uint8_t, proto, , 1)                                                                     \
+	F(uint8_t, ended, , 2)                                                                     \
+	F(uint8_t, zero, , 3)                                                                      \
+	F(uint16_t, src_port, , 4)                                                                 \
+	F(uint16_t, dst_port, , 6)                                                                 \
+	F(uint8_t, src, [16], 8)                                                                   \
+	F(uint8_t, dst, [16], 24)                                                                  \
+	F(uint8_t, new_src, [16], 40)                                                              \
+	F(uint8_t, new_dst, [16], 56)                                                              \
+	F(uint16_t, new_src_port, , 72)                                                            \
+	F(uint16_t, new_dst_port, , 74)                                                            \
+	F(uint32_t, from_device, , 76)                                                             \
+	F(uint32_t, to_device, , 80)                                                               \
+	F(uint32_t, mtu, , 84)                                                                     \
+	F(uint64_t, packets, , 88)                                                                 \
+	F(uint64_t, bytes, , 96)
+
+/* What became of packets that the fast path saw, one counter for each line of bpf/shared.h's list. */
+struct sluice_fastpath_stats {
+#define SLUICE_MEMBER(NAME, name) uint64_t name;
+	FAST_OUTCOMES(SLUICE_MEMBER)
+#undef SLUICE_MEMBER
+};
+_Static_assert(sizeof(struct sluice_fastpath_stats) == 8 * FAST_OUTCOME_COUNT, "nothing else");
+
 #define SLUICE_MEMBER(type, name, suffix, offset) type name suffix;
+struct sluice_offload {
+	SLUICE_OFFLOAD_FIELDS(SLUICE_MEMBER)
+};
 struct sluice_flow {
 	SLUICE_FLOW_FIELDS(SLUICE_MEMBER)
 };
@@ -305,16 +357,19 @@ _Static_assert(sizeof(_Atomic uint64_t) == 8 && sizeof(_Atomic uint32_t) == 4,
 #define SLUICE_RING_AT(type, name, suffix, offset) SLUICE_AT(struct sluice_ring_header, name, offset)
 #define SLUICE_STATS_AT(type, name, suffix, offset) SLUICE_AT(struct sluice_stats, name, offset)
 #define SLUICE_PROXY_AT(type, name, suffix, offset) SLUICE_AT(struct sluice_proxy_stats, name, offset)
+#define SLUICE_OFFLOAD_AT(type, name, suffix, offset) SLUICE_AT(struct sluice_offload, name, offset)
 SLUICE_FLOW_FIELDS(SLUICE_FLOW_AT)
 SLUICE_GAP_FIELDS(SLUICE_GAP_AT)
 SLUICE_RING_FIELDS(SLUICE_RING_AT)
 SLUICE_STATS_FIELDS(SLUICE_STATS_AT)
 SLUICE_PROXY_FIELDS(SLUICE_PROXY_AT)
+SLUICE_OFFLOAD_FIELDS(SLUICE_OFFLOAD_AT)
 #undef SLUICE_AT
 #undef SLUICE_FLOW_AT
 #undef SLUICE_GAP_AT
 #undef SLUICE_RING_AT
 #undef SLUICE_STATS_AT
 #undef SLUICE_PROXY_AT
+#undef SLUICE_OFFLOAD_AT
 
 #endif

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
+/* Asks conntrack, the containers and the routes where a flow's packets go: on a first packet, and then
+ * once a second. */
+#ifndef SLUICE_BPF_FLOW_H
+#define SLUICE_BPF_FLOW_H
+
+#define MUST (IPS_SEEN_REPLY | IPS_ASSURED | IPS_CONFIRMED)
+#define MUST_NOT                                                                                   \
+	(IPS_SEQ_ADJUST | IPS_DYING | IPS_TEMPLATE | IPS_NAT_CLASH | IPS_HELPER | IPS_OFFLOAD |    \
+	 IPS_HW_OFFLOAD)
+
+static __always_inline __u32 ticks(void)
+{
+	return (__u32)bpf_jiffies64();
+}
+
+/* Tells user space that a flow could be carried but for conntrack's window tracking. */
+static __always_inline __u32 ask(struct nf_conn *ct, const struct packet *p)
+{
+	struct fast_request *request;
+	struct asked *asked;
+	__u32 zero = 0, now = ticks();
+
+	asked = bpf_map_lookup_elem(&asks, &zero);
+	if (!asked)
+		return FAST_UNASKED;
+	if (asked->tick != now) {
+		asked->tick = now;
+		asked->requests = 0;
+	}
+	if (asked->requests >= config.asks_per_tick)
+		return FAST_UNASKED;
+	request = bpf_ringbuf_reserve(&requests, sizeof(*request), 0);
+	if (!request)
+		return FAST_UNASKED;
+	asked->requests++;
+	__builtin_memcpy(request->src, ct->tuplehash[0].tuple.src.u3.all, sizeof(request->src));
+	__builtin_memcpy(request->dst, ct->tuplehash[0].tuple.dst.u3.all, sizeof(request->dst));
+	request->sport = ct->tuplehash[0].tuple.src.u.all;
+	request->dport = ct->tuplehash[0].tuple.dst.u.all;
+	request->family = p->family;
+	request->protocol = IPPROTO_TCP;
+	request->pad = 0;
+	bpf_ringbuf_submit(request, 0);
+	return FAST_STRICT;
+}
+
+/* May this flow leave netfilter? 0 or why not. */
+static __always_inline __u32 admit(struct nf_conn *ct, const struct packet *p)
+{
+	unsigned long status = ct->status;
+	struct nf_ct_ext *ext = ct->ext;
+
+	if ((status & MUST) != MUST || (status & MUST_NOT) || (ext && ext->offset[0]))
+		return FAST_STATE;
+	if (!(status & (IPS_SRC_NAT | IPS_DST_NAT)))
+		return FAST_PLAIN;
+	if (!is_tcp(p))
+		return 0;
+	if (ct->proto.tcp.state != TCP_CONNTRACK_ESTABLISHED)
+		return FAST_STATE;
+	/* Conntrack does not see the packets that are carried: it must not judge the next ones by them. */
+	if (!(ct->proto.tcp.seen[0].flags & ct->proto.tcp.seen[1].flags & IP_CT_TCP_FLAG_BE_LIBERAL))
+		return ask(ct, p);
+	return 0;
+}
+
+/* As conntrack does for each packet; here it suffices to be a second late. */
+static __always_inline void keep_alive(struct nf_conn *ct, bool tcp)
+{
+	__u32 ms = tcp ? config.tcp_timeout_ms : config.udp_timeout_ms;
+	__u64 full = (__u64)ms * config.tick_hz / 1000;
+
+	if (ms && (__s32)(ct->timeout - ticks()) < (__s64)full - config.tick_hz)
+		bpf_ct_change_timeout(ct, ms);
+}
+
+/* What a packet becomes: the other direction's tuple, turned round. */
+static __always_inline void translate(const struct nf_conntrack_tuple *other, struct fast_way *way)
+{
+	__builtin_memcpy(way->src, other->dst.u3.all, sizeof(way->src));
+	__builtin_memcpy(way->dst, other->src.u3.all, sizeof(way->dst));
+	way->sport = other->dst.u.all;
+	way->dport = other->src.u.all;
+}
+
+static __always_inline __u32 ask_conntrack(struct __sk_buff *skb, const struct packet *p,
+					   struct fast_way *way)
+{
+	struct bpf_ct_opts___sluice opts = {};
+	struct bpf_sock_tuple tuple;
+	struct nf_conn *ct;
+	__u32 why;
+
+	opts.netns_id = BPF_F_CURRENT_NETNS; /* the device's */
+	opts.l4proto = is_tcp(p) ? IPPROTO_TCP : IPPROTO_UDP;
+	if (p->family == AF_INET) {
+		__builtin_memcpy(&tuple.ipv4, &p->key.v4, sizeof(tuple.ipv4));
+		ct = bpf_skb_ct_lookup(skb, &tuple, sizeof(tuple.ipv4), &opts, sizeof(opts));
+	} else {
+		__builtin_memcpy(&tuple.ipv6, &p->key.v6, sizeof(tuple.ipv6));
+		ct = bpf_skb_ct_lookup(skb, &tuple, sizeof(tuple.ipv6), &opts, sizeof(opts));
+	}
+	if (!ct)
+		return FAST_UNKNOWN;
+	why = admit(ct, p);
+	if (!why) {
+		keep_alive(ct, is_tcp(p));
+		/* Spelled out, because only constant indices are fitted to the kernel's structs. */
+		if (opts.dir)
+			translate(&ct->tuplehash[0].tuple, way);
+		else
+			translate(&ct->tuplehash[1].tuple, way);
+	}
+	bpf_ct_release(ct);
+	return why;
+}
+
+static __always_inline struct fast_container *container(__u32 family, const __be32 *address)
+{
+	struct fast_address key = {};
+
+	if (family == AF_INET) {
+		key.word[2] = bpf_htonl(0xffff);
+		key.word[3] = address[0];
+	} else {
+		__builtin_memcpy(key.word, address, sizeof(key.word));
+	}
+	return bpf_map_lookup_elem(&containers, &key);
+}
+
+/* From an outer device into a container. */
+static __always_inline __u32 way_inward(const struct packet *p, struct fast_way *way)
+{
+	struct fast_container *to = container(p->family, way->dst);
+
+	if (!to)
+		return FAST_TARGET;
+	way->to = to->device;
+	way->mtu = to->mtu;
+	__builtin_memcpy(way->mac, to->mac, sizeof(way->mac));
+	return 0;
+}
+
+/* From a container to wherever the routes lead. These are asked as the kernel's router would, which
+ * sees the source not yet translated, and the bridge as the device it came from. */
+static __always_inline __u32 way_outward(struct __sk_buff *skb, const struct packet *p,
+					 struct fast_way *way)
+{
+	bool v4 = p->family == AF_INET;
+	struct fast_container *from = container(p->family, v4 ? &p->key.v4.src : p->key.v6.src);
+	struct bpf_fib_lookup fib = {
+		.family = p->family,
+		.l4_protocol = v4 ? p->key.v4.protocol : p->key.v6.protocol,
+		.sport = v4 ? p->key.v4.sport : p->key.v6.sport,
+		.dport = way->dport,
+		.tot_len = 1, /* fits everywhere: only to be told the path's MTU */
+	};
+
+	if (!from || from->device != way->from)
+		return FAST_TARGET;
+	fib.ifindex = from->bridge;
+	if (v4) {
+		fib.tos = p->flow;
+		fib.ipv4_src = p->key.v4.src;
+		fib.ipv4_dst = way->dst[0];
+	} else {
+		fib.flowinfo = p->flow & bpf_htonl(0x0fffffff);
+		__builtin_memcpy(fib.ipv6_src, p->key.v6.src, sizeof(fib.ipv6_src));
+		__builtin_memcpy(fib.ipv6_dst, way->dst, sizeof(fib.ipv6_dst));
+	}
+	if (bpf_fib_lookup(skb, &fib, sizeof(fib), 0) != BPF_FIB_LKUP_RET_SUCCESS ||
+	    fib.ifindex == from->bridge)
+		return FAST_ROUTE;
+	way->to = fib.ifindex;
+	way->mtu = fib.mtu_result;
+	__builtin_memcpy(way->mac, fib.dmac, ETH_ALEN);
+	__builtin_memcpy(way->mac + ETH_ALEN, fib.smac, ETH_ALEN);
+	return 0;
+}
+
+/* In checksums, of a packet like this one and what it becomes. IPv4's unused words are 0 in both. */
+static __always_inline void differences(const struct packet *p, struct fast_way *way)
+{
+	__be32 before[8] = {}, ports;
+
+	if (p->family == AF_INET) {
+		before[0] = p->key.v4.src;
+		before[4] = p->key.v4.dst;
+		__builtin_memcpy(&ports, &p->key.v4.sport, sizeof(ports));
+	} else {
+		__builtin_memcpy(before, p->key.v6.src, sizeof(before));
+		__builtin_memcpy(&ports, &p->key.v6.sport, sizeof(ports));
+	}
+	way->address_sum = bpf_csum_diff(before, sizeof(before), way->src, sizeof(before), 0);
+	way->port_sum = bpf_csum_diff(&ports, sizeof(ports), (__be32 *)&way->sport, sizeof(ports), 0);
+}
+
+/* Everything there is to know about the way of a packet like this one, as of now. */
+static __noinline __u32 find_way(struct __sk_buff *skb, const struct packet *p,
+				 struct fast_way *way, bool inward)
+{
+	__u32 why;
+
+	way->from = skb->ifindex;
+	why = ask_conntrack(skb, p, way);
+	if (!why)
+		why = inward ? way_inward(p, way) : way_outward(skb, p, way);
+	if (why)
+		return why;
+	differences(p, way);
+	return 0;
+}
+
+#endif
