@@ -97,7 +97,7 @@ class Namespace:
         with self.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
             for feature in features:
                 value = ctypes.create_string_buffer(struct.pack("=II", feature, on))
-                fcntl.ioctl(control, SIOCETHTOOL, struct.pack("=16sP8x", device.encode(), ctypes.addressof(value)))
+                fcntl.ioctl(control, SIOCETHTOOL, struct.pack("16sQ8x", device.encode(), ctypes.addressof(value)))
 
     def close(self):
         os.close(self.fd)
