@@ -54,7 +54,7 @@ class Router:
         router("ip", "addr", "add", "172.30.%d.1/24" % number, "dev", "br0")
         for device in ("up0", "v1", "br0"):
             router("ip", "link", "set", device, "up")
-        router("sysctl", "-qw", "net.ipv4.ip_forward=1")
+        router("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.netfilter.nf_conntrack_acct=1")
         device = "eth%d" % number
         client.run("ip", "addr", "add", "198.18.%d.2/24" % number, "dev", device)
         client.run("ip", "link", "set", device, "up")
@@ -96,7 +96,7 @@ def measure(library, slots, mode):
             for device in ("eth0", "eth1", "eth2", "eth9"):
                 namespace.offload(device, 0, (ETHTOOL_STSO, ETHTOOL_SGSO, ETHTOOL_SGRO))
     fast = Fast(library, fast_router, flows=4096)
-    fast.configure(recheck_ms=int(os.environ.get("RECHECK_MS", 1000)), sample=int(os.environ.get("SAMPLE", 16)), asks=2000)
+    fast.configure(recheck_ms=int(os.environ.get("RECHECK_MS", 1000)), sample=int(os.environ.get("SAMPLE", 16)), young=int(os.environ.get("YOUNG", 32)), asks=2000)
     fast.container(b"\0" * 10 + b"\xff\xff" + socket.inet_aton("172.30.0.2"), fast_router.veth, fast_router.bridge, 1500,
                    fast_router.mac, fast_router.bridge_mac)
     fast.attach()

@@ -14,6 +14,28 @@ static __always_inline __u32 ticks(void)
 	return (__u32)bpf_jiffies64();
 }
 
+/* Where an entry has an extension, from its start; 0 if it has not. */
+static __always_inline __u32 extension(struct nf_ct_ext *ext, __u32 id)
+{
+	__u8 offset = 0;
+
+	if (ext)
+		bpf_probe_read_kernel(&offset, sizeof(offset), &ext->offset[0] + id);
+	return offset;
+}
+
+/* Setting up costs more than a short connection is worth: netfilter has to have seen some packets. */
+static __always_inline bool too_young(struct nf_ct_ext *ext)
+{
+	__u32 offset = extension(ext, bpf_core_enum_value(enum nf_ct_ext_id, NF_CT_EXT_ACCT));
+	struct counters seen[2] = {};
+
+	if (!offset)
+		return false; /* nobody counts */
+	bpf_probe_read_kernel(seen, sizeof(seen), (void *)ext + offset);
+	return seen[0].packets + seen[1].packets < config.young_packets;
+}
+
 /* Tells user space that a flow could be carried but for conntrack's window tracking. */
 static __always_inline __u32 ask(struct nf_conn *ct, const struct packet *p)
 {
@@ -51,10 +73,13 @@ static __always_inline __u32 admit(struct nf_conn *ct, const struct packet *p)
 	unsigned long status = ct->status;
 	struct nf_ct_ext *ext = ct->ext;
 
-	if ((status & MUST) != MUST || (status & MUST_NOT) || (ext && ext->offset[0]))
+	if ((status & MUST) != MUST || (status & MUST_NOT) ||
+	    extension(ext, bpf_core_enum_value(enum nf_ct_ext_id, NF_CT_EXT_HELPER)))
 		return FAST_STATE;
 	if (!(status & (IPS_SRC_NAT | IPS_DST_NAT)))
 		return FAST_PLAIN;
+	if (too_young(ext))
+		return FAST_YOUNG;
 	if (!is_tcp(p))
 		return 0;
 	if (ct->proto.tcp.state != TCP_CONNTRACK_ESTABLISHED)

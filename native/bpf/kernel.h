@@ -49,9 +49,20 @@ union nf_conntrack_proto {
 	struct ip_ct_tcp tcp;
 } CORE;
 
+/* Which there are, and their numbers, depends on how the kernel was built. */
+enum nf_ct_ext_id {
+	NF_CT_EXT_HELPER,
+	NF_CT_EXT_ACCT,
+};
+
 struct nf_ct_ext {
-	__u8 offset[1]; /* [0]: NF_CT_EXT_HELPER */
+	__u8 offset[8]; /* of each extension that the entry has, from here; 0 if it has not */
 } CORE;
+
+/* struct nf_conn_acct: with nf_conntrack_acct, one for each direction */
+struct counters {
+	__u64 packets, bytes;
+};
 
 struct nf_conn {
 	__u32 timeout;

@@ -29,6 +29,7 @@
 	_(UNKNOWN, unknown) /* conntrack knows no such flow */                                     \
 	_(STATE, state) /* not established in both directions, dying, or with a helper */          \
 	_(PLAIN, plain) /* not translated */                                                       \
+	_(YOUNG, young) /* too few packets so far to be worth it */                                \
 	_(STRICT, strict) /* window tracking is on; user space was asked to end that */            \
 	_(UNASKED, unasked) /* the same, and too much was asked already */                         \
 	_(TARGET, target) /* no container of ours, or the device of another one */                 \
@@ -55,6 +56,7 @@ struct fast_config {
 	__u32 generation; /* raised by user space: whatever was learned before is checked again */
 	__u32 recheck_ticks; /* a flow is checked against conntrack and routes this often; 0: always */
 	__u32 sample_mask; /* of packets without a flow, one in (mask + 1) is looked at; 2^n - 1 */
+	__u32 young_packets; /* flows with fewer, of both directions, are not carried */
 	__u32 asks_per_tick; /* requests to user space, for each CPU */
 	__u32 tick_hz; /* of the kernel */
 	__u32 tcp_timeout_ms; /* nf_conntrack_tcp_timeout_established; 0 leaves timeouts alone */

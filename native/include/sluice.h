@@ -249,7 +249,7 @@ SLUICE_API int sluice_proxy_close(uint64_t handle);
  * ask (sluice_fastpath_requests()). Programs and maps stay in force when the process ends.
  *
  *	sluice_fastpath_open(500000, 65536, &handle);
- *	sluice_fastpath_configure(handle, 1, 1000, 15, 2000, 432000000, 120000);
+ *	sluice_fastpath_configure(handle, 1, 1000, 16, 32, 2000, 432000000, 120000);
  *	sluice_fastpath_container(handle, address, veth, bridge, 1500, mac, bridge_mac);
  *	sluice_fastpath_attach(handle, veth, SLUICE_FASTPATH_OUTWARD, SLUICE_FASTPATH_ANY);
  *	sluice_fastpath_attach(handle, uplink, SLUICE_FASTPATH_INWARD, SLUICE_FASTPATH_ANY);
@@ -284,13 +284,15 @@ SLUICE_API int sluice_fastpath_orphan(uint32_t device, uint64_t *handle_out);
  *   on               0: every packet goes the slow path
  *   recheck_ms       how old what is known of a flow may be; 0 looks at conntrack for each packet
  *   sample           a power of two: one in so many packets of no known flow is looked at, 1: each
+ *   young_packets    a flow is carried once netfilter has seen so many of its packets (if it counts
+ *                    them: nf_conntrack_acct)
  *   asks_per_second  requests at most, for each processor; rounded up to one a tick
  *   tcp_timeout_ms   nf_conntrack_tcp_timeout_established of the namespace
  *   udp_timeout_ms   nf_conntrack_udp_timeout_stream; 0: packets that are carried keep no entry alive
  */
 SLUICE_API int sluice_fastpath_configure(uint64_t handle, int on, uint32_t recheck_ms, uint32_t sample,
-					 uint32_t asks_per_second, uint32_t tcp_timeout_ms,
-					 uint32_t udp_timeout_ms);
+					 uint32_t young_packets, uint32_t asks_per_second,
+					 uint32_t tcp_timeout_ms, uint32_t udp_timeout_ms);
 
 /* On or off; when it returns, no packet is under way that was handled otherwise. */
 SLUICE_API int sluice_fastpath_switch(uint64_t handle, int on);

@@ -334,8 +334,8 @@ static uint32_t rounded_up(uint64_t value, uint64_t divisor)
 }
 
 int sluice_fastpath_configure(uint64_t handle, int on, uint32_t recheck_ms, uint32_t sample,
-			      uint32_t asks_per_second, uint32_t tcp_timeout_ms,
-			      uint32_t udp_timeout_ms)
+			      uint32_t young_packets, uint32_t asks_per_second,
+			      uint32_t tcp_timeout_ms, uint32_t udp_timeout_ms)
 {
 	volatile struct fast_config *config = fast_of(handle)->config;
 	uint32_t hz = tick_hz();
@@ -346,6 +346,7 @@ int sluice_fastpath_configure(uint64_t handle, int on, uint32_t recheck_ms, uint
 	config->tick_hz = hz;
 	config->recheck_ticks = rounded_up((uint64_t)recheck_ms * hz, 1000);
 	config->sample_mask = sample - 1;
+	config->young_packets = young_packets;
 	config->asks_per_tick = rounded_up(asks_per_second, hz);
 	config->tcp_timeout_ms = tcp_timeout_ms;
 	config->udp_timeout_ms = udp_timeout_ms;

@@ -170,8 +170,8 @@ class Fast:
             raise OSError(-result, self.c.sluice_last_error().decode())
         return result
 
-    def configure(self, on=1, recheck_ms=1000, sample=1, asks=100000, tcp_ms=432000000, udp_ms=120000):
-        self.ok(self.c.sluice_fastpath_configure(self.handle, on, recheck_ms, sample, asks, tcp_ms, udp_ms))
+    def configure(self, on=1, recheck_ms=1000, sample=1, young=0, asks=100000, tcp_ms=432000000, udp_ms=120000):
+        self.ok(self.c.sluice_fastpath_configure(self.handle, on, recheck_ms, sample, young, asks, tcp_ms, udp_ms))
 
     def containers(self):
         lab = self.lab
