@@ -68,6 +68,21 @@ static void *pointer(uint64_t address)
 	return (void *)(uintptr_t)address;
 }
 
+int fastpath_program(uint64_t handle, int way)
+{
+	return way == SLUICE_FASTPATH_INWARD ? fast_of(handle)->inward : fast_of(handle)->outward;
+}
+
+int fastpath_flows(uint64_t handle, int family)
+{
+	return fast_of(handle)->maps[family == AF_INET ? FLOWS4 : FLOWS6];
+}
+
+volatile struct fast_config *fastpath_config(uint64_t handle)
+{
+	return fast_of(handle)->config;
+}
+
 /* --- loading ------------------------------------------------------------------------------------ */
 
 /* The verifier's verdict is the line before its statistics. */

@@ -4,6 +4,8 @@
 
 #include <stdint.h>
 
+#include "../bpf/shared.h"
+
 /*
  * Programs at a device's tc ingress, in the calling thread's namespace. They stay when the process
  * ends, and are recognised by their names.
@@ -17,5 +19,10 @@ int fastpath_detach(uint32_t device);
 
 /* A descriptor of one of ours, or -ENOENT. */
 int fastpath_find(uint32_t device);
+
+/* For tests: descriptors of a program (SLUICE_FASTPATH_INWARD, _OUTWARD) and of a family's flows; .data. */
+int fastpath_program(uint64_t handle, int way);
+int fastpath_flows(uint64_t handle, int family);
+volatile struct fast_config *fastpath_config(uint64_t handle);
 
 #endif
