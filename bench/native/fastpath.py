@@ -48,7 +48,7 @@ class Router:
         router = self.namespace.run
         router("ip", "link", "add", "up0", "type", "veth", "peer", "name", "eth%d" % number, "netns", client_pid)
         router("ip", "link", "add", "v1", "type", "veth", "peer", "name", "eth%d" % number, "netns", container_pid)
-        router("ip", "link", "add", "br0", "type", "bridge")
+        router("ip", "link", "add", "br0", "address", "02:00:00:00:00:0%d" % (number + 1), "type", "bridge")
         router("ip", "link", "set", "v1", "master", "br0")
         router("ip", "addr", "add", "198.18.%d.1/24" % number, "dev", "up0")
         router("ip", "addr", "add", "172.30.%d.1/24" % number, "dev", "br0")

@@ -190,7 +190,7 @@ static __always_inline int carry(struct __sk_buff *skb, bool inward)
 
 	if (!config.on)
 		return slow(FAST_OFF);
-	why = read_packet(skb, &p);
+	why = read_packet(skb, &p, inward);
 	if (why == FAST_TCP_FLAGS)
 		end_flow(&p);
 	if (why)
@@ -200,7 +200,7 @@ static __always_inline int carry(struct __sk_buff *skb, bool inward)
 		return learn(skb, &p, inward);
 	if (flow->ended)
 		return slow(FAST_ENDED);
-	if (flow->way.from != skb->ifindex)
+	if (flow->way.from != skb->ifindex || (!inward && !is_entrance(skb, flow->way.entrance)))
 		return slow(FAST_ELSEWHERE);
 	if (ticks() - flow->checked >= config.recheck_ticks ||
 	    flow->generation != config.generation) {

@@ -197,6 +197,7 @@ static __always_inline __u32 way_outward(struct __sk_buff *skb, const struct pac
 	if (bpf_fib_lookup(skb, &fib, sizeof(fib), 0) != BPF_FIB_LKUP_RET_SUCCESS ||
 	    fib.ifindex == from->bridge)
 		return FAST_ROUTE;
+	__builtin_memcpy(way->entrance, from->mac + ETH_ALEN, ETH_ALEN);
 	way->to = fib.ifindex;
 	way->mtu = fib.mtu_result;
 	__builtin_memcpy(way->mac, fib.dmac, ETH_ALEN);

@@ -110,6 +110,6 @@ enum { TCP_CONNTRACK_ESTABLISHED = 3, IP_CT_TCP_FLAG_BE_LIBERAL = 8 };
 enum { AF_INET = 2, AF_INET6 = 10 }; /* include/linux/socket.h */
 
 /* include/linux/if_packet.h */
-enum { PACKET_HOST = 0 };
+enum { PACKET_HOST = 0, PACKET_OTHERHOST = 3 };
 
 #endif

@@ -95,15 +95,31 @@ static __always_inline __u32 read_ipv6(struct __sk_buff *skb, struct packet *p)
 	return read_transport(skb, p, port, end, ip->nexthdr, payload);
 }
 
-static __always_inline __u32 read_packet(struct __sk_buff *skb, struct packet *p)
+/*
+ * A frame that an outer device receives is for this host if the device says so. To the port of a bridge
+ * every frame is another host's, the bridge's too: see is_entrance().
+ */
+static __always_inline __u32 read_packet(struct __sk_buff *skb, struct packet *p, bool inward)
 {
-	if (skb->vlan_present || skb->pkt_type != PACKET_HOST)
+	__u32 type = skb->pkt_type;
+
+	if (skb->vlan_present || (type != PACKET_HOST && (inward || type != PACKET_OTHERHOST)))
 		return FAST_FRAME;
 	if (skb->protocol == bpf_htons(ETH_P_IP))
 		return read_ipv4(skb, p);
 	if (skb->protocol == bpf_htons(ETH_P_IPV6))
 		return read_ipv6(skb, p);
 	return FAST_FRAME;
+}
+
+/* Does a container's frame go to its router, and not to a neighbour on the bridge? */
+static __always_inline bool is_entrance(struct __sk_buff *skb, const __u8 *entrance)
+{
+	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+	const __u16 *is = data, *wanted = (const void *)entrance;
+
+	return data + ETH_ALEN <= end &&
+	       !((is[0] ^ wanted[0]) | (is[1] ^ wanted[1]) | (is[2] ^ wanted[2]));
 }
 
 #endif

@@ -37,7 +37,7 @@
 	_(FULL, full) /* no room for another flow */                                               \
 	_(LEARNED, learned) /* the flow's next packet will be carried */                           \
 	_(ENDED, ended) /* of a flow that is carried no longer */                                  \
-	_(ELSEWHERE, elsewhere) /* came in by another device than the flow */                      \
+	_(ELSEWHERE, elsewhere) /* came in by another device than the flow, or is not for routing */ \
 	_(MTU, mtu) /* larger than the exit allows */                                              \
 	_(TURN, turn) /* sent through netfilter once a second, for the sake of the neighbour */     \
 	_(LATE, late) /* the packet changed under our eyes, or the kernel refused to write it */
@@ -91,6 +91,8 @@ struct fast_flow {
 		__u32 port_sum;
 		__u32 from, to; /* devices; inward, `to` is the host's side of the container's */
 		__u32 mtu;
+		__u8 entrance[6]; /* whom a container's frame is to, if it is to be routed; else 0 */
+		__u16 pad;
 	} way;
 	__u32 ended; /* an enum fast_outcome, or 0 */
 	__u32 checked; /* in ticks */

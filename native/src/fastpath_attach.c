@@ -116,7 +116,8 @@ static int tcx_attach(uint32_t device, int program_fd, int replaced_fd)
 		attach.attach_flags = BPF_F_REPLACE;
 		attach.replace_bpf_fd = (uint32_t)replaced_fd;
 	}
-	if (sys_bpf(BPF_PROG_ATTACH, &attach, sizeof(attach)) < 0)
+	/* EEXIST: this very program is there already. */
+	if (sys_bpf(BPF_PROG_ATTACH, &attach, sizeof(attach)) < 0 && errno != EEXIST)
 		return sluice_fail(errno, "bpf(BPF_PROG_ATTACH, BPF_TCX_INGRESS, ifindex %u)", device);
 	return 0;
 }

@@ -58,10 +58,11 @@ def wait_for(condition, what, seconds=10):
 
 
 class Namespace:
-    """A network namespace, held by a descriptor and a process for nsenter; no name, no mount."""
+    """A network namespace, held by a descriptor and a process for nsenter, which ends with ours; no name, no mount."""
 
     def __init__(self):
-        self.process = subprocess.Popen(["unshare", "-n", "sh", "-c", "echo; exec sleep 1000"], stdout=subprocess.PIPE)
+        self.process = subprocess.Popen(["unshare", "-n", "sh", "-c", "echo; read end"], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         self.process.stdout.readline()
         self.path = "/proc/%d/ns/net" % self.process.pid
         self.fd = os.open(self.path, os.O_RDONLY)
@@ -101,7 +102,7 @@ class Namespace:
 
     def close(self):
         os.close(self.fd)
-        self.process.kill()
+        self.process.stdin.close()
         self.process.wait()
         self.process.stdout.close()
 
@@ -118,7 +119,8 @@ class Lab:
         pid = {n: str(getattr(self, n).process.pid) for n in ("client", "container")}
         router.run("ip", "link", "add", "up0", "type", "veth", "peer", "name", "eth0", "netns", pid["client"])
         router.run("ip", "link", "add", "v1", "type", "veth", "peer", "name", "eth0", "netns", pid["container"])
-        router.run("ip", "link", "add", "br0", "type", "bridge")
+        # An address of its own: to a port, the bridge's frames are other hosts'.
+        router.run("ip", "link", "add", "br0", "address", "02:00:00:00:00:01", "type", "bridge")
         router.run("ip", "link", "set", "v1", "master", "br0")
         for device, four, six in (("up0", ROUTER4, ROUTER6), ("br0", BRIDGE4, BRIDGE6)):
             router.run("ip", "addr", "add", four + "/24", "dev", device)
@@ -157,11 +159,15 @@ class Fast:
     ANY, TCX, CLSACT = 0, 1, 2
     FIELDS = struct.Struct("=BBBxHH16s16s16s16sHHIIIQQ")
 
-    def __init__(self, library, lab, flows=1024, containers=16):
+    def __init__(self, library, lab, flows=1024, containers=16, orphan=False):
+        """Loads the programs, or finds those that another left."""
         self.c, self.lab = load(library), lab
-        handle = ctypes.c_uint64()
-        self.ok(self.c.sluice_fastpath_open(flows, containers, ctypes.addressof(handle)))
-        self.handle = handle
+        self.handle = ctypes.c_uint64()
+        if orphan:
+            with lab.router.entered():
+                self.ok(self.c.sluice_fastpath_orphan(lab.uplink, ctypes.addressof(self.handle)))
+        else:
+            self.ok(self.c.sluice_fastpath_open(flows, containers, ctypes.addressof(self.handle)))
         self.names = [self.c.sluice_layout_name(i).decode() for i in range(self.c.sluice_layout_count())]
         self.names = [name[9:] for name in self.names if name.startswith("fastpath.")]
 
@@ -227,7 +233,9 @@ class Fast:
         return found, [Offload(buffer.raw[i * size:]) for i in range(len(flows))]
 
     def close(self):
-        self.c.sluice_fastpath_close(self.handle)
+        handle, self.handle = self.handle, None
+        if handle:
+            self.c.sluice_fastpath_close(handle)
 
 
 def load(library):

@@ -318,7 +318,7 @@ static void make_packet(struct packet *p, const struct flow *flow, size_t option
  * Makes a packet odd in one way and returns what has to become of it; 0 if it stays as it is. Checksums
  * are right afterwards, but for those of the transport where these are what is odd.
  */
-static uint32_t disturb(struct packet *p, const struct flow *flow, bool *wrong_sum)
+static uint32_t disturb(struct packet *p, const struct flow *flow, int way, bool *wrong_sum)
 {
 	bool v4 = flow->family == AF_INET, tcp = flow->protocol == IPPROTO_TCP;
 	uint8_t *ip = ip_of(p), *l4 = ip + p->ip_bytes;
@@ -327,7 +327,7 @@ static uint32_t disturb(struct packet *p, const struct flow *flow, bool *wrong_s
 	switch (below(24)) {
 	case 0: /* another host's */
 		p->bytes[below(6)] = 2;
-		return FAST_FRAME;
+		return way == SLUICE_FASTPATH_INWARD ? FAST_FRAME : FAST_ELSEWHERE;
 	case 1: /* a VLAN's, ARP, MPLS */
 		put16(p->bytes + 12, (uint32_t[]){ 0x8100, 0x88a8, 0x0806, 0x8847 }[below(4)]);
 		return FAST_FRAME;
@@ -474,7 +474,7 @@ static void compare(uint64_t number)
 
 	check_about("packet %llu", (unsigned long long)number);
 	make_packet(&p, flow, 0);
-	outcome = disturb(&p, flow, &wrong_sum);
+	outcome = disturb(&p, flow, way, &wrong_sum);
 	if (!outcome) {
 		size_t header = p.ip_bytes + (flow->protocol == IPPROTO_TCP ?
 						      4 * (size_t)(ip_of(&p)[p.ip_bytes + 12] >> 4) : 8);

@@ -1,0 +1,508 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""The fast path with real traffic, in network namespaces: fastpath_test.py LIBRARY
+
+What the programs make of a packet, bit by bit, is tested by fastpath_test.c. Needs root, nft, ip, tc and conntrack.
+"""
+import hashlib
+import os
+import re
+import select
+import socket
+import subprocess
+import sys
+import threading
+import time
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from fastpath_lab import (CLIENT4, CLIENT6, CONTAINER4, CONTAINER6, ROUTER4, ROUTER6, Fast, Lab, Offload, set_liberal,
+                          wait_for)  # noqa: E402
+
+LIBRARY = None
+TCP, UDP = socket.SOCK_STREAM, socket.SOCK_DGRAM
+V4, V6 = socket.AF_INET, socket.AF_INET6
+ROUTER = {V4: ROUTER4, V6: ROUTER6}
+CLIENT = {V4: CLIENT4, V6: CLIENT6}
+
+
+class FastPathTest(unittest.TestCase):
+    def make(self, how=Fast.ANY, offload=True, flows=1024, **settings):
+        self.lab = Lab(offload)
+        self.addCleanup(self.lab.close)
+        self.fast = self.load(flows, **settings)
+        self.fast.attach(how)
+
+    def load(self, flows=1024, **settings):
+        fast = Fast(LIBRARY, self.lab, flows)
+        self.addCleanup(fast.close)
+        fast.configure(**settings)
+        fast.containers()
+        return fast
+
+    def keep(self, made):
+        self.addCleanup(made.close)
+        return made
+
+    # Connections: (client's socket, container's socket), with the peer for UDP.
+
+    def listen(self, family, kind, where=None, port=80):
+        made = self.keep((where or self.lab.container).socket(family, kind))
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == V6:
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        made.bind(("", port))
+        if kind == TCP:
+            made.listen(16)
+        return made
+
+    def tcp(self, family, liberal=True):
+        listener = self.listen(family, TCP)
+        client = self.keep(self.lab.client.socket(family, TCP))
+        client.connect((ROUTER[family], 8080))
+        server = self.keep(listener.accept()[0])
+        listener.close()
+        for end in (client, server):
+            end.settimeout(5)
+            end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.ping(client, server, 1)
+        if liberal:
+            self.make_liberal(self.fast)
+            self.await_carried(lambda: self.ping(client, server, 1))
+        return client, server
+
+    def make_liberal(self, fast):
+        for flow in {r.raw: r for r in fast.requests(5000)}.values():
+            set_liberal(self.lab.router, flow)
+
+    def ping(self, client, server, count):
+        for i in range(count):
+            for a, b in ((client, server), (server, client)):
+                a.sendall(b"%08d" % i)
+                self.assertEqual(b.recv(8, socket.MSG_WAITALL), b"%08d" % i)
+
+    def udp(self, family):
+        """Answers for more than two seconds: only then it is an assured flow."""
+        server = self.listen(family, UDP)
+        client = self.keep(self.lab.client.socket(family, UDP))
+        client.connect((ROUTER[family], 8080))
+        client.send(b"hello")
+        server.connect(server.recvfrom(8)[1])
+        self.await_carried(lambda: self.ping_udp(client, server, 1) or time.sleep(0.02))
+        return client, server
+
+    def ping_udp(self, client, server, count):
+        for i in range(count):
+            for a, b in ((client, server), (server, client)):
+                a.send(b"%d" % i)
+                self.assertEqual(b.recv(100), b"%d" % i)
+
+    def await_carried(self, once):
+        before = self.carried()
+
+        def both():
+            once()
+            return all(now > then for now, then in zip(self.carried(), before))
+
+        wait_for(both, "carried, but %s; %s" % (self.fast.stats(), self.lab.entries()))
+
+    def carried(self):
+        stats = self.fast.stats()
+        return stats["inward"], stats["outward"]
+
+    def carries(self, action, at_least, share=0.9):
+        """Nearly all packets of the action take the fast path."""
+        before = self.fast.stats()
+        action()
+        grown = {outcome: count - before[outcome] for outcome, count in self.fast.stats().items()}
+        carried = grown["inward"] + grown["outward"]
+        self.assertGreaterEqual(carried, at_least, grown)
+        self.assertGreater(carried / sum(grown.values()), share, grown)
+
+    def transfer(self, source, sink, megabytes, meanwhile=lambda: None):
+        """Bytes arrive as they were sent, whatever happens meanwhile, and both ends close."""
+        block = os.urandom(1 << 20)
+        received = hashlib.sha256()
+
+        def read():
+            while True:
+                got = sink.recv(1 << 20)
+                if not got:
+                    return
+                received.update(got)
+
+        reader = threading.Thread(target=read)
+        reader.start()
+        sent = hashlib.sha256()
+        for i in range(megabytes):
+            source.sendall(block)
+            sent.update(block)
+            if i % 8 == 4:
+                meanwhile()
+        source.shutdown(socket.SHUT_WR)
+        reader.join(20)
+        self.assertEqual(received.hexdigest(), sent.hexdigest())
+
+    def counter(self, namespace, name):
+        found = re.search(r"^%s\s+(\d+)" % name, namespace.run("nstat", "-asz", name), re.M)
+        return int(found.group(1))
+
+    def entry(self, family, kind):
+        """The line of conntrack that belongs to the published port."""
+        protocol = "tcp" if kind == TCP else "udp"
+        lines = [line for line in self.lab.entries().splitlines()
+                 if line.startswith("ipv4" if family == V4 else "ipv6") and protocol in line and "dport=8080" in line]
+        return lines[0] if lines else ""
+
+    # --- traffic ---
+
+    def test_carries_both_families_and_protocols_both_ways(self):
+        """Fails if a family, a protocol or a direction is left to netfilter, or attaching by either way does not work."""
+        for how in (Fast.TCX, Fast.CLSACT):
+            self.make(how)
+            self.assertEqual(self.fast.attach(how), (how, how))
+            for family in (V4, V6):
+                with self.subTest(how=how, family=family):
+                    self.carries(lambda pair=self.tcp(family): self.ping(*pair, 200), 380)
+                    self.carries(lambda pair=self.udp(family): self.ping_udp(*pair, 200), 380)
+
+    def test_masqueraded_egress(self):
+        """Fails if what a container begins, and what comes back, is not carried."""
+        self.make()
+        for family in (V4, V6):
+            listener = self.listen(family, TCP, self.lab.client, 4444)
+            inside = self.keep(self.lab.container.socket(family, TCP))
+            inside.connect((CLIENT[family], 4444))
+            outside, peer = listener.accept()
+            self.keep(outside)
+            self.assertEqual(peer[0], ROUTER[family])
+            self.ping(inside, outside, 1)
+            self.make_liberal(self.fast)
+            self.await_carried(lambda: self.ping(inside, outside, 1))
+            self.carries(lambda: self.ping(inside, outside, 100), 190)
+
+    def test_checksums_are_right_where_nobody_else_computes_them(self):
+        """Fails if a checksum is off by a bit: sender and receiver use their own."""
+        self.make(offload=False)
+        for family in (V4, V6):
+            client, server = self.tcp(family)
+            self.carries(lambda: self.ping(client, server, 100), 190)
+            self.carries(lambda: self.transfer(client, server, 4), 1000)
+            self.carries(lambda pair=self.udp(family): self.ping_udp(*pair, 100), 180)
+        for namespace in (self.lab.client, self.lab.container):
+            for counter in ("TcpInCsumErrors", "UdpInCsumErrors", "Udp6InCsumErrors"):
+                self.assertEqual(self.counter(namespace, counter), 0, counter)
+
+    def test_bulk_with_segmentation_offload(self):
+        """Fails if packets that are yet to be segmented are held to be too large, or come out wrong."""
+        self.make()
+        for family in (V4, V6):
+            for inward in (True, False):
+                pair = self.tcp(family)
+                self.carries(lambda: self.transfer(*(pair if inward else pair[::-1]), 64), 500)
+
+    # --- what stays with netfilter ---
+
+    def test_a_flow_whose_window_is_tracked_is_not_carried(self):
+        """Fails if admit() forgets BE_LIBERAL: then conntrack finds the last packets invalid."""
+        self.make()
+        client, server = self.tcp(V4, liberal=False)
+        self.ping(client, server, 50)
+        self.assertEqual(self.carried(), (0, 0))
+        asked = self.fast.requests()
+        port = client.getsockname()[1]
+        self.assertTrue(asked)
+        self.assertEqual({(r.family, r.proto, r.src, r.src_port, r.dst, r.dst_port) for r in asked},
+                         {(V4, 6, CLIENT4, port, ROUTER4, 8080)})
+
+    def test_requests_are_throttled(self):
+        """Fails if each packet asks: one request a tick and processor is allowed."""
+        self.make(asks=1)
+        client, server = self.tcp(V4, liberal=False)
+        begin = time.monotonic()
+        self.ping(client, server, 2000)
+        ticks = (time.monotonic() - begin) / time.clock_getres(time.CLOCK_MONOTONIC_COARSE if hasattr(time, "CLOCK_MONOTONIC_COARSE") else 6) + 2
+        stats = self.fast.stats()
+        self.assertLessEqual(stats["strict"], ticks * os.cpu_count() + 1, stats)
+        self.assertGreater(stats["unasked"], 0, stats)
+
+    def test_young_flows_stay(self):
+        """Fails if connections of a few packets are learned or asked for."""
+        self.make(young=64)
+        client, server = self.tcp(V4, liberal=False)
+        self.ping(client, server, 5)
+        stats = self.fast.stats()
+        self.assertEqual((stats["strict"], stats["learned"]), (0, 0), stats)
+        self.ping(client, server, 60)
+        self.assertGreater(self.fast.stats()["strict"], 0)
+
+    def test_connections_end_properly(self):
+        """Fails if FIN or RST is carried: the entry would stay ESTABLISHED for five days."""
+        self.make()
+        for family in (V4, V6):
+            for reset in (False, True):
+                client, server = self.tcp(family)
+                self.ping(client, server, 50)
+                self.assertIn("ESTABLISHED", self.entry(family, TCP))
+                if reset:
+                    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+                    client.close()
+                    self.assertRaises(ConnectionResetError, server.recv, 1)
+                else:
+                    client.close()
+                    self.assertEqual(server.recv(1), b"")
+                    server.close()
+                # After RST at most ten seconds, whatever the state: nf_conntrack_tcp_timeout_close.
+                state = r"tcp +6 \d " if reset else "TIME_WAIT"
+                wait_for(lambda: re.search(state, self.entry(family, TCP)), "%s: %s" % (state, self.entry(family, TCP)))
+                self.assertTrue(all(flow.ended for flow in self.fast.flows()), self.fast.flows())
+                self.fast.take(self.fast.flows())
+                self.lab.router.run("conntrack", "-F")
+
+    def test_packets_that_are_out_of_the_ordinary(self):
+        """Fails if a fragment, an expiring packet or one that does not fit is carried."""
+        self.make()
+        client, server = self.udp(V4)
+        # Fragments: conntrack puts them together.
+        before = self.carried()
+        client.send(b"x" * 4000)
+        self.assertEqual(server.recv(5000), b"x" * 4000)
+        self.assertEqual(self.carried(), before)
+        # TTL 1 expires here, and the client is told.
+        client.setsockopt(socket.IPPROTO_IP, socket.IP_RECVERR if hasattr(socket, "IP_RECVERR") else 11, 1)
+        client.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 1)
+        client.send(b"expires")
+        wait_for(lambda: select.select([], [], [client], 0.01) or True, "an error")
+        self.assertRaisesRegex(OSError, "No route to host", lambda: wait_for(lambda: client.recv(1), "ICMP"))
+        client.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 64)
+        # Too large for a container whose link is smaller: the path's MTU is what the client is told.
+        self.lab.container.run("ip", "link", "set", "eth0", "mtu", "1300")
+        self.lab.router.run("ip", "link", "set", "v1", "mtu", "1300")
+        self.lab.router.run("ip", "link", "set", "br0", "mtu", "1300")
+        self.fast.container(b"\0" * 10 + b"\xff\xff" + socket.inet_aton(CONTAINER4), self.lab.veth, self.lab.bridge, 1300,
+                            self.lab.mac, self.lab.bridge_mac)
+        self.fast.take(self.fast.flows())
+        self.await_carried(lambda: self.ping_udp(client, server, 1))
+        client.setsockopt(socket.IPPROTO_IP, 10, 2)  # IP_MTU_DISCOVER, IP_PMTUDISC_DO
+        client.send(b"x" * 1400)
+        self.assertRaisesRegex(OSError, "Message too long", lambda: wait_for(lambda: client.recv(1), "ICMP"))
+        self.assertGreater(self.fast.stats()["mtu"], 0)
+
+    # --- the truth is conntrack's ---
+
+    def test_nothing_is_carried_once_the_entry_is_gone(self):
+        """Fails if refresh() does not make the next packet ask conntrack."""
+        self.make(recheck_ms=3600000)
+        client, server = self.udp(V4)
+        self.lab.router.run("nft", "flush", "chain", "inet", "t", "pre")
+        self.lab.router.run("conntrack", "-D", "-p", "udp", "--orig-port-dst", "8080")
+        before = self.carried()
+        client.send(b"old knowledge")
+        self.assertEqual(server.recv(100), b"old knowledge")
+        self.assertEqual(self.carried(), (before[0] + 1, before[1]))
+        self.fast.refresh()
+        client.send(b"not this one")
+        server.settimeout(0.2)
+        self.assertRaises(socket.timeout, server.recv, 100)
+        self.assertEqual(self.carried(), (before[0] + 1, before[1]))
+
+    def test_stale_knowledge_lasts_a_second(self):
+        """Fails if programs whose agent is dead do not notice that a flow has ended."""
+        self.make(recheck_ms=200)
+        client, server = self.tcp(V4)
+        self.lab.router.run("conntrack", "-F")
+        time.sleep(0.25)
+        before = self.carried()
+        client.send(b"x")
+        time.sleep(0.05)
+        self.assertEqual(self.carried(), before)
+
+    def test_a_route_that_changes(self):
+        """Fails if what was learned of a route is used for ever."""
+        self.make(recheck_ms=100)
+        client, server = self.udp(V4)
+        self.lab.router.run("ip", "route", "add", "blackhole", CLIENT4 + "/32")
+        time.sleep(0.15)
+        before = self.carried()
+        server.send(b"x")
+        client.settimeout(0.2)
+        self.assertRaises(socket.timeout, client.recv, 100)
+        self.assertEqual(self.carried()[1], before[1])
+        self.lab.router.run("ip", "route", "del", "blackhole", CLIENT4 + "/32")
+        self.fast.take(self.fast.flows())
+        client.settimeout(5)
+        self.await_carried(lambda: self.ping_udp(client, server, 1))
+
+    def test_a_flow_lives_while_packets_pass_and_not_longer(self):
+        """Fails if the timeout is not renewed, or renewed without packets."""
+        self.make(recheck_ms=500, udp_ms=3000)
+        self.lab.router.run("sysctl", "-qw", "net.netfilter.nf_conntrack_udp_timeout_stream=3",
+                            "net.netfilter.nf_conntrack_udp_timeout=3")
+        client, server = self.udp(V4)
+
+        def one_way():
+            end = time.monotonic() + 4.5
+            while time.monotonic() < end:
+                client.send(b"x")
+                server.recv(10)
+                time.sleep(0.05)
+
+        self.carries(one_way, 50)  # nothing comes back, which would renew it by itself
+        self.assertIn("ASSURED", self.entry(V4, UDP))
+        wait_for(lambda: not self.entry(V4, UDP), "expired")
+
+    # --- counters ---
+
+    def test_no_packet_is_lost_to_the_books(self):
+        """Fails if an entry can be taken while a program counts in it: sent is what conntrack and we have seen."""
+        self.make()
+        client, server = self.udp(V4)
+        self.fast.take(self.fast.flows())
+        before = self.seen(V4)
+        carried, stop, sent = [0, 0], threading.Event(), [0]
+
+        def flood():
+            while not stop.is_set():
+                client.send(b"x" * 100)
+                sent[0] += 1
+
+        def drain():
+            server.settimeout(0.2)
+            while not stop.is_set():
+                try:
+                    server.recv(200)
+                except socket.timeout:
+                    pass
+
+        threads = [threading.Thread(target=flood), threading.Thread(target=drain)]
+        for thread in threads:
+            thread.start()
+        for _ in range(40):
+            time.sleep(0.02)
+            for flow in self.fast.take([f for f in self.fast.flows() if f.dst_port == 8080])[1]:
+                carried[0] += flow.packets
+                carried[1] += flow.bytes
+        stop.set()
+        for thread in threads:
+            thread.join()
+        for flow in self.fast.take([f for f in self.fast.flows() if f.dst_port == 8080])[1]:
+            carried[0] += flow.packets
+            carried[1] += flow.bytes
+        after = self.seen(V4)
+        self.assertGreater(carried[0], sent[0] / 2)
+        self.assertEqual(carried[0] + after[0] - before[0], sent[0])
+        self.assertEqual(carried[1] + after[1] - before[1], sent[0] * 128)
+
+    def seen(self, family):
+        """Packets and bytes that conntrack has counted, from the client."""
+        return tuple(map(int, re.search(r"packets=(\d+) bytes=(\d+)", self.entry(family, UDP)).groups()))
+
+    def test_reads_many_flows(self):
+        """Fails if the cursor skips or repeats entries."""
+        self.make(flows=4096)
+        server = self.listen(V4, UDP)
+        clients = []
+        for _ in range(700):
+            client = self.keep(self.lab.client.socket(V4, UDP))
+            client.connect((ROUTER4, 8080))
+            clients.append(client)
+
+        def all_learned():
+            for client in clients:
+                client.send(b"x")
+                server.sendto(b"y", server.recvfrom(8)[1])
+                client.recv(8)
+            return len({(f.src, f.src_port, f.dst_port) for f in self.fast.flows() if not f.ended}) == 1400
+
+        wait_for(all_learned, "1400 entries, but %d" % len(self.fast.flows()), 20)
+        self.assertEqual(len(self.fast.flows()), 1400)
+        self.assertEqual(self.fast.take(self.fast.flows())[0], 1400)
+        self.assertEqual(self.fast.flows(), [])
+
+    # --- coming and going ---
+
+    def test_detaching_during_a_transfer_loses_nothing(self):
+        """Fails if connections depend on the fast path: it comes and goes eight times, switched, detached, replaced."""
+        self.make()
+        client, server = self.tcp(V4)
+        steps = [lambda: self.fast.switch(0), lambda: self.fast.switch(1), self.fast.detach,
+                 lambda: self.fast.attach(Fast.CLSACT), self.fast.refresh,
+                 lambda: self.fast.attach(Fast.TCX), lambda: self.fast.take(self.fast.flows()), self.fast.detach]
+        self.carries(lambda: self.transfer(client, server, 64, lambda: steps and steps.pop(0)()), 100, 0)
+        self.assertEqual(steps, [])
+        self.assertEqual(self.fast.detach(), [0, 0])
+        server.close()
+        wait_for(lambda: "TIME_WAIT" in self.entry(V4, TCP), self.entry(V4, TCP))
+
+    def test_another_process_takes_over(self):
+        """Fails if programs die with the process, or a new one cannot find out what they carried."""
+        for how in (Fast.TCX, Fast.CLSACT):
+            self.make(how)
+            client, server = self.tcp(V4)
+            self.fast.close()
+            self.ping(client, server, 20)
+            orphan = self.keep(Fast(LIBRARY, self.lab, orphan=True))
+            before = [flow.packets for flow in orphan.flows()]
+            self.ping(client, server, 20)
+            self.assertTrue(all(b + 20 <= a.packets for a, b in zip(orphan.flows(), before)))
+            # Its programs are replaced, without a gap; then its counters are final.
+            self.fast = self.load()
+            self.assertEqual(self.fast.attach(how), (how, how))
+            final = orphan.take(orphan.flows())[1]
+            self.assertGreaterEqual(sum(flow.packets for flow in final), sum(before) + 40)
+            self.await_carried(lambda: self.ping(client, server, 1))
+            self.assertEqual(self.fast.detach(), [1, 1])
+            self.assertRaisesRegex(OSError, "find a program", Fast, LIBRARY, self.lab, orphan=True)
+
+    def test_one_program_a_device_however_it_was_attached(self):
+        """Fails if changing between tcx and clsact leaves the other."""
+        self.make(Fast.TCX)
+        for how in (Fast.CLSACT, Fast.TCX, Fast.TCX, Fast.CLSACT, Fast.CLSACT):
+            self.assertEqual(self.fast.attach(how), (how, how))
+            self.assertEqual(len(re.findall(r"sluice_inward.* direct-action", self.lab.router.run("tc", "filter", "show", "dev", "up0", "ingress"))),
+                             1 if how == Fast.CLSACT else 0)
+        self.assertEqual(self.fast.detach(), [1, 1])
+        self.assertEqual(self.fast.detach(), [0, 0])
+
+    def test_other_peoples_filters_come_first_and_stay(self):
+        """Fails if ours takes the place of another filter, or runs before it."""
+        self.make(Fast.CLSACT)
+        self.lab.router.run("tc", "filter", "add", "dev", "up0", "ingress", "prio", "7", "bpf", "da",
+                            "bytecode", "1,6 0 0 2,")  # return TC_ACT_SHOT
+        client = self.keep(self.lab.client.socket(V4, UDP))
+        client.connect((ROUTER4, 8080))
+        before = self.fast.stats()["frame"] + self.fast.stats()["unknown"]
+        client.send(b"dropped")
+        self.assertEqual(self.fast.stats()["frame"] + self.fast.stats()["unknown"], before)
+        self.fast.detach()
+        self.assertIn("pref 7", self.lab.router.run("tc", "filter", "show", "dev", "up0", "ingress"))
+
+    # --- limits ---
+
+    def test_no_room_for_another_flow(self):
+        """Fails if flows beyond the limit are refused instead of left to netfilter."""
+        self.make(flows=1)
+        first, second = self.tcp(V4), self.tcp(V4, liberal=False)
+        self.make_liberal(self.fast)
+        self.ping(*second, 50)
+        self.assertEqual(len(self.fast.flows()), 2)
+        self.assertGreater(self.fast.stats()["full"], 0)
+        self.carries(lambda: self.ping(*first, 100), 190)
+
+    def test_loading_without_the_right_says_so(self):
+        """Fails if the reason for a refusal gets lost."""
+        script = """import ctypes, sys
+sys.path.insert(0, %r)
+from fastpath_lab import load
+c = load(%r)
+handle = ctypes.c_uint64()
+print(c.sluice_fastpath_open(16, 16, ctypes.addressof(handle)), c.sluice_last_error().decode())
+""" % (os.path.dirname(os.path.abspath(__file__)), LIBRARY)
+        said = subprocess.run(["setpriv", "--bounding-set", "-bpf,-sys_admin,-perfmon", "--inh-caps=-all", sys.executable, "-c", script],
+                              capture_output=True, text=True)
+        self.assertRegex(said.stdout, r"^-1 .*Operation not permitted", said.stderr)
+
+
+if __name__ == "__main__":
+    LIBRARY = os.path.abspath(sys.argv.pop(1))
+    unittest.main()
