@@ -139,7 +139,7 @@ class Lab:
         router.run("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1",
                    "net.netfilter.nf_conntrack_acct=1", "net.netfilter.nf_conntrack_tcp_be_liberal=0")
         router.run("nft", "-f", "-", input=RULES)
-        self.uplink, _ = router.link("up0")
+        self.uplink, self.uplink_mac = router.link("up0")
         self.veth, _ = router.link("v1")
         self.bridge, self.bridge_mac = router.link("br0")
         _, self.mac = self.container.link("eth0")

@@ -6,9 +6,11 @@ What the programs make of a packet, bit by bit, is tested by fastpath_test.c. Ne
 """
 import hashlib
 import os
+import random
 import re
 import select
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -24,6 +26,43 @@ TCP, UDP = socket.SOCK_STREAM, socket.SOCK_DGRAM
 V4, V6 = socket.AF_INET, socket.AF_INET6
 ROUTER = {V4: ROUTER4, V6: ROUTER6}
 CLIENT = {V4: CLIENT4, V6: CLIENT6}
+
+
+def random_frame(family, kind, src, dst, gateway, mark):
+    """A packet of a flow as a strange but honest sender might make it."""
+    address = [socket.inet_pton(family, end[0]) for end in (src, dst)]
+    payload = mark + os.urandom(random.randrange(1200))
+    ports = struct.pack("!HH", src[1], dst[1])
+    if kind == TCP:
+        options = b"\1" * 4 * random.randrange(11)  # NOP
+        flags = 0x10 | random.choice((0, 8))
+        header = ports + os.urandom(8) + bytes([(5 + len(options) // 4) << 4, flags]) + os.urandom(2) + b"\0\0\0\0" + options
+        at, number = 16, 6
+    else:
+        header = ports + struct.pack("!HH", 8 + len(payload), 0)
+        at, number = 6, 17
+    length = len(header) + len(payload)
+    check = checksum(b"".join(address) + struct.pack("!II", length, number) + header + payload)
+    if kind == UDP:
+        check = check or 0xFFFF
+        if family == V4 and random.random() < 0.1:
+            check = 0  # none
+    header = header[:at] + struct.pack("!H", check) + header[at + 2:]
+    ttl = random.randrange(2, 256)
+    if family == V4:
+        ip = struct.pack("!BBHHHBBH", 0x45, random.randrange(256) & 0xFC, 20 + length, random.randrange(65536),
+                         random.choice((0, 0x4000)), ttl, number, 0) + b"".join(address)
+        ip = ip[:10] + struct.pack("!H", checksum(ip)) + ip[12:]
+    else:
+        ip = struct.pack("!IHBB", 6 << 28 | random.randrange(1 << 28) & 0x0FCFFFFF, length, number, ttl) + b"".join(address)
+    return gateway.to_bytes(6, "big") + b"\2\0\0\0\0\x77" + (b"\x08\0" if family == V4 else b"\x86\xdd") + ip + header + payload
+
+
+def checksum(data):
+    total = sum(struct.unpack("!%dH" % (len(data + b"\0") // 2), data + b"\0" * (len(data) % 2)))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
 
 
 class FastPathTest(unittest.TestCase):
@@ -200,6 +239,46 @@ class FastPathTest(unittest.TestCase):
             for inward in (True, False):
                 pair = self.tcp(family)
                 self.carries(lambda: self.transfer(*(pair if inward else pair[::-1]), 64), 500)
+
+    def test_the_same_bytes_as_netfilter(self):
+        """Fails if a packet leaves the fast path other than it leaves the kernel: frames, byte by byte, both ways."""
+        self.make(offload=False, recheck_ms=3600000)
+        for family in (V4, V6):
+            for kind, pair in ((TCP, self.tcp(family)), (UDP, self.udp(family))):
+                client, server = pair[0].getsockname(), pair[1].getsockname()
+                away, home = (ROUTER[family], 8080), server
+                for source, sink, src, dst, gateway in (
+                        (self.lab.client, self.lab.container, client, away, self.lab.uplink_mac),
+                        (self.lab.container, self.lab.client, home, client, self.lab.bridge_mac)):
+                    with self.subTest(family=family, kind=kind, src=src[0]):
+                        frames = [random_frame(family, kind, src, dst, gateway, b"frame%03d" % i) for i in range(200)]
+                        self.fast.switch(0)
+                        slow = self.pass_frames(source, sink, frames)
+                        self.fast.switch(1)
+                        before = sum(self.carried())
+                        fast = self.pass_frames(source, sink, frames)
+                        self.assertGreaterEqual(sum(self.carried()) - before, len(frames))
+                        self.assertEqual(slow, fast)
+
+    def pass_frames(self, source, sink, frames):
+        """What arrives of each frame."""
+        every_protocol = socket.htons(3)
+        with source.entered():
+            out = self.keep(socket.socket(socket.AF_PACKET, socket.SOCK_RAW, every_protocol))
+            out.bind(("eth0", 0))
+        with sink.entered():
+            into = self.keep(socket.socket(socket.AF_PACKET, socket.SOCK_RAW, every_protocol))
+            into.bind(("eth0", 0))
+        into.settimeout(5)
+        found = {}
+        for frame in frames:
+            out.send(frame)
+            mark = re.search(rb"frame\d{3}", frame).group()
+            while mark not in found:
+                got, where = into.recvfrom(2000)
+                if mark in got and where[2] != socket.PACKET_OUTGOING:
+                    found[mark] = got
+        return found
 
     # --- what stays with netfilter ---
 
