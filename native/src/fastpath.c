@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/membarrier.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -85,42 +86,71 @@ volatile struct fast_config *fastpath_config(uint64_t handle)
 
 /* --- loading ------------------------------------------------------------------------------------ */
 
-/* The verifier's verdict is the line before its statistics. */
-static const char *last_line(char *log)
+/* The line before the statistics, with which the verifier ends; "" if there is none: not its verdict. */
+const char *fastpath_verdict(char *log)
 {
 	char *statistics = strstr(log, "\nprocessed "), *line;
 
-	if (statistics)
-		*statistics = '\0';
-	while ((line = strrchr(log, '\n')) && !line[1])
-		*line = '\0';
+	if (!statistics)
+		return "";
+	*statistics = '\0';
+	line = strrchr(log, '\n');
 	return line ? line + 1 : log;
+}
+
+/* CAP_SYS_ADMIN stands for each, as before Linux 5.8. */
+static int check_capabilities(void)
+{
+	static const struct {
+		int number;
+		const char *name;
+	} needed[] = { { CAP_BPF, "CAP_BPF" }, { CAP_PERFMON, "CAP_PERFMON" },
+		       { CAP_NET_ADMIN, "CAP_NET_ADMIN" } };
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct have[_LINUX_CAPABILITY_U32S_3] = {};
+
+	if (syscall(__NR_capget, &header, have) < 0)
+		return sluice_fail(errno, "capget()");
+	if (have[CAP_TO_INDEX(CAP_SYS_ADMIN)].effective & CAP_TO_MASK(CAP_SYS_ADMIN))
+		return 0;
+	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
+		if (!(have[CAP_TO_INDEX(needed[i].number)].effective & CAP_TO_MASK(needed[i].number)))
+			return sluice_fail(EPERM, "load the fast path's programs without %s",
+					   needed[i].name);
+	return 0;
 }
 
 static int load(struct fastpath_bpf *skeleton)
 {
+	static const char attempt[] = "load the fast path's programs";
+	const char *verdict = "";
 	char *log;
-	int err;
+	int err = check_capabilities();
 
+	if (err)
+		return err;
 	if (access("/sys/kernel/btf/vmlinux", R_OK) < 0)
-		return sluice_fail(ENOSYS, "read /sys/kernel/btf/vmlinux, in which the kernel describes "
-					   "its types");
+		return sluice_fail(ENOSYS, "%s: no /sys/kernel/btf/vmlinux, in which the kernel describes "
+					   "its types", attempt);
 	err = fastpath_bpf__load(skeleton);
 	if (!err)
 		return 0;
-	log = calloc(1, LOG_BYTES);
-	if (!log)
-		return sluice_fail(-err, "load the fast path's programs");
 	/* Again, for the reason. Asking for it at once would make every load slow. */
-	skeleton->ctx.log_level = 1;
-	skeleton->ctx.log_buf = (uintptr_t)log;
-	skeleton->ctx.log_size = LOG_BYTES;
-	err = fastpath_bpf__load(skeleton);
-	if (err == -ENOENT || err == -ESRCH)
-		err = sluice_fail(ENOSYS, "load the fast path's programs: the kernel lacks a function "
-					  "that they call (conntrack's are there from Linux 6.1 on)");
+	log = calloc(1, LOG_BYTES);
+	if (log) {
+		skeleton->ctx.log_level = 1;
+		skeleton->ctx.log_buf = (uintptr_t)log;
+		skeleton->ctx.log_size = LOG_BYTES;
+		err = fastpath_bpf__load(skeleton);
+		verdict = fastpath_verdict(log);
+	}
+	if (*verdict)
+		err = sluice_fail(-err, "%s: %s", attempt, verdict);
+	else if (err == -ENOENT || err == -ESRCH)
+		err = sluice_fail(ENOSYS, "%s: conntrack's functions for them, which came with Linux 6.0",
+				  attempt);
 	else if (err)
-		err = sluice_fail(-err, "load the fast path's programs: %s", last_line(log));
+		err = sluice_fail(-err, "%s", attempt);
 	free(log);
 	return err;
 }
@@ -415,7 +445,6 @@ int sluice_fastpath_container(uint64_t handle, uint64_t address, uint32_t device
 	union bpf_attr attr = {
 		.map_fd = (uint32_t)fast_of(handle)->maps[CONTAINERS],
 		.key = address,
-		.value = (uintptr_t)&container,
 	};
 
 	if (!address)
@@ -427,6 +456,7 @@ int sluice_fastpath_container(uint64_t handle, uint64_t address, uint32_t device
 			return sluice_fail(errno, "bpf(BPF_MAP_DELETE_ELEM, containers)");
 		return 0;
 	}
+	attr.value = (uintptr_t)&container;
 	if (sys_bpf(BPF_MAP_UPDATE_ELEM, &attr, sizeof(attr)) < 0)
 		return sluice_fail(errno, "bpf(BPF_MAP_UPDATE_ELEM, containers)");
 	return 0;

@@ -20,9 +20,11 @@ int fastpath_detach(uint32_t device);
 /* A descriptor of one of ours, or -ENOENT. */
 int fastpath_find(uint32_t device);
 
-/* For tests: descriptors of a program (SLUICE_FASTPATH_INWARD, _OUTWARD) and of a family's flows; .data. */
+/* For tests: descriptors of a program (SLUICE_FASTPATH_INWARD, _OUTWARD) and of a family's flows; .data; what is shown of a
+ * verifier's log. */
 int fastpath_program(uint64_t handle, int way);
 int fastpath_flows(uint64_t handle, int family);
 volatile struct fast_config *fastpath_config(uint64_t handle);
+const char *fastpath_verdict(char *log);
 
 #endif

@@ -529,6 +529,78 @@ static void test_same_bytes(void)
 	CHECK(outcomes[FAST_HEADER] && outcomes[FAST_TCP_FLAGS] && outcomes[FAST_MTU]);
 }
 
+static const struct flow *flow_of(const struct sluice_offload *record)
+{
+	for (int i = 0; i < FLOWS; i++)
+		if (flows[i].family == record->family && flows[i].protocol == record->proto &&
+		    ntohs(flows[i].before.sport) == record->src_port &&
+		    ntohs(flows[i].before.dport) == record->dst_port &&
+		    !memcmp(flows[i].before.src, record->src, address_bytes(record->family)) &&
+		    !memcmp(flows[i].before.dst, record->dst, address_bytes(record->family)))
+			return &flows[i];
+	give_up("a flow that nobody made");
+}
+
+/* Records say what the entries say, and the taken ones are gone. */
+static void test_read_and_take(void)
+{
+	static struct sluice_offload records[512], again[512];
+	int found, some;
+
+	check_about("reading");
+	CHECK_INT(sluice_fastpath_flows(handle, (uintptr_t)records, 511), -EINVAL);
+	for (found = 0; (some = sluice_fastpath_flows(handle, (uintptr_t)again, 512)) > 0; found += some)
+		memcpy(records + found, again, (size_t)some * sizeof(again[0]));
+	CHECK_INT(some, 0);
+	CHECK_INT(found, FLOWS);
+	for (int i = 0; i < found; i++) {
+		const struct flow *flow = flow_of(&records[i]);
+
+		CHECK_INT(records[i].packets, flow->packets);
+		CHECK_INT(records[i].bytes, flow->bytes);
+		CHECK_INT(records[i].mtu, flow->mtu);
+		CHECK_INT(records[i].new_dst_port, ntohs(flow->after.dport));
+		CHECK_BYTES(records[i].new_dst, flow->after.dst, address_bytes(flow->family));
+	}
+	check_about("taking");
+	memcpy(again, records, sizeof(again));
+	for (int i = 0; i < found; i++)
+		again[i].packets = again[i].bytes = 4711;
+	CHECK_INT(sluice_fastpath_take(handle, (uintptr_t)again, FLOWS), FLOWS);
+	for (int i = 0; i < found; i++) {
+		records[i].ended = FAST_ENDED;
+		CHECK_BYTES(&again[i], &records[i], sizeof(again[i]));
+	}
+	CHECK_INT(sluice_fastpath_take(handle, (uintptr_t)again, FLOWS), 0);
+	CHECK_INT(again[0].packets, 0);
+	CHECK_INT(sluice_fastpath_flows(handle, (uintptr_t)again, 512), 0);
+	again[1].family = 0;
+	CHECK_INT(sluice_fastpath_take(handle, (uintptr_t)again, 2), -EINVAL);
+}
+
+static void test_containers(void)
+{
+	uint8_t address[16] = { 0 };
+
+	check_about("containers");
+	for (address[15] = 0; address[15] < 16; address[15]++)
+		CHECK_INT(sluice_fastpath_container(handle, (uintptr_t)address, 2, 3, 1500, 1, 2), 0);
+	CHECK_INT(sluice_fastpath_container(handle, (uintptr_t)address, 2, 3, 1500, 1, 2), -E2BIG);
+	for (address[15] = 0; address[15] < 17; address[15]++)
+		CHECK_INT(sluice_fastpath_container(handle, (uintptr_t)address, 0, 0, 0, 0, 0), 0);
+	CHECK_INT(sluice_fastpath_container(handle, (uintptr_t)address, 2, 3, 1500, 1, 2), 0);
+}
+
+/* Nobody asks here. */
+static void test_no_requests(void)
+{
+	struct sluice_offload record;
+
+	check_about("requests");
+	CHECK_INT(sluice_fastpath_requests(handle, (uintptr_t)&record, 1, 0), 0);
+	CHECK_INT(sluice_fastpath_requests(handle, (uintptr_t)&record, 0, 0), -EINVAL);
+}
+
 /* Switched off: not even counted as anything else. */
 static void test_off(void)
 {
@@ -557,6 +629,20 @@ static void test_arguments(void)
 	CHECK_INT(sluice_fastpath_stats(handle, (uintptr_t)&unused, 8), -EINVAL);
 }
 
+/* The last line before the statistics; nothing of a log that is not about a program. */
+static void test_verdict(void)
+{
+	char rejected[] = "0: R1=ctx()\n; return 0; @ x.c:1\n5: (85) call bpf_x#1\nunknown func bpf_x#1\n"
+			  "processed 6 insns (limit 1000000) max_states_per_insn 0\n";
+	char alone[] = "back-edge from insn 3 to 1\nprocessed 0 insns (limit 1000000)\n";
+	char types[] = "[130] VAR dummy_ksym type_id=2 linkage=1\n";
+
+	check_about("verdict");
+	CHECK_TEXT(fastpath_verdict(rejected), "unknown func bpf_x#1");
+	CHECK_TEXT(fastpath_verdict(alone), "back-edge from insn 3 to 1");
+	CHECK_TEXT(fastpath_verdict(types), "");
+}
+
 int main(void)
 {
 	if (unshare(CLONE_NEWNET) < 0)
@@ -567,8 +653,12 @@ int main(void)
 	/* The entries are not the programs' own: they are not looked up in conntrack. */
 	fastpath_config(handle)->recheck_ticks = UINT32_MAX;
 	test_arguments();
+	test_verdict();
 	test_same_bytes();
 	test_off();
+	test_read_and_take();
+	test_containers();
+	test_no_requests();
 	CHECK_INT(sluice_fastpath_close(handle), 0);
 	return check_result("fastpath_test");
 }
