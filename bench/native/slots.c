@@ -250,8 +250,9 @@ int main(int argc, char **argv)
 		for (int j = 0; j < FLOWS; j++)
 			ways[i].udp[j] = client_socket(&ways[i], SOCK_DGRAM);
 	}
-	/* UDP becomes an assured flow after two seconds of answers. */
-	for (warm_until = now() + 3500000000u; now() < warm_until; usleep(20000))
+	/* UDP becomes an assured flow after two seconds of answers, and 512 take their time to be learned. */
+	warm_until = now() + (strcmp(mode, "pps512") ? 3500000000u : 10000000000u);
+	for (; now() < warm_until; usleep(20000))
 		for (int i = 0; i < way_count; i++) {
 			for (int j = 0; j < (strcmp(mode, "pps512") ? 1 : FLOWS); j++)
 				ping(ways[i].udp[j], 'e');
