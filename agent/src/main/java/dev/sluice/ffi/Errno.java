@@ -21,6 +21,7 @@ public final class Errno {
   public static final int ERANGE = 34;
   public static final int ENAMETOOLONG = 36;
   public static final int ELOOP = 40;
+  public static final int EPROTO = 71;
   public static final int ERESTART = 85;
   public static final int EMSGSIZE = 90;
   public static final int ENOPROTOOPT = 92;

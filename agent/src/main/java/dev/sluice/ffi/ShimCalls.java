@@ -72,4 +72,40 @@ public interface ShimCalls {
   int sluice_proxy_stats(long handle, long address, long bytes);
 
   int sluice_proxy_close(long handle);
+
+  int sluice_fastpath_open(int flows, int containers, long handleOutAddress);
+
+  int sluice_fastpath_orphan(int device, long handleOutAddress);
+
+  int sluice_fastpath_configure(
+      long handle,
+      int on,
+      int recheckMillis,
+      int sample,
+      int youngPackets,
+      int asksPerSecond,
+      int tcpTimeoutMillis,
+      int udpTimeoutMillis);
+
+  int sluice_fastpath_switch(long handle, int on);
+
+  int sluice_fastpath_refresh(long handle);
+
+  int sluice_fastpath_attach(long handle, int device, int way, int how);
+
+  int sluice_fastpath_detach(int device);
+
+  int sluice_fastpath_container(
+      long handle, long address, int device, int bridge, int mtu, long mac, long bridgeMac);
+
+  int sluice_fastpath_requests(
+      long handle, long recordsAddress, int records, int timeoutMillis);
+
+  int sluice_fastpath_flows(long handle, long recordsAddress, int records);
+
+  int sluice_fastpath_take(long handle, long recordsAddress, int records);
+
+  int sluice_fastpath_stats(long handle, long address, long bytes);
+
+  int sluice_fastpath_close(long handle);
 }

@@ -276,6 +276,106 @@ public final class ShimLibrary {
   }
 
   /**
+   * Loads the fast path's programs, switched off and attached to nothing.
+   *
+   * @param flows 1 to 2^24, of each family
+   * @param containers 1 to 2^20
+   * @param handleOut receives the handle, 8 bytes
+   */
+  public int fastPathOpen(int flows, int containers, NativeBuffer handleOut) {
+    return calls.sluice_fastpath_open(flows, containers, handleOut.address());
+  }
+
+  /** The maps of the programs that an earlier process left at a device. */
+  public int fastPathOrphan(int device, NativeBuffer handleOut) {
+    return calls.sluice_fastpath_orphan(device, handleOut.address());
+  }
+
+  /** Settings, in force at once; the meaning of each is in sluice.h. */
+  public int fastPathConfigure(
+      long handle,
+      boolean on,
+      int recheckMillis,
+      int sample,
+      int youngPackets,
+      int asksPerSecond,
+      int tcpTimeoutMillis,
+      int udpTimeoutMillis) {
+    return calls.sluice_fastpath_configure(
+        handle,
+        on ? 1 : 0,
+        recheckMillis,
+        sample,
+        youngPackets,
+        asksPerSecond,
+        tcpTimeoutMillis,
+        udpTimeoutMillis);
+  }
+
+  /** On or off; then no packet is under way that was handled otherwise. */
+  public int fastPathSwitch(long handle, boolean on) {
+    return calls.sluice_fastpath_switch(handle, on ? 1 : 0);
+  }
+
+  /** What is known of flows is checked before it is used again. */
+  public int fastPathRefresh(long handle) {
+    return calls.sluice_fastpath_refresh(handle);
+  }
+
+  /** Attaches a program to a device of the calling thread's namespace: how it was. */
+  public int fastPathAttach(long handle, int device, int way, int how) {
+    return calls.sluice_fastpath_attach(handle, device, way, how);
+  }
+
+  /** Takes every program of the fast path away from a device: how many there were. */
+  public int fastPathDetach(int device) {
+    return calls.sluice_fastpath_detach(device);
+  }
+
+  /**
+   * Where a container is.
+   *
+   * @param address 16 bytes
+   * @param device 0 forgets it
+   */
+  public int fastPathContainer(
+      long handle,
+      NativeBuffer address,
+      int device,
+      int bridge,
+      int mtu,
+      long mac,
+      long bridgeMac) {
+    return calls.sluice_fastpath_container(
+        handle, address.address(), device, bridge, mtu, mac, bridgeMac);
+  }
+
+  /** Waits for flows that want to be made liberal: how many. */
+  public int fastPathRequests(long handle, NativeBuffer target, int records, int timeoutMillis) {
+    return calls.sluice_fastpath_requests(handle, target.address(), records, timeoutMillis);
+  }
+
+  /** Reads what is carried: how many records, 0 at the end. */
+  public int fastPathFlows(long handle, NativeBuffer target, int records) {
+    return calls.sluice_fastpath_flows(handle, target.address(), records);
+  }
+
+  /** Ends the flows that the records name and reads their last counters: how many there were. */
+  public int fastPathTake(long handle, NativeBuffer flows, int records) {
+    return calls.sluice_fastpath_take(handle, flows.address(), records);
+  }
+
+  /** Copies the counters to {@code target}. */
+  public int fastPathStats(long handle, NativeBuffer target) {
+    return calls.sluice_fastpath_stats(handle, target.address(), target.capacity());
+  }
+
+  /** Frees the handle; programs that are attached stay. */
+  public int fastPathClose(long handle) {
+    return calls.sluice_fastpath_close(handle);
+  }
+
+  /**
    * Why the calling thread's last call failed; ask at once and on the same thread.
    *
    * @param attempted what was tried, as it reads after "cannot"

@@ -1,0 +1,307 @@
+package dev.sluice.fastpath;
+
+import dev.sluice.ffi.Errno;
+import dev.sluice.ffi.NativeBuffer;
+import dev.sluice.ffi.ShimException;
+import dev.sluice.ffi.ShimLibrary;
+import dev.sluice.net.IpAddress;
+import dev.sluice.net.Ip4Address;
+import dev.sluice.net.Ip6Address;
+import java.util.Optional;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
+
+/**
+ * The programs and what they know. They are attached to devices of the calling thread's namespace,
+ * and stay in force, with their maps, when this process ends or closes them: see {@link #detach}
+ * and {@link #orphan}.
+ *
+ * <p>Thread-safe. What the kernel refuses is thrown as {@link ShimException}.
+ */
+public final class FastPath implements AutoCloseable {
+  private static final int SIZEOF_HANDLE = 8;
+
+  /** Which packets a program is for, with its number in sluice.h. */
+  public enum Way {
+    /** Of outer devices, towards containers. */
+    INWARD(0),
+    /** Of the host's side of a container's veth pair. */
+    OUTWARD(1);
+
+    private final int number;
+
+    Way(int number) {
+      this.number = number;
+    }
+  }
+
+  /** How a program is attached, with its number in sluice.h. */
+  public enum Attachment {
+    /** {@link #TCX}, or where the kernel has none {@link #CLSACT}. */
+    ANY(0),
+    /** Linux 6.6. */
+    TCX(1),
+    CLSACT(2);
+
+    private final int number;
+
+    Attachment(int number) {
+      this.number = number;
+    }
+  }
+
+  private final ShimLibrary shim;
+
+  /** Read side: the handle is in use. Write side: it is freed. */
+  private final ReentrantReadWriteLock handleLock = new ReentrantReadWriteLock();
+
+  private long handle;
+  private FastPathStatistics finalStatistics = FastPathStatistics.NONE;
+
+  private FastPath(ShimLibrary shim, long handle) {
+    this.shim = shim;
+    this.handle = handle;
+  }
+
+  /**
+   * Loads the programs, switched off and attached to nothing.
+   *
+   * @param flows that are carried at most, of each family, 1 to 2^24
+   * @param containers 1 to 2^20
+   * @throws ShimException EPERM without CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN; ENOSYS where the
+   *     kernel lacks something; or what the verifier said
+   */
+  public static FastPath open(int flows, int containers) {
+    ShimLibrary shim = library();
+    NativeBuffer handleOut = NativeBuffer.allocate(SIZEOF_HANDLE);
+    int result = shim.fastPathOpen(flows, containers, handleOut);
+    if (result < 0) {
+      throw shim.failure("load the fast path", result);
+    }
+    return new FastPath(shim, handleOut.bytes().getLong(0));
+  }
+
+  /**
+   * What the programs know that an earlier process left at a device: for {@link #flows}, {@link
+   * #take} and {@link #statistics}, so that what they carried is not forgotten.
+   *
+   * @return empty if there are none, or another version's, which cannot be read
+   */
+  public static Optional<FastPath> orphan(int device) {
+    ShimLibrary shim = library();
+    NativeBuffer handleOut = NativeBuffer.allocate(SIZEOF_HANDLE);
+    int result = shim.fastPathOrphan(device, handleOut);
+    if (result == -Errno.ENOENT || result == -Errno.EPROTO || result == -Errno.ENODEV) {
+      return Optional.empty();
+    }
+    if (result < 0) {
+      throw shim.failure("look for programs of the fast path at device " + device, result);
+    }
+    return Optional.of(new FastPath(shim, handleOut.bytes().getLong(0)));
+  }
+
+  private static ShimLibrary library() {
+    ShimLibrary shim = ShimLibrary.load();
+    shim.requireLayout(OffloadDescriptor.LAYOUT);
+    shim.requireLayout(Outcome.layout());
+    return shim;
+  }
+
+  /**
+   * Takes every program of the fast path away from a device of the calling thread's namespace,
+   * whoever attached it.
+   *
+   * @return how many there were; 0 also where the device is gone
+   */
+  public static int detach(int device) {
+    ShimLibrary shim = library();
+    int result = shim.fastPathDetach(device);
+    if (result == -Errno.ENODEV) {
+      return 0;
+    }
+    if (result < 0) {
+      throw shim.failure("take the fast path away from device " + device, result);
+    }
+    return result;
+  }
+
+  /** Sets everything, in force with the next packet. */
+  public synchronized void configure(FastPathSettings settings, boolean on) {
+    call(
+        "configure the fast path",
+        () ->
+            shim.fastPathConfigure(
+                handle,
+                on,
+                settings.recheckMillis(),
+                settings.sample(),
+                settings.youngPackets(),
+                settings.requestsPerSecond(),
+                settings.tcpTimeoutSeconds() * 1000,
+                settings.udpTimeoutSeconds() * 1000));
+  }
+
+  /** On or off; when it returns, no packet is under way that was handled otherwise. */
+  public synchronized void switchTo(boolean on) {
+    call("switch the fast path", () -> shim.fastPathSwitch(handle, on));
+  }
+
+  /**
+   * What is known of flows is checked before it is used again. To be called when conntrack entries
+   * were deleted, or routes or containers have changed; when it returns, no packet is under way on
+   * old knowledge.
+   */
+  public synchronized void refresh() {
+    call("refresh the fast path", () -> shim.fastPathRefresh(handle));
+  }
+
+  /**
+   * Attaches a program to a device of the calling thread's namespace, behind other people's; in
+   * place of one that an earlier process left there, without a gap.
+   *
+   * @param device its index
+   * @return how it was done
+   * @throws ShimException ENODEV; EOPNOTSUPP without tcx, if nothing else is allowed
+   */
+  public synchronized Attachment attach(int device, Way way, Attachment how) {
+    int done =
+        call(
+            "attach the fast path to device " + device,
+            () -> shim.fastPathAttach(handle, device, way.number, how.number));
+    return done == Attachment.TCX.number ? Attachment.TCX : Attachment.CLSACT;
+  }
+
+  /**
+   * Where a container is: replaces what was known. Flows that are carried follow with {@link
+   * #refresh}.
+   *
+   * @throws ShimException E2BIG: as many as {@link #open} allowed for
+   */
+  public synchronized void place(ContainerPort port) {
+    tell(
+        port.address(),
+        port.device(),
+        port.bridge(),
+        port.mtu(),
+        port.mac().bits(),
+        port.bridgeMac().bits());
+  }
+
+  /** A container is gone: what goes to it takes the slow path, after {@link #refresh}. */
+  public synchronized void forget(IpAddress container) {
+    tell(container, 0, 0, 0, 0, 0);
+  }
+
+  private void tell(
+      IpAddress address, int device, int bridge, int mtu, long mac, long bridgeMac) {
+    NativeBuffer bytes = NativeBuffer.allocate(OffloadDescriptor.ADDRESS_BYTES);
+    Ip6Address six =
+        address instanceof Ip4Address four ? Ip6Address.mapped(four) : (Ip6Address) address;
+    bytes.bytes().put(0, six.toBytes());
+    call(
+        "tell the fast path where " + address + " is",
+        () -> shim.fastPathContainer(handle, bytes, device, bridge, mtu, mac, bridgeMac));
+  }
+
+  /**
+   * Waits for TCP flows that want conntrack to stop watching their windows, each named by its
+   * original tuple. A flow may be named repeatedly.
+   *
+   * @param timeoutMillis -1 for none
+   * @return how many records were written; 0 after the timeout
+   */
+  public int requests(OffloadRecords target, int timeoutMillis) {
+    return call(
+        "wait for requests of the fast path",
+        () ->
+            shim.fastPathRequests(handle, target.memory(), target.capacity(), timeoutMillis));
+  }
+
+  /**
+   * Reads what is carried, one record for each direction of a flow. What is added or taken
+   * meanwhile may be missing or come twice.
+   *
+   * @param target for at least {@value OffloadRecords#MIN_FOR_FLOWS} records
+   * @return how many records were written; 0 at the end, after which the next call begins anew
+   */
+  public synchronized int flows(OffloadRecords target) {
+    return call(
+        "read the flows of the fast path",
+        () -> shim.fastPathFlows(handle, target.memory(), target.capacity()));
+  }
+
+  /**
+   * Ends the flows that the records name, waits until no packet is under way on them, and writes
+   * their last counters into the records; zero for those that are not there. A flow that speaks
+   * again is learned again. It takes some milliseconds however many there are.
+   *
+   * @param count of the first records
+   * @return how many there were
+   */
+  public synchronized int take(OffloadRecords flows, int count) {
+    if (count < 0 || count > flows.capacity()) {
+      throw new IndexOutOfBoundsException(count);
+    }
+    return count == 0
+        ? 0
+        : call(
+            "take flows from the fast path",
+            () -> shim.fastPathTake(handle, flows.memory(), count));
+  }
+
+  /** The counters; after the end, those of the end. */
+  public FastPathStatistics statistics() {
+    handleLock.readLock().lock();
+    try {
+      return handle == 0 ? finalStatistics : readStatistics();
+    } finally {
+      handleLock.readLock().unlock();
+    }
+  }
+
+  private FastPathStatistics readStatistics() {
+    NativeBuffer buffer = NativeBuffer.allocate(FastPathStatistics.BYTES);
+    int result = shim.fastPathStats(handle, buffer);
+    if (result < 0) {
+      throw shim.failure("read the counters of the fast path", result);
+    }
+    return FastPathStatistics.read(buffer.bytes());
+  }
+
+  /**
+   * Frees what this process holds; programs that are attached stay, with their maps. A call of
+   * {@link #requests} must have a timeout, for it is waited for.
+   */
+  @Override
+  public void close() {
+    handleLock.writeLock().lock();
+    try {
+      if (handle != 0) {
+        finalStatistics = readStatistics();
+        shim.fastPathClose(handle);
+        handle = 0;
+      }
+    } finally {
+      handleLock.writeLock().unlock();
+    }
+  }
+
+  private interface Call {
+    int run();
+  }
+
+  private int call(String attempted, Call call) {
+    handleLock.readLock().lock();
+    try {
+      if (handle == 0) {
+        throw new IllegalStateException("the fast path is closed");
+      }
+      int result = call.run();
+      if (result < 0) {
+        throw shim.failure(attempted, result);
+      }
+      return result;
+    } finally {
+      handleLock.readLock().unlock();
+    }
+  }
+}
