@@ -54,6 +54,7 @@ class ArchitectureTest {
           entry("conntrack", "netlink net ffi"),
           entry("route", "netlink net ffi"),
           entry("proxy", "net ffi"),
+          entry("fastpath", "conntrack route netlink net ffi"),
           // how it is realised
           entry(
               "ruleset",
@@ -66,10 +67,10 @@ class ArchitectureTest {
               "ruleset nftables nftables.expr nftables.text nftables.uapi route netlink sysctl"
                   + " model net ffi"),
           // what is meant
-          entry("flow", "conntrack model net"),
+          entry("flow", "fastpath conntrack model net"),
           entry("flow.export", "model net"),
           entry("network.names", "model net"),
-          entry("network", "network.names route netlink sysctl model net ffi"),
+          entry("network", "network.names fastpath route netlink sysctl model net ffi"),
           entry("publish", "ruleset network flow proxy sysctl model net ffi"),
           // who asks
           entry("api.cni", "publish network model net"),
@@ -77,7 +78,7 @@ class ArchitectureTest {
           entry("api.docker", "api publish network model net ffi"),
           entry(
               "daemon",
-              "api api.cni api.docker publish network network.names flow flow.export proxy"
+              "api api.cni api.docker publish network network.names flow flow.export proxy fastpath"
                   + " ruleset ruleset.path ruleset.trace nftables nftables.uapi conntrack route"
                   + " netlink sysctl config model net ffi"),
           entry("cli", "cli.demo cli.run daemon api flow flow.export config model net"),
