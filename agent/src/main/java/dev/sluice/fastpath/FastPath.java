@@ -4,9 +4,9 @@ import dev.sluice.ffi.Errno;
 import dev.sluice.ffi.NativeBuffer;
 import dev.sluice.ffi.ShimException;
 import dev.sluice.ffi.ShimLibrary;
-import dev.sluice.net.IpAddress;
 import dev.sluice.net.Ip4Address;
 import dev.sluice.net.Ip6Address;
+import dev.sluice.net.IpAddress;
 import java.util.Optional;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 
@@ -191,8 +191,7 @@ public final class FastPath implements AutoCloseable {
     tell(container, 0, 0, 0, 0, 0);
   }
 
-  private void tell(
-      IpAddress address, int device, int bridge, int mtu, long mac, long bridgeMac) {
+  private void tell(IpAddress address, int device, int bridge, int mtu, long mac, long bridgeMac) {
     NativeBuffer bytes = NativeBuffer.allocate(OffloadDescriptor.ADDRESS_BYTES);
     Ip6Address six =
         address instanceof Ip4Address four ? Ip6Address.mapped(four) : (Ip6Address) address;
@@ -212,8 +211,7 @@ public final class FastPath implements AutoCloseable {
   public int requests(OffloadRecords target, int timeoutMillis) {
     return call(
         "wait for requests of the fast path",
-        () ->
-            shim.fastPathRequests(handle, target.memory(), target.capacity(), timeoutMillis));
+        () -> shim.fastPathRequests(handle, target.memory(), target.capacity(), timeoutMillis));
   }
 
   /**

@@ -27,7 +27,7 @@ public record FastPathStatistics(Map<Outcome, Long> packets) {
   static FastPathStatistics read(ByteBuffer bytes) {
     Map<Outcome, Long> packets = new EnumMap<>(Outcome.class);
     for (Outcome outcome : Outcome.values()) {
-      packets.put(outcome, bytes.getLong(outcome.ordinal() * Long.BYTES));
+      packets.put(outcome, bytes.getLong(outcome.offset()));
     }
     return new FastPathStatistics(packets);
   }

@@ -8,8 +8,8 @@ import dev.sluice.net.IpAddress;
 import java.nio.ByteBuffer;
 
 /**
- * Memory for so many records of flows, which C fills and reads. Each is one direction of a flow: its
- * packets as they come in. What a record says is read by its number; nothing is allocated. Not
+ * Memory for so many records of flows, which C fills and reads. Each is one direction of a flow:
+ * its packets as they come in. What a record says is read by its number; nothing is allocated. Not
  * thread-safe.
  */
 public final class OffloadRecords {
@@ -59,7 +59,9 @@ public final class OffloadRecords {
     return port(record, DST_PORT_OFFSET);
   }
 
-  /** As on the wire: the first or second half of the 16 bytes of an address, IPv4 in the first 4. */
+  /**
+   * As on the wire: the first or second half of the 16 bytes of an address, IPv4 in the first 4.
+   */
   public long sourceHalf(int record, int half) {
     return bytes.getLong(at(record) + SRC_OFFSET + half * Long.BYTES);
   }

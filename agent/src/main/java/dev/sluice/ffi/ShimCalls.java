@@ -98,8 +98,7 @@ public interface ShimCalls {
   int sluice_fastpath_container(
       long handle, long address, int device, int bridge, int mtu, long mac, long bridgeMac);
 
-  int sluice_fastpath_requests(
-      long handle, long recordsAddress, int records, int timeoutMillis);
+  int sluice_fastpath_requests(long handle, long recordsAddress, int records, int timeoutMillis);
 
   int sluice_fastpath_flows(long handle, long recordsAddress, int records);
 
