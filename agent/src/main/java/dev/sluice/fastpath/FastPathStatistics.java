@@ -26,8 +26,10 @@ public record FastPathStatistics(Map<Outcome, Long> packets) {
 
   static FastPathStatistics read(ByteBuffer bytes) {
     Map<Outcome, Long> packets = new EnumMap<>(Outcome.class);
+    int offset = 0;
     for (Outcome outcome : Outcome.values()) {
-      packets.put(outcome, bytes.getLong(outcome.offset()));
+      packets.put(outcome, bytes.getLong(offset));
+      offset += Long.BYTES;
     }
     return new FastPathStatistics(packets);
   }
