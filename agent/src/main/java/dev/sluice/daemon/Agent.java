@@ -322,6 +322,9 @@ public final class Agent implements AutoCloseable {
         index.size(),
         config.socket());
     ServiceManager.notify("READY=1");
+    if (docker.isPresent()) {
+      keep(Rehearsal.start(Rehearsal.TIMES));
+    }
     ServiceManager.watchdogTimeout(System.getenv(), ProcessHandle.current().pid())
         .ifPresent(
             timeout ->

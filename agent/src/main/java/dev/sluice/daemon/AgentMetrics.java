@@ -1,6 +1,7 @@
 package dev.sluice.daemon;
 
 import dev.sluice.api.MetricsPage;
+import dev.sluice.api.docker.EngineLatencies;
 import dev.sluice.api.docker.EngineStatistics;
 import dev.sluice.api.docker.Latencies;
 import dev.sluice.flow.EventStatistics;
@@ -334,20 +335,39 @@ final class AgentMetrics implements MetricsPage {
             "sluice_docker_events",
             "Events of the Docker engine that were acted on.",
             now.events()));
+    EngineLatencies took = now.latencies();
+    all.metricSnapshot(
+        histogram(
+            "sluice_docker_publish_seconds",
+            "From an event of the Docker engine until the ports were published.",
+            took.published()));
+    all.metricSnapshot(
+        histogram(
+            "sluice_docker_delivery_seconds",
+            "Of that, from the event until the agent had read it.",
+            took.delivered()));
+    all.metricSnapshot(
+        histogram(
+            "sluice_docker_answer_seconds",
+            "Of that, until the Docker engine had answered what it was asked then.",
+            took.answered()));
+    all.metricSnapshot(
+        histogram("sluice_docker_own_seconds", "Of that, what the agent took.", took.own()));
+  }
+
+  private static HistogramSnapshot histogram(String name, String help, Latencies values) {
     List<Double> bounds = new ArrayList<>();
     Latencies.BOUNDS_MILLIS.forEach(millis -> bounds.add(millis / 1e3));
     bounds.add(Double.POSITIVE_INFINITY);
-    all.metricSnapshot(
-        HistogramSnapshot.builder()
-            .name("sluice_docker_publish_seconds")
-            .help("From an event of the Docker engine until the ports were published.")
-            .dataPoint(
-                HistogramSnapshot.HistogramDataPointSnapshot.builder()
-                    .classicHistogramBuckets(
-                        ClassicHistogramBuckets.of(bounds, now.latencies().counts()))
-                    .sum(now.latencies().sumNanos() / 1e9)
-                    .build())
-            .build());
+    return HistogramSnapshot.builder()
+        .name(name)
+        .help(help)
+        .dataPoint(
+            HistogramSnapshot.HistogramDataPointSnapshot.builder()
+                .classicHistogramBuckets(ClassicHistogramBuckets.of(bounds, values.counts()))
+                .sum(values.sumNanos() / 1e9)
+                .build())
+        .build();
   }
 
   /** By the names that all of Prometheus' libraries use. */

@@ -77,6 +77,23 @@ public final class NetworkNamespace implements AutoCloseable {
   }
 
   /**
+   * A new one, without a name: it goes with this object and with what was opened in it.
+   *
+   * @throws SystemCallException EPERM without CAP_SYS_ADMIN
+   */
+  public static NetworkNamespace create() {
+    String what = "create a network namespace";
+    try {
+      return onThreadOfItsOwn(
+          () -> check(Sys.unshare(LinuxNetlink.CLONE_NEWNET), what), NetworkNamespace::current);
+    } catch (RuntimeException e) {
+      throw e;
+    } catch (Exception e) {
+      throw new IllegalStateException("interrupted: cannot " + what, e);
+    }
+  }
+
+  /**
    * Whether a file is a network namespace; false if there is no such file.
    *
    * @throws SystemCallException if that cannot be told, for want of rights
@@ -166,12 +183,19 @@ public final class NetworkNamespace implements AutoCloseable {
    */
   public <T> T call(Callable<T> action) throws Exception {
     checkOpen();
+    return onThreadOfItsOwn(
+        () ->
+            check(
+                Sys.setns(fd, LinuxNetlink.CLONE_NEWNET),
+                "enter the network namespace " + description),
+        action);
+  }
+
+  private static <T> T onThreadOfItsOwn(Runnable enter, Callable<T> action) throws Exception {
     FutureTask<T> task =
         new FutureTask<>(
             () -> {
-              check(
-                  Sys.setns(fd, LinuxNetlink.CLONE_NEWNET),
-                  "enter the network namespace " + description);
+              enter.run();
               return action.call();
             });
     Thread thread = new Thread(task, "netns-" + THREADS.incrementAndGet());

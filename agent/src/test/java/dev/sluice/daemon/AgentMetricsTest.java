@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sluice.api.MetricsPage;
+import dev.sluice.api.docker.EngineLatencies;
 import dev.sluice.api.docker.EngineStatistics;
 import dev.sluice.api.docker.Latencies;
 import dev.sluice.flow.EventStatistics;
@@ -103,8 +104,16 @@ class AgentMetricsTest {
                       Optional.empty(),
                       Optional.empty(),
                       List.of("a problem"),
-                      new Latencies(
-                          List.of(1L, 2L, 0L, 0L, 0L, 0L, 0L, 0L, 0L, 0L, 3L), 4_500_000_000L))));
+                      new EngineLatencies(
+                          new Latencies(
+                              List.of(1L, 2L, 0L, 0L, 0L, 0L, 0L, 0L, 0L, 0L, 3L), 4_500_000_000L),
+                          all(1_000_000_000),
+                          all(2_000_000_000),
+                          all(1_500_000_000)))));
+
+  private static Latencies all(long sumNanos) {
+    return new Latencies(List.of(6L, 0L, 0L, 0L, 0L, 0L, 0L, 0L, 0L, 0L, 0L), sumNanos);
+  }
 
   private static Mapping mapping(MappingId id, Optional<IpAddress> host, PortRange ports) {
     return new Mapping(
@@ -197,7 +206,11 @@ class AgentMetricsTest {
         .containsEntry("sluice_docker_problems", 1.0)
         .containsEntry("sluice_docker_publish_seconds_bucket{le=\"0.002\"}", 3.0)
         .containsEntry("sluice_docker_publish_seconds_bucket{le=\"+Inf\"}", 6.0)
-        .containsEntry("sluice_docker_publish_seconds_sum", 4.5);
+        .containsEntry("sluice_docker_publish_seconds_sum", 4.5)
+        .containsEntry("sluice_docker_delivery_seconds_sum", 1.0)
+        .containsEntry("sluice_docker_answer_seconds_sum", 2.0)
+        .containsEntry("sluice_docker_own_seconds_sum", 1.5)
+        .containsEntry("sluice_docker_own_seconds_count", 6.0);
   }
 
   /** Fails if a figure of the process is in another unit. */

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.sluice.api.Diagnostics.Finding;
 import dev.sluice.api.Diagnostics.Severity;
+import dev.sluice.api.docker.EngineLatencies;
 import dev.sluice.api.docker.EngineStatistics;
 import dev.sluice.api.docker.Latencies;
 import java.nio.file.Path;
@@ -13,6 +14,8 @@ import org.junit.jupiter.api.Test;
 
 /** What doctor says about the Docker engine that is followed. */
 class EngineFindingTest {
+  private static final Latencies NONE = new Latencies(List.of(), 0);
+
   private static EngineStatistics statistics(Optional<String> failure, List<String> problems) {
     return new EngineStatistics(
         Path.of("/var/run/docker.sock"),
@@ -25,7 +28,7 @@ class EngineFindingTest {
         Optional.empty(),
         failure,
         problems,
-        new Latencies(List.of(), 0));
+        new EngineLatencies(NONE, NONE, NONE, NONE));
   }
 
   /** Fails if all is said to be well while what the engine tells is not carried out. */

@@ -90,7 +90,7 @@ final class Containers {
   /**
    * Looks at a container that was started or has come to another network.
    *
-   * @return whether it has ports that are published now
+   * @return whether ports of it are published that were not, or not so
    */
   boolean refresh(String id) {
     Optional<EngineContainer> found;
@@ -343,6 +343,7 @@ final class Containers {
     }
   }
 
+  /** Whether anything had to be published. */
   private boolean keep(EngineContainer container) {
     solved(container.id());
     List<PublishRequest> requests = requests(container);
@@ -351,9 +352,11 @@ final class Containers {
       return false;
     }
     try {
-      publisher.keep(Owner.DOCKER, container.mappingName(), requests);
+      MappingName name = container.mappingName();
+      Set<Mapping> before = Set.copyOf(publisher.publishedBy(Owner.DOCKER, name));
+      List<Mapping> now = publisher.keep(Owner.DOCKER, name, requests);
       solved(container.id());
-      return true;
+      return !before.containsAll(now);
     } catch (PublishException e) {
       problem(container.id(), container.name(), String.valueOf(e.getMessage()));
       return false;

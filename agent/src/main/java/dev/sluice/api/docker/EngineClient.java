@@ -62,6 +62,7 @@ final class EngineClient implements Closeable {
   private final Path path;
   private volatile boolean aborted;
   private volatile @Nullable UnixSocket socket;
+  private long waitedNanos;
   private @Nullable DefaultBHttpClientConnection connection;
 
   EngineClient(Path path) {
@@ -78,6 +79,11 @@ final class EngineClient implements Closeable {
     return JsonMapper.builder(JsonFactory.builder().streamReadConstraints(limits).build())
         .build()
         .readerFor(JsonNode.class);
+  }
+
+  /** How long it has been waited for single answers in all, from each question to its last byte. */
+  long waitedNanos() {
+    return waitedNanos;
   }
 
   /** The engine's version, {@code 20.10.24}. */
@@ -181,6 +187,7 @@ final class EngineClient implements Closeable {
   }
 
   private <T> Optional<T> one(String question, Function<JsonNode, T> read, int timeoutMillis) {
+    long askedAtNanos = System.nanoTime();
     try {
       ClassicHttpResponse response = ask(question, timeoutMillis);
       if (response.getCode() == NOT_FOUND) {
@@ -190,8 +197,9 @@ final class EngineClient implements Closeable {
       if (response.getCode() >= 300) {
         throw refused(question, response);
       }
-      JsonNode node = ANSWERS.readValue(content(response).readNBytes(MAX_ANSWER_BYTES));
-      return Optional.of(read.apply(node));
+      byte[] answer = content(response).readNBytes(MAX_ANSWER_BYTES);
+      waitedNanos += System.nanoTime() - askedAtNanos;
+      return Optional.of(read.apply(ANSWERS.readValue(answer)));
     } catch (IOException | HttpException | RuntimeException e) {
       close();
       throw brokenOff(e);

@@ -51,7 +51,10 @@ public final class EngineFollower implements AutoCloseable {
   private final Containers containers;
   private final EngineNetworks networks;
   private final EngineClient client;
-  private final Latencies.Recorder latencies = new Latencies.Recorder();
+  private final Latencies.Recorder published = new Latencies.Recorder();
+  private final Latencies.Recorder delivered = new Latencies.Recorder();
+  private final Latencies.Recorder answered = new Latencies.Recorder();
+  private final Latencies.Recorder own = new Latencies.Recorder();
 
   private final BlockingQueue<Step> steps = new ArrayBlockingQueue<>(QUEUE_CAPACITY);
   private final Thread reader = new Thread(this::read, "sluice-docker-events");
@@ -86,8 +89,13 @@ public final class EngineFollower implements AutoCloseable {
     /** Compare all. */
     record Compare() implements Step {}
 
-    /** Follow an event. */
-    record Follow(EngineEvent event) implements Step {}
+    /**
+     * Follow an event.
+     *
+     * @param deliveryNanos from when it happened, by the engine's clock, until it was read
+     * @param readAtNanos as {@link System#nanoTime}
+     */
+    record Follow(EngineEvent event, long deliveryNanos, long readAtNanos) implements Step {}
 
     /** Keep in mind how a container was created. */
     record Learn(EngineContainer container) implements Step {}
@@ -145,7 +153,7 @@ public final class EngineFollower implements AutoCloseable {
             ? Optional.ofNullable(failure)
             : Optional.of("its thread has ended, restart the agent"),
         now.problems(),
-        latencies.read());
+        new EngineLatencies(published.read(), delivered.read(), answered.read(), own.read()));
   }
 
   // ---- reading
@@ -195,7 +203,8 @@ public final class EngineFollower implements AutoCloseable {
     if (event.type().equals("container") && event.action().equals("create")) {
       lookAt(event.id());
     } else {
-      offer(new Step.Follow(event));
+      long deliveryNanos = Math.max(0, nowNanos() - event.atNanos());
+      offer(new Step.Follow(event, deliveryNanos, System.nanoTime()));
     }
   }
 
@@ -254,7 +263,10 @@ public final class EngineFollower implements AutoCloseable {
           compareAfterGap();
         } else if (step instanceof Step.Follow follow) {
           events++;
-          follow(follow.event());
+          long waitedBefore = client.waitedNanos();
+          if (follow(follow.event())) {
+            measure(follow, client.waitedNanos() - waitedBefore);
+          }
           LOG.debug(
               "{}, {} ms ago", follow.event(), (nowNanos() - follow.event().atNanos()) / 1_000_000);
         } else if (step instanceof Step.Learn learn) {
@@ -319,30 +331,43 @@ public final class EngineFollower implements AutoCloseable {
     compareAtNanos = OptionalLong.of(System.nanoTime() + millis * 1_000_000);
   }
 
-  private void follow(EngineEvent event) {
+  /** Whether ports were published by it. */
+  private boolean follow(EngineEvent event) {
     if (event.type().equals("network")) {
       switch (event.action()) {
         case "create" -> client.network(event.id()).ifPresent(networks::take);
         case "destroy" -> networks.forget(event.id());
-        case "connect" -> measured(event, containers.connected(event));
+        case "connect" -> {
+          return containers.connected(event);
+        }
         case "disconnect" -> containers.disconnected(event);
         default -> LOG.trace("{} is nothing to us", event);
       }
-      return;
+      return false;
     }
     switch (event.action()) {
-      case "start" -> measured(event, containers.refresh(event.id()));
+      case "start" -> {
+        return containers.refresh(event.id());
+      }
       case "die" -> containers.died(event);
       case "destroy" -> containers.destroyed(event.id());
       case "rename" -> containers.renamed(event);
       default -> LOG.trace("{} is nothing to us", event);
     }
+    return false;
   }
 
-  private void measured(EngineEvent event, boolean published) {
-    if (published) {
-      latencies.add(Math.max(0, nowNanos() - event.atNanos()));
-    }
+  /**
+   * Notes how long ports took that have just been published.
+   *
+   * @param waitedNanos of it for what the engine was asked
+   */
+  private void measure(Step.Follow follow, long waitedNanos) {
+    long sinceReadNanos = System.nanoTime() - follow.readAtNanos();
+    delivered.add(follow.deliveryNanos());
+    answered.add(waitedNanos);
+    own.add(sinceReadNanos - waitedNanos);
+    published.add(follow.deliveryNanos() + sinceReadNanos);
   }
 
   /** Something was not told. */

@@ -91,6 +91,7 @@ final class EngineNetworks {
 
   private void attach(EngineNetwork network) {
     Optional<Network> there = topology.onBridge(network.bridge());
+    OptionalInt index = host.index(network.bridge());
     Network wanted = network.toNetwork(nameOf(network));
     if (there.isEmpty()) {
       table.attach(wanted, Set.of());
@@ -101,10 +102,10 @@ final class EngineNetworks {
     } else if (!there.get().equals(wanted)) {
       host.prepare(wanted);
       table.rename(there.get(), wanted);
-    } else if (!host.index(wanted.bridge()).equals(prepared.get(wanted.bridge()))) {
+    } else if (!index.equals(prepared.get(wanted.bridge()))) {
       host.prepare(wanted); // a bridge made anew has the kernel's defaults
     }
-    prepared.put(wanted.bridge(), host.index(wanted.bridge()));
+    prepared.put(wanted.bridge(), index);
     keepApart(network.id());
   }
 

@@ -30,7 +30,7 @@ public record EngineStatistics(
     Optional<String> lastError,
     Optional<String> failure,
     List<String> problems,
-    Latencies latencies) {
+    EngineLatencies latencies) {
   public EngineStatistics {
     problems = List.copyOf(problems);
   }

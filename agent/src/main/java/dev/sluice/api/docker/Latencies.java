@@ -4,7 +4,7 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * How long it took from what happened in the engine until it was in force.
+ * How long something took, each time.
  *
  * @param counts how many took up to each of {@link #BOUNDS_MILLIS}, and no less than the one
  *     before; behind them those that took longer

@@ -22,6 +22,8 @@ public final class ClientsCost implements NamedBenchmark {
   public static final String ONE_PORT = "one port more";
   public static final String FIRST_ANSWER = "docker run to the first answer";
   public static final String SHARE = "the agent's share of 10 ports";
+  public static final String DELIVERY = "dockerd's delivery of its event";
+  public static final String ANSWER = "dockerd's answer about the container";
   public static final String MEMORY = "PSS per port";
 
   /** Columns. */
@@ -48,8 +50,11 @@ public final class ClientsCost implements NamedBenchmark {
         + " of one container, by iptables-restore, or mappings of the agent. To the first answer:"
         + " from the start of that docker run with 10 ports until a client outside, which tries"
         + " again a millisecond after each failure, has the first byte of an answer of the last of"
-        + " them. The agent's share: from the engine's event to the ports being in the kernel, the"
-        + " agent's own metric. CNI: ADD of one container with one port, by portmap and by the"
+        + " them. From dockerd's event to the ports being in the kernel, by the agent's own metrics: until the"
+        + " event was read, until dockerd had answered what it is asked then, and the agent's share,"
+        + " which is the rest. Before the first turn each runs and removes "
+        + DockerRuns.WARM_UP
+        + " containers with 10 ports, as one that has run for a while has. CNI: ADD of one container with one port, by portmap and by the"
         + " plugin sluice, a process each, the median of up to 100; the API by a client that stays"
         + " connected, median of 100; sluice publish, a JVM each, median of 3. Memory: PSS of all"
         + " docker-proxies of 100 published ports, as a dockerd with its defaults starts them, and"

@@ -10,7 +10,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -21,10 +23,14 @@ final class DockerRuns implements Client {
 
   private static final String WEB_SERVER = "\"httpd\",\"-f\",\"-p\",\"80\",\"-h\",\"/\"";
   private static final int PORTS = 10;
+
+  /** Containers that are run before any is measured. */
+  static final int WARM_UP = 10;
+
   private static final int FIRST_PORT = 50_000;
   private static final double NANOS_PER_MILLI = 1e6;
   private static final Pattern LATENCY =
-      Pattern.compile("(?m)^sluice_docker_publish_seconds_(sum|count)(?:\\{[^}]*})? (\\S+)$");
+      Pattern.compile("(?m)^sluice_docker_(own|delivery|answer)_seconds_(sum|count) (\\S+)$");
 
   private final String label;
   private final Workbench workbench;
@@ -54,9 +60,11 @@ final class DockerRuns implements Client {
     this.sluice = sluice;
     this.options = options;
     docker.makeImage(IMAGE, WEB_SERVER);
-    // The first container has to wait for much that others find.
+    // The first containers have to wait for much that others find.
     took(0);
-    took(PORTS);
+    for (int i = 0; i < WARM_UP; i++) {
+      took(PORTS);
+    }
   }
 
   @Override
@@ -110,24 +118,42 @@ final class DockerRuns implements Client {
   @Override
   public void turn(String subject, Figures figures) throws IOException, InterruptedException {
     Took none = took(0);
-    double[] before = latencies();
+    Map<String, Double> before = latencies();
     Took ten = took(PORTS);
-    double[] after = latencies();
+    Map<String, Double> after = latencies();
     double more = (ten.runNanos() - none.runNanos()) / NANOS_PER_MILLI;
     figures.add(subject, ClientsCost.TEN_PORTS, label, "ms", more);
     figures.add(
         subject, "docker run without ports", label, "ms", none.runNanos() / NANOS_PER_MILLI);
     figures.add(
         subject, ClientsCost.FIRST_ANSWER, label, "ms", ten.answeredNanos() / NANOS_PER_MILLI);
-    if (after[1] > before[1]) {
-      double millis = (after[0] - before[0]) / (after[1] - before[1]) * 1e3;
-      figures.add(subject, ClientsCost.SHARE, label, "ms", millis);
+    addMean(subject, ClientsCost.SHARE, "own", before, after, figures);
+    addMean(subject, ClientsCost.DELIVERY, "delivery", before, after, figures);
+    addMean(subject, ClientsCost.ANSWER, "answer", before, after, figures);
+  }
+
+  private void addMean(
+      String subject,
+      String row,
+      String metric,
+      Map<String, Double> before,
+      Map<String, Double> after,
+      Figures figures) {
+    double count = difference(metric + " count", before, after);
+    if (count > 0) {
+      double millis = difference(metric + " sum", before, after) / count * 1e3;
+      figures.add(subject, row, label, "ms", millis);
     }
   }
 
-  /** Sum, in seconds, and count of what the agent says of itself; zeroes if it says nothing. */
-  private double[] latencies() throws IOException, InterruptedException {
-    double[] sumAndCount = new double[2];
+  private static double difference(
+      String name, Map<String, Double> before, Map<String, Double> after) {
+    return after.getOrDefault(name, 0.0) - before.getOrDefault(name, 0.0);
+  }
+
+  /** Sums, in seconds, and counts of what the agent says of itself, if it does. */
+  private Map<String, Double> latencies() throws IOException, InterruptedException {
+    Map<String, Double> latencies = new HashMap<>();
     if (sluice != null) {
       String socket = sluice.agent().socket().toString();
       String page =
@@ -135,11 +161,11 @@ final class DockerRuns implements Client {
               List.of("curl", "-sS", "--fail", "--unix-socket", socket, "http://sluice/metrics"));
       Matcher matcher = LATENCY.matcher(page);
       while (matcher.find()) {
-        double value = Double.parseDouble(matcher.group(2));
-        sumAndCount[matcher.group(1).equals("sum") ? 0 : 1] += value;
+        latencies.put(
+            matcher.group(1) + " " + matcher.group(2), Double.parseDouble(matcher.group(3)));
       }
     }
-    return sumAndCount;
+    return latencies;
   }
 
   @Override
