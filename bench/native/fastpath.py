@@ -1,30 +1,39 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""What the fast path is worth: fastpath.py LIBRARY SLOTS [MODE...]
+"""What the fast path is worth: fastpath.py LIBRARY SLOTS SLOT_MS TURNS [MODE...]
 
-Four ways from one client to one container, each through namespaces of its own: `fast` (published, fast path),
-`nft` (published), `plain` (routed, no firewall, no conntrack) and `direct` (one veth pair). Prints medians of the
-ratios to `nft` within a round, and how many of the packets that `fast` saw were carried. Needs root.
+Ways from one client to one container, each but `direct` through a host of its own, with a bridge:
+
+    fast      published by a map of nft, and carried by the fast path
+    nft       published by a map of nft
+    iptables  published by the rules of Docker 20.10, by the iptables of this system
+    plain     routed: no rules, no conntrack
+    direct    a veth pair, no host in between
+
+Prints a line of JSON for each mode of slots.c (`bulk-nogso` is `bulk` without segmentation offload): how many a
+second each way did in each turn, and what became of the packets that `fast` saw. Needs root.
 """
+import contextlib
+import json
 import os
-import statistics
+import socket
 import subprocess
 import sys
+import tempfile
 import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../native/test"))
 from fastpath_lab import ETHTOOL_SGRO, ETHTOOL_SGSO, ETHTOOL_STSO, Fast, Namespace, set_liberal  # noqa: E402
-import socket  # noqa: E402
 
-SLOT_MS, ROUNDS = int(os.environ.get("SLOT_MS", 40)), int(os.environ.get("ROUNDS", 40))
-MODES = ["tcp_rr", "udp_rr", "pps", "pps512", "bulk", "bulk-nogso", "connect"]
+MODES = ["tcp_rr", "udp_rr", "tcp_rr2", "udp_rr2", "pps", "pps512", "bulk", "bulk-nogso", "connect"]
+# The agent's settings.
+SAMPLE, YOUNG = 16, 32
 
-
-RULES = """
+NFT = """
 table ip t {
 	map published {
 		type inet_proto . inet_service : ipv4_addr . inet_service
-		elements = { tcp . 8080 : 172.30.%d.2 . 80, udp . 8080 : 172.30.%d.2 . 80 }
+		elements = { tcp . 8080 : 172.30.%(number)d.2 . 80, udp . 8080 : 172.30.%(number)d.2 . 80 }
 	}
 	chain pre { type nat hook prerouting priority -100
 		fib daddr type local dnat ip to meta l4proto . th dport map @published
@@ -39,39 +48,84 @@ table ip t {
 }
 """
 
+# As iptables-save shows them after `docker run -p 8080:80 -p 8080:80/udp`.
+DOCKER = """
+*nat
+:PREROUTING ACCEPT [0:0]
+:INPUT ACCEPT [0:0]
+:OUTPUT ACCEPT [0:0]
+:POSTROUTING ACCEPT [0:0]
+:DOCKER - [0:0]
+-A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER
+-A OUTPUT ! -d 127.0.0.0/8 -m addrtype --dst-type LOCAL -j DOCKER
+-A POSTROUTING -s 172.30.%(number)d.0/24 ! -o br0 -j MASQUERADE
+-A POSTROUTING -s 172.30.%(number)d.2/32 -d 172.30.%(number)d.2/32 -p tcp -m tcp --dport 80 -j MASQUERADE
+-A POSTROUTING -s 172.30.%(number)d.2/32 -d 172.30.%(number)d.2/32 -p udp -m udp --dport 80 -j MASQUERADE
+-A DOCKER -i br0 -j RETURN
+-A DOCKER ! -i br0 -p tcp -m tcp --dport 8080 -j DNAT --to-destination 172.30.%(number)d.2:80
+-A DOCKER ! -i br0 -p udp -m udp --dport 8080 -j DNAT --to-destination 172.30.%(number)d.2:80
+COMMIT
+*filter
+:INPUT ACCEPT [0:0]
+:FORWARD DROP [0:0]
+:OUTPUT ACCEPT [0:0]
+:DOCKER - [0:0]
+:DOCKER-ISOLATION-STAGE-1 - [0:0]
+:DOCKER-ISOLATION-STAGE-2 - [0:0]
+:DOCKER-USER - [0:0]
+-A FORWARD -j DOCKER-USER
+-A FORWARD -j DOCKER-ISOLATION-STAGE-1
+-A FORWARD -o br0 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+-A FORWARD -o br0 -j DOCKER
+-A FORWARD -i br0 ! -o br0 -j ACCEPT
+-A FORWARD -i br0 -o br0 -j ACCEPT
+-A DOCKER -d 172.30.%(number)d.2/32 ! -i br0 -o br0 -p tcp -m tcp --dport 80 -j ACCEPT
+-A DOCKER -d 172.30.%(number)d.2/32 ! -i br0 -o br0 -p udp -m udp --dport 80 -j ACCEPT
+-A DOCKER-ISOLATION-STAGE-1 -i br0 ! -o br0 -j DOCKER-ISOLATION-STAGE-2
+-A DOCKER-ISOLATION-STAGE-1 -j RETURN
+-A DOCKER-ISOLATION-STAGE-2 -o br0 -j DROP
+-A DOCKER-ISOLATION-STAGE-2 -j RETURN
+-A DOCKER-USER -j RETURN
+COMMIT
+"""
+
+
+def load_nft(router, number):
+    router.run("nft", "-f", "-", input=NFT % {"number": number})
+
+
+def load_docker(router, number):
+    # iptables' lock is one for the whole machine: not this one.
+    with tempfile.TemporaryDirectory() as directory:
+        router.run("env", "XTABLES_LOCKFILE=%s/lock" % directory, "iptables-restore", input=DOCKER % {"number": number})
+
 
 class Router:
-    def __init__(self, number, client, container, nat):
-        self.namespace = Namespace()
-        self.number = number
-        client_pid, container_pid = str(client.process.pid), str(container.process.pid)
-        router = self.namespace.run
-        router("ip", "link", "add", "up0", "type", "veth", "peer", "name", "eth%d" % number, "netns", client_pid)
-        router("ip", "link", "add", "v1", "type", "veth", "peer", "name", "eth%d" % number, "netns", container_pid)
-        router("ip", "link", "add", "br0", "address", "02:00:00:00:00:0%d" % (number + 1), "type", "bridge")
-        router("ip", "link", "set", "v1", "master", "br0")
-        router("ip", "addr", "add", "198.18.%d.1/24" % number, "dev", "up0")
-        router("ip", "addr", "add", "172.30.%d.1/24" % number, "dev", "br0")
-        for device in ("up0", "v1", "br0"):
-            router("ip", "link", "set", device, "up")
-        router("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.netfilter.nf_conntrack_acct=1")
-        device = "eth%d" % number
+    def __init__(self, number, client, container, load_rules):
+        self.router = Namespace()
+        names = {"client": str(client.process.pid), "container": str(container.process.pid)}
+        run, device = self.router.run, "eth%d" % number
+        run("ip", "link", "add", "up0", "type", "veth", "peer", "name", device, "netns", names["client"])
+        run("ip", "link", "add", "v1", "type", "veth", "peer", "name", device, "netns", names["container"])
+        run("ip", "link", "add", "br0", "address", "02:00:00:00:00:%02x" % (number + 1), "type", "bridge")
+        run("ip", "link", "set", "v1", "master", "br0")
+        run("ip", "addr", "add", "198.18.%d.1/24" % number, "dev", "up0")
+        run("ip", "addr", "add", "172.30.%d.1/24" % number, "dev", "br0")
+        for each in ("up0", "v1", "br0"):
+            run("ip", "link", "set", each, "up")
+        run("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.netfilter.nf_conntrack_acct=1")
         client.run("ip", "addr", "add", "198.18.%d.2/24" % number, "dev", device)
         client.run("ip", "link", "set", device, "up")
         client.run("ip", "route", "add", "172.30.%d.0/24" % number, "via", "198.18.%d.1" % number)
         container.run("ip", "addr", "add", "172.30.%d.2/24" % number, "dev", device)
         container.run("ip", "link", "set", device, "up")
         container.run("ip", "route", "add", "198.18.%d.0/24" % number, "via", "172.30.%d.1" % number)
-        if nat:
-            router("nft", "-f", "-", input=RULES % (number, number))
-        self.uplink, _ = self.namespace.link("up0")
-        self.veth, _ = self.namespace.link("v1")
-        self.bridge, self.bridge_mac = self.namespace.link("br0")
+        if load_rules:
+            load_rules(self.router, number)
+        self.uplink, _ = self.router.link("up0")
+        self.veth, _ = self.router.link("v1")
+        self.bridge, self.bridge_mac = self.router.link("br0")
         _, self.mac = container.link(device)
-
-    @property
-    def router(self):
-        return self.namespace
 
 
 def answer_requests(fast, router, stop):
@@ -83,50 +137,59 @@ def answer_requests(fast, router, stop):
                 pass  # has ended meanwhile
 
 
-def measure(library, slots, mode):
-    client, container = Namespace(), Namespace()
-    fast_router, nft, plain = (Router(i, client, container, nat) for i, nat in enumerate((True, True, False)))
-    client.run("ip", "link", "add", "eth9", "type", "veth", "peer", "name", "eth9", "netns", str(container.process.pid))
-    client.run("ip", "addr", "add", "10.9.0.1/24", "dev", "eth9")
-    client.run("ip", "link", "set", "eth9", "up")
-    container.run("ip", "addr", "add", "10.9.0.2/24", "dev", "eth9")
-    container.run("ip", "link", "set", "eth9", "up")
-    if mode == "bulk-nogso":
-        for namespace in (client, container):
-            for device in ("eth0", "eth1", "eth2", "eth9"):
-                namespace.offload(device, 0, (ETHTOOL_STSO, ETHTOOL_SGSO, ETHTOOL_SGRO))
-    fast = Fast(library, fast_router, flows=4096)
-    fast.configure(recheck_ms=int(os.environ.get("RECHECK_MS", 1000)), sample=int(os.environ.get("SAMPLE", 16)), young=int(os.environ.get("YOUNG", 32)), asks=2000)
-    fast.container(b"\0" * 10 + b"\xff\xff" + socket.inet_aton("172.30.0.2"), fast_router.veth, fast_router.bridge, 1500,
-                   fast_router.mac, fast_router.bridge_mac)
+@contextlib.contextmanager
+def agent(library, lab):
+    """The fast path as an agent runs it."""
+    fast = Fast(library, lab, flows=4096)
+    # Each packet is looked at while the flows are opened; then as the agent does.
+    fast.configure(sample=1, young=YOUNG)
+    fast.container(b"\0" * 10 + b"\xff\xff" + socket.inet_aton("172.30.0.2"), lab.veth, lab.bridge, 1500, lab.mac, lab.bridge_mac)
     fast.attach()
     stop = threading.Event()
-    thread = threading.Thread(target=answer_requests, args=(fast, fast_router.namespace, stop))
+    thread = threading.Thread(target=answer_requests, args=(fast, lab.router, stop))
     thread.start()
     try:
-        running = subprocess.Popen(
-            ["nsenter", "--net=" + client.path, slots, mode.split("-")[0], str(SLOT_MS), str(ROUNDS), container.path,
-             "nft=198.18.1.1:8080", "fast=198.18.0.1:8080", "plain=172.30.2.2:80", "direct=10.9.0.2:80"],
-            stdout=subprocess.PIPE, text=True)
-        running.stdout.readline()  # "warm"
-        before = fast.stats()
-        out = running.communicate()[0]
+        yield fast
     finally:
         stop.set()
         thread.join()
-    found = {line.split()[0]: [float(x) for x in line.split()[1:]] for line in out.splitlines()}
-    stats = {outcome: count - before[outcome] for outcome, count in fast.stats().items()}
-    carried = stats["inward"] + stats["outward"]
-    ratios = {name: statistics.median(a / b for a, b in zip(found[name], found["nft"]) if b) for name in found}
-    print("%-11s nft %10.0f/s" % (mode, statistics.median(found["nft"])),
-          " ".join("%s %.2f" % (name, ratios[name]) for name in ("fast", "plain", "direct")),
-          "carried %.2f%%" % (100.0 * carried / (sum(stats.values()) or 1)), {k: v for k, v in stats.items() if v}, flush=True)
-    fast.detach()
-    fast.close()
-    for namespace in (client, container, fast_router.namespace, nft.namespace, plain.namespace):
+        fast.detach()
+        fast.close()
+
+
+def measure(library, slots, slot_ms, turns, modes):
+    client, container = Namespace(), Namespace()
+    routers = [Router(i, client, container, rules) for i, rules in enumerate((load_nft, load_nft, load_docker, None))]
+    client.run("ip", "link", "add", "eth9", "type", "veth", "peer", "name", "eth9", "netns", str(container.process.pid))
+    for namespace, address in ((client, "10.9.0.1/24"), (container, "10.9.0.2/24")):
+        namespace.run("ip", "addr", "add", address, "dev", "eth9")
+        namespace.run("ip", "link", "set", "eth9", "up")
+    # The client's port is free again at once, and the same for all.
+    client.run("sysctl", "-qw", "net.ipv4.tcp_max_tw_buckets=0")
+    with agent(library, routers[0]) as fast:
+        running = subprocess.Popen(
+            ["nsenter", "--net=" + client.path, slots, slot_ms, turns, container.path, "nft=198.18.1.1:8080", "fast=198.18.0.1:8080",
+             "iptables=198.18.2.1:8080", "plain=172.30.3.2:80", "direct=10.9.0.2:80"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        if running.stdout.readline() != "warm\n":
+            raise SystemExit("slots ended")
+        fast.configure(sample=SAMPLE, young=YOUNG, asks=2000)
+        for mode in modes:
+            for namespace in (client, container):
+                for device in ("eth0", "eth1", "eth2", "eth3", "eth9"):
+                    namespace.offload(device, mode != "bulk-nogso", (ETHTOOL_STSO, ETHTOOL_SGSO, ETHTOOL_SGRO))
+            before = fast.stats()
+            running.stdin.write(mode.split("-")[0] + "\n")
+            running.stdin.flush()
+            lines = [running.stdout.readline().split() for _ in range(5)]
+            outcomes = {outcome: count - before[outcome] for outcome, count in fast.stats().items()}
+            print(json.dumps({"mode": mode, "rates": {line[0]: [float(rate) for rate in line[1:]] for line in lines},
+                              "outcomes": {outcome: count for outcome, count in outcomes.items() if count}}), flush=True)
+        running.stdin.close()
+        running.wait()
+    for namespace in [client, container] + [router.router for router in routers]:
         namespace.close()
 
 
 if __name__ == "__main__":
-    for mode in sys.argv[3:] or MODES:
-        measure(os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2]), mode)
+    measure(os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2]), sys.argv[3], sys.argv[4], sys.argv[5:] or MODES)

@@ -7,6 +7,7 @@ import dev.sluice.bench.agent.PublishCost;
 import dev.sluice.bench.clients.ClientsCost;
 import dev.sluice.bench.events.EventsCost;
 import dev.sluice.bench.events.EventsSoak;
+import dev.sluice.bench.fastpath.FastPathCost;
 import dev.sluice.bench.ffi.CallCost;
 import dev.sluice.bench.ffi.StartupCost;
 import dev.sluice.bench.peers.PeersCost;
@@ -48,7 +49,8 @@ public final class Main {
           new SandboxesCost(),
           new ReachCost(),
           new ProxyCost(),
-          new ClientsCost());
+          new ClientsCost(),
+          new FastPathCost());
 
   private Main() {}
 

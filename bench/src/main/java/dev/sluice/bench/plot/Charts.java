@@ -1,6 +1,7 @@
 package dev.sluice.bench.plot;
 
 import dev.sluice.bench.clients.ClientsCost;
+import dev.sluice.bench.fastpath.FastPathCost;
 import dev.sluice.bench.reach.ProxyCost;
 import dev.sluice.bench.reach.ReachCost;
 import java.awt.BasicStroke;
@@ -47,6 +48,10 @@ final class Charts {
           Map.entry(ProxyCost.SLUICE, BLUE),
           Map.entry(ProxyCost.DOCKER, VERMILION),
           Map.entry(ProxyCost.TRANSLATED, GREY),
+          Map.entry(FastPathCost.FAST, BLUE),
+          Map.entry(FastPathCost.NFT, GREEN),
+          Map.entry(FastPathCost.DOCKER, VERMILION),
+          Map.entry(FastPathCost.DIRECT, SKY),
           Map.entry(ClientsCost.DOCKER, VERMILION),
           Map.entry(ClientsCost.TAKEOVER, BLUE),
           Map.entry(ClientsCost.TAKEOVER + ": the agent's share", SKY),

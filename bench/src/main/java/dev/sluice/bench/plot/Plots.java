@@ -4,6 +4,7 @@ import dev.sluice.bench.Environment;
 import dev.sluice.bench.Figure;
 import dev.sluice.bench.Result;
 import dev.sluice.bench.clients.ClientsCost;
+import dev.sluice.bench.fastpath.FastPathCost;
 import dev.sluice.bench.reach.ProxyCost;
 import dev.sluice.bench.reach.ReachCost;
 import java.io.IOException;
@@ -63,8 +64,9 @@ public final class Plots {
               "Memory per published port, of %,d".formatted(MEMORY_MAPPINGS),
               Plots::memory),
           new Plot("clients", "clients-docker", "docker run: what ten ports cost", Plots::tenPorts),
+          new Plot("clients", "clients-cni", "One port more, by what publishes it", Plots::onePort),
           new Plot(
-              "clients", "clients-cni", "One port more, by what publishes it", Plots::onePort));
+              "fastpath", "fastpath", "Packets of a published port, nft map = 1", Plots::fastPath));
 
   private Plots() {}
 
@@ -214,6 +216,24 @@ public final class Plots {
         .map(Figure::subject)
         .distinct()
         .toList();
+  }
+
+  private static Optional<Chart<?, ?>> fastPath(Result result) {
+    List<String> subjects =
+        subjects(result, FastPathCost.RATIO).stream()
+            .filter(subject -> !subject.endsWith(FastPathCost.TWO_PROCESSORS))
+            .toList();
+    Map<String, List<Double>> bars = new LinkedHashMap<>();
+    for (String contender : FastPathCost.COLUMNS) {
+      bars.put(
+          contender,
+          subjects.stream()
+              .map(subject -> value(result, subject, FastPathCost.RATIO, contender).orElse(1.0))
+              .toList());
+    }
+    return subjects.isEmpty()
+        ? Optional.empty()
+        : Optional.of(Charts.bars("times the nft map's rate", subjects, bars, false));
   }
 
   private static Optional<Chart<?, ?>> processorTime(Result result) {

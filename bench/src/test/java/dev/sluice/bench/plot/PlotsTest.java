@@ -125,6 +125,22 @@ class PlotsTest {
     }
   }
 
+  /** Fails if {@code Plots.fastPath} reads other rows. */
+  @Test
+  void theFastPathIsDrawnBesideTheOthers() throws Exception {
+    List<Figure> figures =
+        List.of(
+            figure("TCP request/response", "÷ nft map's", "fast path", 1.4),
+            figure("TCP request/response", "÷ nft map's", "plain routing", 1.2),
+            figure("TCP request/response", "÷ nft map's", "direct veth", 1.6));
+
+    Map<String, String> drawn = Plots.draw(result("fastpath", "nft", figures), directory);
+
+    assertThat(drawn).containsOnlyKeys("fastpath");
+    assertThat(parsedSvg("fastpath")).contains("rgb(0,114,178)", "rgb(136,136,136)");
+    assertThat(pixels(png("fastpath"), SLUICE_BLUE)).isPositive();
+  }
+
   /** Fails if {@code Plots.memory} or {@code Plots.add} reads other rows. */
   @Test
   void peersAreDrawnInTwoPictures() throws Exception {
@@ -149,7 +165,7 @@ class PlotsTest {
   void nothingIsDrawnOfAResultWithoutItsRows() throws IOException {
     List<Figure> figures = List.of(figure("machine", "load average", "Sluice", 1));
 
-    for (String name : List.of("reach", "proxy", "peers", "floor")) {
+    for (String name : List.of("reach", "proxy", "peers", "fastpath", "floor")) {
       assertThat(Plots.draw(result(name, "none", figures), directory)).isEmpty();
     }
     assertThat(directory).isEmptyDirectory();
