@@ -101,8 +101,14 @@ static __always_inline int slow(__u32 why)
 
 static __always_inline struct fast_flow *find_flow(const struct packet *p)
 {
-	return p->family == AF_INET ? bpf_map_lookup_elem(&flows4, &p->key.v4)
-				    : bpf_map_lookup_elem(&flows6, &p->key.v6);
+	struct fast_flow *flow;
+
+	if (p->family != AF_INET)
+		return bpf_map_lookup_elem(&flows6, &p->key.v6);
+	flow = bpf_map_lookup_elem(&flows4, &p->key.v4);
+	/* Or clang makes one call of both, and the kernel inlines it only if it knows which map. */
+	barrier_var(flow);
+	return flow;
 }
 
 /* A connection begins or ends: its packets have to be seen by conntrack from now on, both ways. */
