@@ -273,8 +273,9 @@ SLUICE_API int sluice_fastpath_open(uint32_t flows, uint32_t containers, uint64_
 
 /*
  * The maps of programs that an earlier process left at a device: to give to _flows(), _take(), _stats()
- * and _close() once they are detached, so that what they carried is not forgotten. -ENOENT: there are
- * none; -EPROTO: another version's, which cannot be read.
+ * and _close() once they are detached, so that what they carried is not forgotten. Returns a number, the
+ * same for the same maps: those of one process are found at many devices. -ENOENT: there are none;
+ * -EPROTO: another version's, which cannot be read.
  */
 SLUICE_API int sluice_fastpath_orphan(uint32_t device, uint64_t *handle_out);
 

@@ -48,6 +48,7 @@ enum map {
 struct fast {
 	int maps[MAPS];
 	int inward, outward, retire; /* programs, -1 in an orphan's handle */
+	uint32_t identity; /* of the map of IPv4 flows, in an orphan's handle */
 	volatile struct fast_config *config;
 	uint8_t *consumed, *produced; /* the pages of the ring buffer */
 	pthread_mutex_t requests;
@@ -277,6 +278,8 @@ static void keep_map(struct fast *fast, int fd)
 			    info.key_size == expected[i].key_bytes &&
 			    info.value_size == expected[i].value_bytes && fast->maps[i] < 0) {
 				fast->maps[i] = fd;
+				if (i == FLOWS4)
+					fast->identity = info.id;
 				return;
 			}
 	close(fd);
@@ -322,11 +325,13 @@ int sluice_fastpath_orphan(uint32_t device, uint64_t *handle_out)
 		err = map_config(fast);
 	if (!err && fast->config->layout != FAST_LAYOUT)
 		err = sluice_fail(EPROTO, "read maps of layout %u", fast->config->layout);
-	if (!err)
-		*handle_out = (uintptr_t)fast;
-	else if (fast)
-		sluice_fastpath_close((uintptr_t)fast);
-	return err;
+	if (err) {
+		if (fast)
+			sluice_fastpath_close((uintptr_t)fast);
+		return err;
+	}
+	*handle_out = (uintptr_t)fast;
+	return (int)(fast->identity & INT32_MAX);
 }
 
 int sluice_fastpath_close(uint64_t handle)

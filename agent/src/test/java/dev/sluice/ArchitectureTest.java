@@ -54,7 +54,7 @@ class ArchitectureTest {
           entry("conntrack", "netlink net ffi"),
           entry("route", "netlink net ffi"),
           entry("proxy", "net ffi"),
-          entry("fastpath", "conntrack route netlink net ffi"),
+          entry("fastpath", "nftables nftables.expr nftables.uapi conntrack route netlink net ffi"),
           // how it is realised
           entry(
               "ruleset",

@@ -114,6 +114,22 @@ final class AgentCommand implements Callable<Integer> {
   private AgentConfig.Switch userlandProxy = AgentConfig.Switch.ON;
 
   @Option(
+      names = "--fastpath",
+      paramLabel = "auto|on|off",
+      description =
+          "Whether eBPF programs carry established connections past netfilter: auto if a self-test"
+              + " passes, on or not start at all, off never (default: auto).")
+  private AgentConfig.FastPathUse.Mode fastPath = AgentConfig.FastPathUse.DEFAULT.mode();
+
+  @Option(
+      names = "--fastpath-flows",
+      paramLabel = "COUNT",
+      description =
+          "How many connections of IPv4, and how many of IPv6, they carry at most; memory is taken"
+              + " as they come (default: ${DEFAULT-VALUE}).")
+  private int fastPathFlows = AgentConfig.FastPathUse.DEFAULT.flows();
+
+  @Option(
       names = "--docker",
       arity = "0..1",
       paramLabel = "SOCKET",
@@ -165,6 +181,7 @@ final class AgentCommand implements Callable<Integer> {
                   + ", not "
                   + eventsRetained));
     }
+    requireRange("--fastpath-flows", fastPathFlows, 1, AgentConfig.FastPathUse.MAX_FLOWS);
     requireRange("--conntrack-memory", conntrackMemoryMib, 0, AgentConfig.MAX_CONNTRACK_MEMORY_MIB);
     return Agent.run(
         new AgentConfig(
@@ -176,6 +193,7 @@ final class AgentCommand implements Callable<Integer> {
             events(),
             conntrackMemoryMib,
             userlandProxy,
+            new AgentConfig.FastPathUse(fastPath, fastPathFlows),
             Optional.ofNullable(docker),
             Optional.ofNullable(dockerPlugin)
                 .map(socket -> new AgentConfig.DockerPlugin(socket, dockerState)),

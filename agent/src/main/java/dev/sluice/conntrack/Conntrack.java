@@ -31,10 +31,10 @@ import java.util.function.Consumer;
  */
 public final class Conntrack implements AutoCloseable {
   /**
-   * Deletes per datagram. Every one is answered before sendto returns, and an answer takes 768
+   * Changes per datagram. Every one is answered before sendto returns, and an answer takes 768
    * bytes or more of the receive buffer, which is 208 KiB by default.
    */
-  private static final int DELETES_PER_DATAGRAM = 64;
+  private static final int REQUESTS_PER_DATAGRAM = 64;
 
   private final NetlinkClient client;
 
@@ -155,23 +155,51 @@ public final class Conntrack implements AutoCloseable {
   public int deleteAll(List<ConntrackEntry> entries) {
     MessageWriter requests = new MessageWriter();
     int deleted = 0;
-    for (int from = 0; from < entries.size(); from += DELETES_PER_DATAGRAM) {
+    for (int from = 0; from < entries.size(); from += REQUESTS_PER_DATAGRAM) {
       List<ConntrackEntry> some =
-          entries.subList(from, Math.min(entries.size(), from + DELETES_PER_DATAGRAM));
+          entries.subList(from, Math.min(entries.size(), from + REQUESTS_PER_DATAGRAM));
       requests.reset();
       for (ConntrackEntry entry : some) {
         Requests.delete(requests, entry);
       }
-      String operation = "delete " + some.size() + " conntrack entries";
-      for (int errno : client.executeEach(requests, operation)) {
-        if (errno == 0) {
-          deleted++;
-        } else if (errno != Errno.ENOENT) {
-          throw new NetlinkException(operation, errno, null, null, NetlinkException.NO_INDEX);
-        }
-      }
+      deleted += done(requests, "delete " + some.size() + " conntrack entries");
     }
     return deleted;
+  }
+
+  /**
+   * Ends the watch over the windows of TCP entries, in both directions, several with one system
+   * call: their packets are to be carried where conntrack does not see them.
+   *
+   * @param originals their original tuples, without a zone
+   * @return how many of them are still there
+   */
+  public int makeLiberal(List<Tuple> originals) {
+    MessageWriter requests = new MessageWriter();
+    int changed = 0;
+    for (int from = 0; from < originals.size(); from += REQUESTS_PER_DATAGRAM) {
+      List<Tuple> some =
+          originals.subList(from, Math.min(originals.size(), from + REQUESTS_PER_DATAGRAM));
+      requests.reset();
+      for (Tuple original : some) {
+        Requests.liberal(requests, original);
+      }
+      changed += done(requests, "change the window tracking of " + some.size() + " connections");
+    }
+    return changed;
+  }
+
+  /** How many of the requests were carried out; the others' entries are gone. */
+  private int done(MessageWriter requests, String operation) {
+    int done = 0;
+    for (int errno : client.executeEach(requests, operation)) {
+      if (errno == 0) {
+        done++;
+      } else if (errno != Errno.ENOENT) {
+        throw new NetlinkException(operation, errno, null, null, NetlinkException.NO_INDEX);
+      }
+    }
+    return done;
   }
 
   /**

@@ -81,6 +81,9 @@ public final class LinuxNfConntrack {
   public static final int CTA_PROTOINFO_TCP_FLAGS_ORIGINAL = 4;
   public static final int CTA_PROTOINFO_TCP_FLAGS_REPLY = 5;
 
+  /** nf_conntrack_tcp.h: windows are not watched. */
+  public static final int IP_CT_TCP_FLAG_BE_LIBERAL = 0x08;
+
   // enum ctattr_protoinfo_dccp
   public static final int CTA_PROTOINFO_DCCP_STATE = 1;
   public static final int CTA_PROTOINFO_DCCP_ROLE = 2;

@@ -78,6 +78,20 @@ final class Requests {
     request.end();
   }
 
+  /**
+   * Asks that the windows of the TCP entry with this original tuple are watched no longer, in both
+   * directions. Each flag comes with a mask of those that change.
+   */
+  static void liberal(MessageWriter request, Tuple original) {
+    begin(request, IPCTNL_MSG_CT_NEW, number(original.family()));
+    tuple(request, CTA_TUPLE_ORIG, original);
+    byte[] flags = {IP_CT_TCP_FLAG_BE_LIBERAL, IP_CT_TCP_FLAG_BE_LIBERAL};
+    request.beginNest(CTA_PROTOINFO).beginNest(CTA_PROTOINFO_TCP);
+    request.attrBytes(CTA_PROTOINFO_TCP_FLAGS_ORIGINAL, flags);
+    request.attrBytes(CTA_PROTOINFO_TCP_FLAGS_REPLY, flags);
+    request.endNest().endNest().end();
+  }
+
   /** Asks for the number of entries and the limit. */
   static void size(MessageWriter request) {
     begin(request, IPCTNL_MSG_CT_GET_STATS, AF_UNSPEC);

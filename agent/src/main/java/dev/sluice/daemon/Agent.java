@@ -152,6 +152,7 @@ public final class Agent implements AutoCloseable {
     Ownership ownership =
         config.ownership() == AgentConfig.Ownership.OFF ? Ownership.OFF : Ownership.AUTO;
     keep(NamespaceLock.tryAcquire().orElseThrow(Agent::anotherAgent));
+    FastPathService fastPath = keep(FastPathService.load(config.fastPath()));
     TableSocket tableSocket = TableSocket.open();
     Nftables nftables = keep(Nftables.over(tableSocket.socket()));
     SluiceTable table = keep(SluiceTable.open(nftables, ownership));
@@ -274,6 +275,7 @@ public final class Agent implements AutoCloseable {
                 docker.map(
                     one -> EngineFinding.of(one.statistics(), explainer.hasChainsOfDocker())),
             () -> driver.map(one -> DriverFinding.of(one, topology)),
+            fastPath::finding,
             explainer);
     TrackedFlows flows = new TrackedFlows(Conntrack::open, index);
     ApiServices services =
@@ -310,6 +312,8 @@ public final class Agent implements AutoCloseable {
     config
         .eventsSocket()
         .ifPresent(path -> keep(ApiServer.startForEvents(path, services, ApiOptions.FOR_EVENTS)));
+
+    fastPath.start(topology, sysctl, orphan -> {});
 
     long sinceStart =
         System.currentTimeMillis() - ManagementFactory.getRuntimeMXBean().getStartTime();

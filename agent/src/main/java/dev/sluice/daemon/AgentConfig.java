@@ -19,6 +19,7 @@ import java.util.Optional;
  * @param conntrackMemoryMib memory of the kernel within which the limit of connections is raised,
  *     in MiB; 0: it is left alone
  * @param userlandProxy whether IPv6 clients reach IPv4 containers, through a proxy
+ * @param fastPath whether established connections are carried past netfilter
  * @param docker where the Docker engine listens whose containers it publishes; empty for none
  * @param dockerPlugin where Docker finds its network driver; empty if there is none
  * @param logLevel how much it says
@@ -32,6 +33,7 @@ public record AgentConfig(
     Events events,
     int conntrackMemoryMib,
     Switch userlandProxy,
+    FastPathUse fastPath,
     Optional<Path> docker,
     Optional<DockerPlugin> dockerPlugin,
     LogLevel logLevel) {
@@ -92,6 +94,40 @@ public record AgentConfig(
 
   /** 1 TiB, for more entries than the kernel can count. */
   public static final int MAX_CONNTRACK_MEMORY_MIB = 1 << 20;
+
+  /**
+   * The fast path.
+   *
+   * @param mode whether it is used
+   * @param flows how many flows of each family it carries at most, 1 to 16,777,216
+   */
+  public record FastPathUse(Mode mode, int flows) {
+    public static final FastPathUse DEFAULT = new FastPathUse(Mode.AUTO, 500_000);
+
+    public static final int MAX_FLOWS = 1 << 24;
+
+    /** Whether it is used. */
+    public enum Mode {
+      /** If it works here. */
+      AUTO,
+      /** Or the agent does not start. */
+      ON,
+      OFF;
+
+      /** As in options: lower case. */
+      @Override
+      public String toString() {
+        return name().toLowerCase(Locale.ROOT);
+      }
+    }
+
+    public FastPathUse {
+      if (flows < 1 || flows > MAX_FLOWS) {
+        throw new IllegalArgumentException(
+            "the fast path carries 1 to " + MAX_FLOWS + " flows: flows=" + flows);
+      }
+    }
+  }
 
   /** Whether something is done. */
   public enum Switch {

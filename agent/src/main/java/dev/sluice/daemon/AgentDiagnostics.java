@@ -40,6 +40,7 @@ final class AgentDiagnostics implements Diagnostics {
   private final Supplier<Finding> proxy;
   private final Supplier<Optional<Finding>> docker;
   private final Supplier<Optional<Finding>> networkDriver;
+  private final Supplier<Finding> fastPath;
   private final Explainer explainer;
 
   AgentDiagnostics(
@@ -56,6 +57,7 @@ final class AgentDiagnostics implements Diagnostics {
       Supplier<Finding> proxy,
       Supplier<Optional<Finding>> docker,
       Supplier<Optional<Finding>> networkDriver,
+      Supplier<Finding> fastPath,
       Explainer explainer) {
     this.nftables = nftables;
     this.table = table;
@@ -70,6 +72,7 @@ final class AgentDiagnostics implements Diagnostics {
     this.proxy = proxy;
     this.docker = docker;
     this.networkDriver = networkDriver;
+    this.fastPath = fastPath;
     this.explainer = explainer;
   }
 
@@ -84,6 +87,7 @@ final class AgentDiagnostics implements Diagnostics {
     findings.addAll(pressure.get());
     findings.add(eventStream());
     findings.add(proxy.get());
+    findings.add(fastPath.get());
     docker.get().ifPresent(findings::add);
     networkDriver.get().ifPresent(findings::add);
     findings.addAll(portsFile.get());

@@ -7,13 +7,15 @@ import dev.sluice.ffi.ShimLibrary;
 import dev.sluice.net.Ip4Address;
 import dev.sluice.net.Ip6Address;
 import dev.sluice.net.IpAddress;
-import java.util.Optional;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 
 /**
  * The programs and what they know. They are attached to devices of the calling thread's namespace,
  * and stay in force, with their maps, when this process ends or closes them: see {@link #detach}
- * and {@link #orphan}.
+ * and {@link #orphans}.
  *
  * <p>Thread-safe. What the kernel refuses is thrown as {@link ShimException}.
  */
@@ -81,22 +83,32 @@ public final class FastPath implements AutoCloseable {
   }
 
   /**
-   * What the programs know that an earlier process left at a device: for {@link #flows}, {@link
-   * #take} and {@link #statistics}, so that what they carried is not forgotten.
+   * What the programs know that earlier processes left at devices: for {@link #flows}, {@link
+   * #take} and {@link #statistics} once they are detached or replaced, so that what they carried is
+   * not forgotten. Programs of another version cannot be read and are left out.
    *
-   * @return empty if there are none, or another version's, which cannot be read
+   * @param devices their indexes
+   * @return one for each process that left some
    */
-  public static Optional<FastPath> orphan(int device) {
+  public static List<FastPath> orphans(List<Integer> devices) {
     ShimLibrary shim = library();
     NativeBuffer handleOut = NativeBuffer.allocate(SIZEOF_HANDLE);
-    int result = shim.fastPathOrphan(device, handleOut);
-    if (result == -Errno.ENOENT || result == -Errno.EPROTO || result == -Errno.ENODEV) {
-      return Optional.empty();
+    Map<Integer, FastPath> found = new LinkedHashMap<>();
+    for (int device : devices) {
+      int result = shim.fastPathOrphan(device, handleOut);
+      if (result == -Errno.ENOENT || result == -Errno.EPROTO || result == -Errno.ENODEV) {
+        continue;
+      }
+      if (result < 0) {
+        found.values().forEach(FastPath::close);
+        throw shim.failure("look for programs of the fast path at device " + device, result);
+      }
+      FastPath orphan = new FastPath(shim, handleOut.bytes().getLong(0));
+      if (found.putIfAbsent(result, orphan) != null) {
+        orphan.close();
+      }
     }
-    if (result < 0) {
-      throw shim.failure("look for programs of the fast path at device " + device, result);
-    }
-    return Optional.of(new FastPath(shim, handleOut.bytes().getLong(0)));
+    return List.copyOf(found.values());
   }
 
   private static ShimLibrary library() {

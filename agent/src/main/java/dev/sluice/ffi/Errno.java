@@ -7,6 +7,7 @@ public final class Errno {
   public static final int EPERM = 1;
   public static final int ENOENT = 2;
   public static final int EINTR = 4;
+  public static final int E2BIG = 7;
   public static final int EBADF = 9;
   public static final int EAGAIN = 11;
   public static final int ENOMEM = 12;
@@ -20,6 +21,7 @@ public final class Errno {
   public static final int EMFILE = 24;
   public static final int ERANGE = 34;
   public static final int ENAMETOOLONG = 36;
+  public static final int ENOSYS = 38;
   public static final int ELOOP = 40;
   public static final int EPROTO = 71;
   public static final int ERESTART = 85;

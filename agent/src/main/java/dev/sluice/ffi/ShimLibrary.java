@@ -286,7 +286,7 @@ public final class ShimLibrary {
     return calls.sluice_fastpath_open(flows, containers, handleOut.address());
   }
 
-  /** The maps of the programs that an earlier process left at a device. */
+  /** The maps of the programs that an earlier process left at a device: a number for them. */
   public int fastPathOrphan(int device, NativeBuffer handleOut) {
     return calls.sluice_fastpath_orphan(device, handleOut.address());
   }

@@ -29,6 +29,7 @@ public final class Topology {
   private final Map<EndpointId, Sandbox> byEndpoint = new HashMap<>();
   // Names and aliases in lower case. Several sandboxes may have the same alias.
   private final Map<String, Set<Sandbox>> byName = new HashMap<>();
+  private Runnable networksChanged = () -> {};
 
   public Topology(List<Network> networks, List<Sandbox> sandboxes) {
     networks.forEach(this::put);
@@ -40,6 +41,7 @@ public final class Topology {
     networks.clear();
     List.copyOf(sandboxes.keySet()).forEach(this::remove);
     newNetworks.forEach(this::put);
+    networksChanged.run(); // also if there is none any more
     newSandboxes.forEach(this::put);
   }
 
@@ -71,10 +73,21 @@ public final class Topology {
   /** Adds a network, or replaces the one of its name. */
   public synchronized void put(Network network) {
     networks.put(network.name(), network);
+    networksChanged.run();
   }
 
   public synchronized void remove(Network network) {
     networks.remove(network.name());
+    networksChanged.run();
+  }
+
+  /**
+   * Tells from now on, in place of whom it has told before.
+   *
+   * @param listener must be quick, and not ask this
+   */
+  public synchronized void onNetworksChanged(Runnable listener) {
+    networksChanged = listener;
   }
 
   // ---- sandboxes

@@ -1,20 +1,12 @@
 package dev.sluice.route;
 
-import static dev.sluice.netlink.LinuxNetlink.NLMSG_NOOP;
-import static dev.sluice.netlink.LinuxNetlink.NLM_F_ACK;
-import static dev.sluice.netlink.LinuxNetlink.NLM_F_REQUEST;
 import static dev.sluice.route.LinuxRtnetlink.RTM_DELLINK;
 import static dev.sluice.route.LinuxRtnetlink.RTM_NEWLINK;
 import static dev.sluice.route.LinuxRtnetlink.RTNLGRP_LINK;
 
-import dev.sluice.ffi.NativeBuffer;
 import dev.sluice.netlink.LinuxNetlink;
-import dev.sluice.netlink.MessageCursor;
-import dev.sluice.netlink.MessageWriter;
 import dev.sluice.netlink.NetlinkSocket;
-import dev.sluice.netlink.NetlinkTransport;
 import dev.sluice.netlink.NetworkNamespace;
-import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
 
 /**
@@ -32,28 +24,13 @@ import java.util.function.Consumer;
  * <p>One thread polls, any may close.
  */
 public final class LinkMonitor implements AutoCloseable {
-  private static final int DATAGRAM_BYTES = 64 << 10;
-
   /** A link is some 2 KiB in the queue: a thousand that go at once, several times over. */
   private static final int RECEIVE_BUFFER_BYTES = 16 << 20;
 
-  private final NetlinkSocket socket;
-  private final NativeBuffer datagram = NativeBuffer.allocate(DATAGRAM_BYTES);
-
-  /** Held while the socket is read, so that it is not closed under its reader. */
-  private final ReentrantLock reading = new ReentrantLock();
-
-  private volatile boolean closed;
+  private final NotificationSocket socket;
 
   private LinkMonitor(NetlinkSocket socket, int receiveBufferBytes) {
-    this.socket = socket;
-    try {
-      socket.receiveBuffer(receiveBufferBytes);
-      socket.joinGroup(RTNLGRP_LINK);
-    } catch (RuntimeException e) {
-      socket.close();
-      throw e;
-    }
+    this.socket = new NotificationSocket(socket, receiveBufferBytes, RTNLGRP_LINK);
   }
 
   /** Follows the calling thread's network namespace, from now on. */
@@ -84,54 +61,23 @@ public final class LinkMonitor implements AutoCloseable {
    *     while waiting, when the monitor is closed
    */
   public boolean poll(int timeoutMillis, Consumer<LinkEvent> consumer) {
-    reading.lock();
-    try {
-      if (closed) {
-        return false;
-      }
-      int length = socket.receive(datagram, timeoutMillis);
-      if (closed || length == NetlinkTransport.NOTHING) {
-        return false;
-      }
-      if (length == NetlinkTransport.OVERRUN) {
-        consumer.accept(new LinkEvent.Lost());
-        return true;
-      }
-      MessageCursor message = new MessageCursor(datagram.bytes(), 0, length);
-      while (message.next()) {
-        switch (message.type()) {
-          case RTM_NEWLINK ->
-              LinkMessages.decode(message).map(LinkEvent.Changed::new).ifPresent(consumer);
-          case RTM_DELLINK ->
-              LinkMessages.decode(message).map(LinkEvent.Deleted::new).ifPresent(consumer);
-          default -> {}
-        }
-      }
-      return true;
-    } finally {
-      reading.unlock();
-    }
+    return socket.poll(
+        timeoutMillis,
+        message -> {
+          switch (message.type()) {
+            case RTM_NEWLINK ->
+                LinkMessages.decode(message).map(LinkEvent.Changed::new).ifPresent(consumer);
+            case RTM_DELLINK ->
+                LinkMessages.decode(message).map(LinkEvent.Deleted::new).ifPresent(consumer);
+            default -> {}
+          }
+        },
+        () -> consumer.accept(new LinkEvent.Lost()));
   }
 
   /** Ends a {@link #poll} of another thread; does nothing the second time. */
   @Override
   public void close() {
-    if (!closed) {
-      closed = true;
-      wake();
-    }
-    reading.lock();
-    try {
-      socket.close();
-    } finally {
-      reading.unlock();
-    }
-  }
-
-  /** The kernel acknowledges what asks for nothing, without waiting for a lock. */
-  private void wake() {
-    MessageWriter request = new MessageWriter(64);
-    request.begin(NLMSG_NOOP, NLM_F_REQUEST | NLM_F_ACK, 0).end();
-    socket.send(request.address(), request.length(), "wake the link monitor");
+    socket.close();
   }
 }

@@ -221,6 +221,7 @@ public final class LinuxRtnetlink {
   public static final int NDA_LLADDR = 2;
   public static final int NDA_CACHEINFO = 3;
   public static final int NDA_PROBES = 4;
+  public static final int NDA_VLAN = 5;
   public static final int NDA_IFINDEX = 8;
   public static final int NDA_MASTER = 9;
   public static final int NDA_PROTOCOL = 12;

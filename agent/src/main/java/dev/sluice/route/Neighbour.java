@@ -15,6 +15,14 @@ import java.util.Optional;
  */
 public record Neighbour(
     int linkIndex, IpAddress address, Optional<MacAddress> mac, int state, int flags) {
+  /** States in which packets are sent to the address (net/neighbour.h, not exported). */
+  private static final int NUD_VALID =
+      LinuxRtnetlink.NUD_PERMANENT
+          | LinuxRtnetlink.NUD_NOARP
+          | LinuxRtnetlink.NUD_REACHABLE
+          | LinuxRtnetlink.NUD_PROBE
+          | LinuxRtnetlink.NUD_STALE
+          | LinuxRtnetlink.NUD_DELAY;
 
   /** An entry that stays until it is removed. */
   public static Neighbour permanent(int linkIndex, IpAddress address, MacAddress mac) {
@@ -24,5 +32,10 @@ public record Neighbour(
   /** Whether the entry stays until it is removed. */
   public boolean isPermanent() {
     return (state & LinuxRtnetlink.NUD_PERMANENT) != 0;
+  }
+
+  /** Whether its hardware address is known, and packets are sent there (NUD_VALID). */
+  public boolean isValid() {
+    return mac.isPresent() && (state & NUD_VALID) != 0;
   }
 }

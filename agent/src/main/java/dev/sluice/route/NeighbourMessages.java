@@ -24,6 +24,12 @@ final class NeighbourMessages {
     return ndmsg(writer, AF_UNSPEC, 0, 0, 0).end();
   }
 
+  /** Of all bridges. */
+  static MessageWriter dumpForwarding() {
+    MessageWriter writer = new MessageWriter(64).begin(RTM_GETNEIGH, NLM_F_REQUEST, 0);
+    return ndmsg(writer, AF_BRIDGE, 0, 0, 0).end();
+  }
+
   static MessageWriter add(Neighbour neighbour) {
     return write(RTM_NEWNEIGH, NLM_F_REQUEST | NLM_F_CREATE | NLM_F_EXCL, neighbour);
   }
@@ -80,5 +86,39 @@ final class NeighbourMessages {
             mac,
             message.headerU16(FixedHeaders.NDM_STATE_OFFSET),
             message.headerU8(FixedHeaders.NDM_FLAGS_OFFSET)));
+  }
+
+  /**
+   * Reads RTM_NEWNEIGH and RTM_DELNEIGH of a bridge; empty for other families, for what a device
+   * that is no port knows itself (vxlan), for the addresses of the ports themselves, and for
+   * entries of a VLAN.
+   */
+  static Optional<ForwardingEntry> decodeForwarding(MessageCursor message) {
+    if (message.headerU8(FixedHeaders.NDM_FAMILY_OFFSET) != AF_BRIDGE
+        || (message.headerU16(FixedHeaders.NDM_STATE_OFFSET) & NUD_PERMANENT) != 0) {
+      return Optional.empty();
+    }
+    Optional<MacAddress> mac = Optional.empty();
+    int bridge = 0;
+    AttributeCursor attribute = message.attributes(FixedHeaders.NDMSG_BYTES);
+    while (attribute.next()) {
+      switch (attribute.type()) {
+        case NDA_LLADDR -> {
+          if (attribute.length() == MacAddress.BYTES) {
+            mac = Optional.of(MacAddress.fromBytes(attribute.bytes()));
+          }
+        }
+        case NDA_MASTER -> bridge = attribute.u32();
+        case NDA_VLAN -> {
+          return Optional.empty();
+        }
+        default -> {}
+      }
+    }
+    if (mac.isEmpty() || bridge == 0) {
+      return Optional.empty();
+    }
+    int port = message.headerU32(FixedHeaders.NDM_IFINDEX_OFFSET);
+    return Optional.of(new ForwardingEntry(bridge, mac.get(), port));
   }
 }

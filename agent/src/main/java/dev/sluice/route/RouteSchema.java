@@ -135,6 +135,7 @@ public enum RouteSchema implements MessageSchema {
           .bytes(NDA_LLADDR, "NDA_LLADDR")
           .bytes(NDA_CACHEINFO, "NDA_CACHEINFO")
           .add(NDA_PROBES, "NDA_PROBES", Shape.U32)
+          .bytes(NDA_VLAN, "NDA_VLAN")
           .add(NDA_IFINDEX, "NDA_IFINDEX", Shape.U32)
           .add(NDA_MASTER, "NDA_MASTER", Shape.U32)
           .u8(NDA_PROTOCOL, "NDA_PROTOCOL")

@@ -410,6 +410,14 @@ public final class Rtnetlink implements AutoCloseable {
     return list(NeighbourMessages.dump(), "list the neighbours", NeighbourMessages::decode);
   }
 
+  /** Behind which of their ports bridges have seen which stations. */
+  public List<ForwardingEntry> forwardingEntries() {
+    return list(
+        NeighbourMessages.dumpForwarding(),
+        "list the forwarding entries of bridges",
+        NeighbourMessages::decodeForwarding);
+  }
+
   /**
    * Adds a neighbour.
    *

@@ -1,0 +1,273 @@
+package dev.sluice.network;
+
+import dev.sluice.fastpath.ContainerPort;
+import dev.sluice.fastpath.FastPath;
+import dev.sluice.fastpath.FastPath.Attachment;
+import dev.sluice.fastpath.FastPath.Way;
+import dev.sluice.ffi.Errno;
+import dev.sluice.ffi.ShimException;
+import dev.sluice.net.IpAddress;
+import dev.sluice.network.Stations.Plan;
+import dev.sluice.route.Link;
+import dev.sluice.route.LinkEvent;
+import dev.sluice.route.Rtnetlink;
+import dev.sluice.route.StationEvent;
+import dev.sluice.route.StationMonitor;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Tells the fast path where containers are, and brings its programs to the devices, as both come
+ * and go. It learns of them by the kernel's events; what it does not know takes the slow path.
+ */
+public final class CarriedPlaces implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(CarriedPlaces.class);
+
+  private static final int RETRY_MILLIS = 5_000;
+
+  /**
+   * What was done.
+   *
+   * @param outer names of the outer devices, with how the program is attached
+   * @param containerPorts how many ports of bridges have a program
+   * @param containers how many addresses of containers are known
+   * @param problem the last thing that went wrong, if something did
+   */
+  public record Report(
+      Map<String, Attachment> outer, int containerPorts, int containers, Optional<String> problem) {
+    /** Before anything was done. */
+    public static final Report NOTHING = new Report(Map.of(), 0, 0, Optional.empty());
+  }
+
+  private record Attached(String name, Way way, Attachment how) {}
+
+  private final FastPath fastPath;
+  private final Topology topology;
+  private final Rtnetlink routes;
+  private final StationMonitor monitor;
+  private final Thread thread = new Thread(this::run, "sluice-places");
+
+  // Of the thread alone, once it runs.
+  private final Stations stations = new Stations();
+  private final Map<Integer, Attached> attached = new HashMap<>();
+  private final Map<IpAddress, ContainerPort> placed = new HashMap<>();
+  private final Map<Integer, String> refused = new TreeMap<>();
+  private boolean full;
+  private Plan plan = Plan.NOTHING;
+  private boolean missed;
+
+  private volatile boolean networksChanged;
+  private volatile Report report = Report.NOTHING;
+
+  private CarriedPlaces(
+      FastPath fastPath, Topology topology, Rtnetlink routes, StationMonitor monitor) {
+    this.fastPath = fastPath;
+    this.topology = topology;
+    this.routes = routes;
+    this.monitor = monitor;
+  }
+
+  /**
+   * Brings the programs to where they belong, in place of those of earlier processes, and takes
+   * those away that are elsewhere; then follows. The calling thread's namespace is meant.
+   *
+   * @param routes closed with this
+   * @param monitor of the same namespace; closed with this
+   */
+  public static CarriedPlaces start(
+      FastPath fastPath, Topology topology, Rtnetlink routes, StationMonitor monitor) {
+    CarriedPlaces places = new CarriedPlaces(fastPath, topology, routes, monitor);
+    places.compare();
+    topology.onNetworksChanged(places::networksChanged);
+    places.thread.setDaemon(true);
+    places.thread.start();
+    return places;
+  }
+
+  /** What was done so far. */
+  public Report report() {
+    return report;
+  }
+
+  private void networksChanged() {
+    networksChanged = true;
+    monitor.wake();
+  }
+
+  /** Begins anew with what the kernel has. */
+  private void compare() {
+    missed = false;
+    stations.replace(routes.links(), routes.neighbours(), routes.forwardingEntries());
+    refused.clear();
+    attached.clear(); // what is attached already is attached again, which changes nothing
+    plan = stations.plan(topology.networks(), plan);
+    apply();
+    for (Link link : stations.links()) {
+      if (!plan.devices().containsKey(link.index())) {
+        detach(link.index());
+      }
+    }
+  }
+
+  private void run() {
+    while (!monitor.isClosed()) {
+      try {
+        follow();
+      } catch (RuntimeException e) {
+        if (!monitor.isClosed()) {
+          missed = true;
+          LOG.warn("the fast path may not know all containers, trying again: {}", e.getMessage());
+        }
+      }
+    }
+  }
+
+  private void follow() {
+    boolean[] changed = {false};
+    boolean any = monitor.poll(missed ? RETRY_MILLIS : -1, event -> changed[0] |= on(event));
+    // A container comes with a dozen events.
+    while (any && monitor.poll(0, event -> changed[0] |= on(event))) {}
+    if (monitor.isClosed()) {
+      return;
+    }
+    if (missed) {
+      compare();
+    } else if (changed[0] || networksChanged) {
+      networksChanged = false;
+      plan = stations.plan(topology.networks(), plan);
+      apply();
+    }
+  }
+
+  private boolean on(StationEvent event) {
+    if (event instanceof StationEvent.OfLink of) {
+      if (of.event() instanceof LinkEvent.Lost) {
+        LOG.warn("changes of links came too fast and were missed: comparing all");
+        missed = true;
+        return false;
+      }
+      if (of.event() instanceof LinkEvent.Deleted deleted) {
+        // Another device may have its number, and has no program.
+        attached.remove(deleted.link().index());
+        refused.remove(deleted.link().index());
+      }
+    }
+    return stations.on(event);
+  }
+
+  private void apply() {
+    if (forgetAndMove()) {
+      fastPath.refresh();
+    }
+    plan.containers().values().stream()
+        .filter(container -> !placed.containsKey(container.address()))
+        .forEach(this::place);
+    for (Integer device : List.copyOf(attached.keySet())) {
+      if (!plan.devices().containsKey(device)) {
+        attached.remove(device);
+        detach(device);
+      }
+    }
+    for (Link link : stations.links()) {
+      Way way = plan.devices().get(link.index());
+      Attached there = attached.get(link.index());
+      if (way != null
+          && (there == null || there.way() != way)
+          && !refused.containsKey(link.index())) {
+        attach(link.index(), link.name(), way);
+      }
+    }
+    report = summary();
+  }
+
+  /** Whether something was known that is not true any more. */
+  private boolean forgetAndMove() {
+    boolean stale = false;
+    for (ContainerPort known : List.copyOf(placed.values())) {
+      ContainerPort now = plan.containers().get(known.address());
+      if (now == null) {
+        placed.remove(known.address());
+        fastPath.forget(known.address());
+        stale = true;
+      } else if (!now.equals(known)) {
+        place(now);
+        stale = true;
+      }
+    }
+    return stale;
+  }
+
+  private void place(ContainerPort container) {
+    try {
+      fastPath.place(container);
+      placed.put(container.address(), container);
+      full = false;
+    } catch (ShimException e) {
+      if (e.errno() != Errno.E2BIG) {
+        throw e;
+      }
+      if (!full) {
+        LOG.warn("{}; what goes to further containers takes the slow path", e.getMessage());
+      }
+      full = true;
+    }
+  }
+
+  private void attach(int device, String name, Way way) {
+    try {
+      Attachment how = fastPath.attach(device, way, Attachment.ANY);
+      attached.put(device, new Attached(name, way, how));
+    } catch (ShimException e) {
+      if (e.errno() != Errno.ENODEV) {
+        refused.put(device, String.valueOf(e.getMessage()));
+        LOG.warn("{}; its packets take the slow path", e.getMessage());
+      }
+    }
+  }
+
+  private void detach(int device) {
+    try {
+      FastPath.detach(device);
+    } catch (ShimException e) {
+      LOG.warn("{}", e.getMessage());
+    }
+  }
+
+  private Report summary() {
+    Map<String, Attachment> outer = new TreeMap<>();
+    int ports = 0;
+    for (Attached one : attached.values()) {
+      if (one.way() == Way.INWARD) {
+        outer.put(one.name(), one.how());
+      } else {
+        ports++;
+      }
+    }
+    Optional<String> problem =
+        refused.values().stream()
+            .findFirst()
+            .or(
+                () ->
+                    full
+                        ? Optional.of("there are more containers than it can know")
+                        : Optional.empty());
+    return new Report(outer, ports, placed.size(), problem);
+  }
+
+  /** Follows no longer. What is attached stays, with what it knows. */
+  @Override
+  public void close() {
+    monitor.close();
+    try {
+      thread.join();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+    routes.close();
+  }
+}

@@ -1,0 +1,19 @@
+package dev.sluice.route;
+
+/** What {@link StationMonitor} saw happen in a network namespace. */
+public sealed interface StationEvent {
+  /** What has become of a link. */
+  record OfLink(LinkEvent event) implements StationEvent {}
+
+  /** A neighbour is new, or something about it has changed. */
+  record NeighbourChanged(Neighbour neighbour) implements StationEvent {}
+
+  /** A neighbour was forgotten. */
+  record NeighbourDeleted(Neighbour neighbour) implements StationEvent {}
+
+  /** A station has spoken behind a port of a bridge, for the first time or behind another one. */
+  record Seen(ForwardingEntry entry) implements StationEvent {}
+
+  /** A station has not spoken for long, or its port has gone. */
+  record Forgotten(ForwardingEntry entry) implements StationEvent {}
+}
