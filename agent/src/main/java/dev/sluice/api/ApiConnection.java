@@ -4,6 +4,7 @@ import dev.sluice.ffi.UnixSocket;
 import java.io.IOException;
 import java.net.SocketTimeoutException;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Function;
 import org.apache.hc.core5.http.ConnectionClosedException;
 import org.apache.hc.core5.http.HttpException;
 import org.apache.hc.core5.http.config.Http1Config;
@@ -34,17 +35,24 @@ final class ApiConnection {
   private final UnixSocket socket;
   private final HttpService service;
   private final ApiOptions options;
+  private final Function<Problem, BasicClassicHttpResponse> refusal;
   private final Runnable onLeavingLimits;
   private final AtomicBoolean inLimits = new AtomicBoolean(true);
 
   /**
+   * @param refusal what to answer who may not ask
    * @param onLeavingLimits called once, when the connection ends or becomes an event stream
    */
   ApiConnection(
-      UnixSocket socket, HttpService service, ApiOptions options, Runnable onLeavingLimits) {
+      UnixSocket socket,
+      HttpService service,
+      ApiOptions options,
+      Function<Problem, BasicClassicHttpResponse> refusal,
+      Runnable onLeavingLimits) {
     this.socket = socket;
     this.service = service;
     this.options = options;
+    this.refusal = refusal;
     this.onLeavingLimits = onLeavingLimits;
   }
 
@@ -107,9 +115,9 @@ final class ApiConnection {
   }
 
   private void answerAndClose(DefaultBHttpServerConnection http, Problem problem) {
-    try (BasicClassicHttpResponse response = Exchange.response(problem)) {
+    try (BasicClassicHttpResponse response = refusal.apply(problem)) {
       response.setHeader("Content-Length", response.getEntity().getContentLength());
-      response.setHeader("Content-Type", Problem.MEDIA_TYPE);
+      response.setHeader("Content-Type", response.getEntity().getContentType());
       response.setHeader("Connection", "close");
       http.sendResponseHeader(response);
       http.sendResponseEntity(response);

@@ -70,6 +70,9 @@ final class ApiHandler implements HttpServerRequestHandler {
   /** Of an answer that is an error in the words of CNI, native/src/cni.c. */
   private static final int CNI_ERROR_STATUS = 422;
 
+  /** As above; the client keeps the call for us. */
+  private static final int CNI_LATER_STATUS = 503;
+
   /** How soon the thread of an event stream notices that its client has left. */
   private static final int STREAM_CHECK_MILLIS = 500;
 
@@ -317,9 +320,9 @@ final class ApiHandler implements HttpServerRequestHandler {
     exchange.query();
     byte[] call = exchange.body();
     CniAnswer answer = services.cni().answer(call, exchange.connection().socket()::peerHasLeft);
+    int error = answer.keepForLater() ? CNI_LATER_STATUS : CNI_ERROR_STATUS;
     exchange.answer(
-        answer.succeeded() ? 200 : CNI_ERROR_STATUS,
-        answer.body().getBytes(StandardCharsets.UTF_8));
+        answer.succeeded() ? 200 : error, answer.body().getBytes(StandardCharsets.UTF_8));
   }
 
   private void health(Exchange exchange) throws HttpException, IOException {

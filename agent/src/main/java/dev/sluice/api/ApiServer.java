@@ -23,6 +23,7 @@ import java.util.function.Function;
 import org.apache.hc.core5.http.impl.HttpProcessors;
 import org.apache.hc.core5.http.impl.io.HttpService;
 import org.apache.hc.core5.http.io.HttpServerRequestHandler;
+import org.apache.hc.core5.http.message.BasicClassicHttpResponse;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -49,6 +50,7 @@ public final class ApiServer implements AutoCloseable {
   private final ApiOptions options;
   private final ConnectionLimits limits;
   private final HttpService service;
+  private final Function<Problem, BasicClassicHttpResponse> refusal;
   private final ThreadPoolExecutor workers;
   private final Set<UnixSocket> open = ConcurrentHashMap.newKeySet();
   private final AtomicInteger refusals = new AtomicInteger();
@@ -60,13 +62,15 @@ public final class ApiServer implements AutoCloseable {
       SocketFile socketFile,
       ApiOptions options,
       String threadPrefix,
-      Function<ConnectionLimits, HttpService> service) {
+      Function<ConnectionLimits, HttpService> service,
+      Function<Problem, BasicClassicHttpResponse> refusal) {
     this.socketFile = socketFile;
     this.options = options;
     this.limits =
         new ConnectionLimits(
             options.maxConnections(), options.maxConnectionsPerUid(), options.maxEventStreams());
     this.service = service.apply(limits);
+    this.refusal = refusal;
     AtomicInteger count = new AtomicInteger();
     this.workers =
         new ThreadPoolExecutor(
@@ -116,16 +120,17 @@ public final class ApiServer implements AutoCloseable {
         options,
         "api-",
         limits -> new ApiHandler(services, options, limits, access).service(),
+        Exchange::response,
         access == ApiHandler.Access.EVENTS ? " for consumers of events" : "");
   }
 
   /**
-   * Starts to listen for root alone, with another protocol over HTTP. Who is refused gets a problem
-   * document all the same.
+   * Starts to listen for root alone, with another protocol over HTTP.
    *
    * @param option of the command line that chooses the socket, for messages
    * @param threadPrefix begins the names of its threads
    * @param handler answers every request
+   * @param refusal what is answered to who may not ask, or comes when there are too many
    * @throws ApiServerException if that is not possible
    */
   public static ApiServer startForRoot(
@@ -133,12 +138,14 @@ public final class ApiServer implements AutoCloseable {
       String option,
       ApiOptions options,
       String threadPrefix,
-      HttpServerRequestHandler handler) {
+      HttpServerRequestHandler handler,
+      Function<Problem, BasicClassicHttpResponse> refusal) {
     return start(
         SocketFile.claimForRoot(socket, option),
         options,
         threadPrefix,
         limits -> new HttpService(HttpProcessors.server("sluice"), handler),
+        refusal,
         " for root");
   }
 
@@ -147,8 +154,9 @@ public final class ApiServer implements AutoCloseable {
       ApiOptions options,
       String threadPrefix,
       Function<ConnectionLimits, HttpService> service,
+      Function<Problem, BasicClassicHttpResponse> refusal,
       String forWhom) {
-    ApiServer server = new ApiServer(file, options, threadPrefix, service);
+    ApiServer server = new ApiServer(file, options, threadPrefix, service, refusal);
     server.acceptor.start();
     LOG.info("listening on {}{}", file.path(), forWhom);
     return server;
@@ -242,7 +250,7 @@ public final class ApiServer implements AutoCloseable {
       return;
     }
     ApiConnection connection =
-        new ApiConnection(socket, service, options, () -> limits.release(peer.uid()));
+        new ApiConnection(socket, service, options, refusal, () -> limits.release(peer.uid()));
     if (!execute(socket, connection::serve)) {
       connection.leaveLimits();
     }
@@ -255,7 +263,7 @@ public final class ApiServer implements AutoCloseable {
       return;
     }
     ApiConnection connection =
-        new ApiConnection(socket, service, options, refusals::decrementAndGet);
+        new ApiConnection(socket, service, options, refusal, refusals::decrementAndGet);
     if (!execute(socket, () -> connection.refuse(problem, REFUSAL_TIMEOUT_MILLIS))) {
       connection.leaveLimits();
     }

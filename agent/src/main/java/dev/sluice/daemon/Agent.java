@@ -229,7 +229,7 @@ public final class Agent implements AutoCloseable {
 
     EventLog log = new EventLog(config.events().retained());
     EventSource source = keep(EventSource.open(config.events().options()));
-    keep(Housekeeping.start(index, table, publisher, cni));
+    keep(Housekeeping.start(index, table, publisher, cni, Housekeeping.INTERVAL));
     EventReader events =
         keep(EventReader.start(source, FlowDump::open, index, log, () -> buckets(sysctl)));
     liveFlows.set(events);
@@ -300,7 +300,8 @@ public final class Agent implements AutoCloseable {
                 pressure::sourcePorts,
                 () -> table.repairs().map(Repairs::count).orElse(0L),
                 () -> proxy.map(UserlandProxy::statistics).orElse(ProxyStatistics.NONE),
-                () -> docker.map(EngineFollower::statistics)),
+                () -> docker.map(EngineFollower::statistics),
+                () -> driver.map(DriverServer::statistics)),
             new AgentTraces(keep(Tracer.ofThisNamespace()), publisher::published),
             explainer::explain,
             cni);
@@ -336,6 +337,8 @@ public final class Agent implements AutoCloseable {
                     Watchdog.start(
                         List.of(
                             new Watchdog.Proof("the table " + SluiceTable.ID, table::awaitWriter),
+                            new Watchdog.Proof("publishing ports", publisher::awaitTurn),
+                            new Watchdog.Proof("connecting sandboxes", networks::awaitTurn),
                             new Watchdog.Proof(
                                 "the API on " + config.socket(), api::awaitAcceptance)),
                         timeout,

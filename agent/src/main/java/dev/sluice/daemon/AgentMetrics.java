@@ -1,6 +1,7 @@
 package dev.sluice.daemon;
 
 import dev.sluice.api.MetricsPage;
+import dev.sluice.api.docker.DriverStatistics;
 import dev.sluice.api.docker.EngineLatencies;
 import dev.sluice.api.docker.EngineStatistics;
 import dev.sluice.api.docker.Latencies;
@@ -48,6 +49,7 @@ final class AgentMetrics implements MetricsPage {
   private final LongSupplier repairs;
   private final Supplier<ProxyStatistics> proxy;
   private final Supplier<Optional<EngineStatistics>> docker;
+  private final Supplier<Optional<DriverStatistics>> driver;
 
   private @Nullable ExpositionFormats formats;
 
@@ -57,6 +59,7 @@ final class AgentMetrics implements MetricsPage {
    * @param repairs how often the table had to be repaired
    * @param proxy what the userland proxy carries
    * @param docker how a Docker engine is followed; empty if none is
+   * @param driver what is asked of Docker's network driver; empty if nobody can
    */
   AgentMetrics(
       Supplier<List<PublishedMapping>> mappings,
@@ -66,7 +69,8 @@ final class AgentMetrics implements MetricsPage {
       Supplier<SourcePortStatistics> sourcePorts,
       LongSupplier repairs,
       Supplier<ProxyStatistics> proxy,
-      Supplier<Optional<EngineStatistics>> docker) {
+      Supplier<Optional<EngineStatistics>> docker,
+      Supplier<Optional<DriverStatistics>> driver) {
     this.mappings = mappings;
     this.ended = ended;
     this.events = events;
@@ -75,6 +79,7 @@ final class AgentMetrics implements MetricsPage {
     this.repairs = repairs;
     this.proxy = proxy;
     this.docker = docker;
+    this.driver = driver;
   }
 
   @Override
@@ -116,6 +121,7 @@ final class AgentMetrics implements MetricsPage {
             repairs.getAsLong()));
     proxy(all, proxy.get());
     docker.get().ifPresent(now -> docker(all, now));
+    driver.get().ifPresent(now -> driver(all, now));
     process(all);
     return all.build();
   }
@@ -353,6 +359,27 @@ final class AgentMetrics implements MetricsPage {
             took.answered()));
     all.metricSnapshot(
         histogram("sluice_docker_own_seconds", "Of that, what the agent took.", took.own()));
+  }
+
+  private static void driver(MetricSnapshots.Builder all, DriverStatistics now) {
+    CounterSnapshot.Builder made =
+        counter("sluice_docker_driver_calls", "Calls of Docker to its network driver.");
+    CounterSnapshot.Builder refused =
+        counter("sluice_docker_driver_refused", "Those that were answered with an error.");
+    now.calls()
+        .forEach(
+            (call, count) -> {
+              Labels labels = Labels.of("call", call);
+              made.dataPoint(point(labels, count.made()));
+              refused.dataPoint(point(labels, count.refused()));
+            });
+    all.metricSnapshot(made.build());
+    all.metricSnapshot(refused.build());
+    all.metricSnapshot(
+        counter(
+            "sluice_docker_driver_turned_away",
+            "Connections to the network driver that were refused before anything was asked.",
+            now.turnedAway()));
   }
 
   private static HistogramSnapshot histogram(String name, String help, Latencies values) {

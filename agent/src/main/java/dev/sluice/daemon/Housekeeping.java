@@ -6,6 +6,7 @@ import dev.sluice.model.MappingId;
 import dev.sluice.model.Traffic;
 import dev.sluice.publish.TablePublisher;
 import dev.sluice.ruleset.SluiceTable;
+import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.concurrent.Executors;
@@ -23,7 +24,8 @@ import org.slf4j.LoggerFactory;
 final class Housekeeping implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(Housekeeping.class);
 
-  private static final long INTERVAL_SECONDS = 10;
+  /** What is tried again waits for so long. */
+  static final Duration INTERVAL = Duration.ofSeconds(10);
 
   private final MappingIndex index;
   private final SluiceTable table;
@@ -53,12 +55,16 @@ final class Housekeeping implements AutoCloseable {
    * @param index knows the published mappings already
    */
   static Housekeeping start(
-      MappingIndex index, SluiceTable table, TablePublisher publisher, CniPlugins cni) {
+      MappingIndex index,
+      SluiceTable table,
+      TablePublisher publisher,
+      CniPlugins cni,
+      Duration interval) {
     Housekeeping housekeeping = new Housekeeping(index, table, publisher, cni);
     index.continueFrom(housekeeping.saved);
     var unused =
         housekeeping.timer.scheduleWithFixedDelay(
-            housekeeping::once, INTERVAL_SECONDS, INTERVAL_SECONDS, TimeUnit.SECONDS);
+            housekeeping::once, interval.toMillis(), interval.toMillis(), TimeUnit.MILLISECONDS);
     return housekeeping;
   }
 

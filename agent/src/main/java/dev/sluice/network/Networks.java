@@ -100,6 +100,11 @@ public final class Networks implements NetworkService, AutoCloseable {
     return topology;
   }
 
+  /** Takes its turn among the requests: returns when one about a sandbox could be carried out. */
+  public void awaitTurn() {
+    changes.awaitTurn();
+  }
+
   // ---- networks
 
   @Override

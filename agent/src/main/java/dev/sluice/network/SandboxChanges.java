@@ -65,6 +65,19 @@ final class SandboxChanges {
     return networksLock.writeLock();
   }
 
+  /** Returns when nobody is busy with a network, or with working out a change. */
+  void awaitTurn() {
+    // Not the writer's: whoever waits for that keeps all others waiting.
+    networksLock.readLock().lock();
+    try {
+      synchronized (oneCommitAtATime) {
+        LOG.trace("sandboxes have their turn");
+      }
+    } finally {
+      networksLock.readLock().unlock();
+    }
+  }
+
   /** What makes a part of a request, and how to unmake it. */
   interface Step<T> {
     T run(Deque<Runnable> undo);

@@ -225,6 +225,13 @@ public final class TablePublisher implements Publisher, NetworkTable, AutoClosea
     }
   }
 
+  /** Takes its turn among the requests: returns when one could be carried out. */
+  public void awaitTurn() {
+    synchronized (oneRequestAtATime) {
+      LOG.trace("requests have their turn");
+    }
+  }
+
   // ---- networks and sandboxes
 
   /** Makes the network on an existing bridge known, so that its containers reach the outside. */

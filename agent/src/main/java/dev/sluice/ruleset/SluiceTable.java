@@ -315,6 +315,9 @@ public final class SluiceTable implements AutoCloseable {
     Set<String> then =
         new ChangeWriter(ID, batch)
             .write(change, set -> nftables.elements(ID, set), counted, there);
+    if (batch.isEmpty()) {
+      return; // what was noted of a mapping goes with it, before somebody says that it is to go
+    }
     // Until the kernel has said yes it is not known: somebody may have changed a plain table.
     spreads = null;
     commit(change);

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sluice.api.MetricsPage;
+import dev.sluice.api.docker.DriverStatistics;
 import dev.sluice.api.docker.EngineLatencies;
 import dev.sluice.api.docker.EngineStatistics;
 import dev.sluice.api.docker.Latencies;
@@ -109,7 +110,16 @@ class AgentMetricsTest {
                               List.of(1L, 2L, 0L, 0L, 0L, 0L, 0L, 0L, 0L, 0L, 3L), 4_500_000_000L),
                           all(1_000_000_000),
                           all(2_000_000_000),
-                          all(1_500_000_000)))));
+                          all(1_500_000_000)))),
+          () ->
+              Optional.of(
+                  new DriverStatistics(
+                      Map.of(
+                          "Join",
+                          new DriverStatistics.Calls(61, 0),
+                          "CreateEndpoint",
+                          new DriverStatistics.Calls(62, 63)),
+                      64)));
 
   private static Latencies all(long sumNanos) {
     return new Latencies(List.of(6L, 0L, 0L, 0L, 0L, 0L, 0L, 0L, 0L, 0L, 0L), sumNanos);
@@ -210,7 +220,11 @@ class AgentMetricsTest {
         .containsEntry("sluice_docker_delivery_seconds_sum", 1.0)
         .containsEntry("sluice_docker_answer_seconds_sum", 2.0)
         .containsEntry("sluice_docker_own_seconds_sum", 1.5)
-        .containsEntry("sluice_docker_own_seconds_count", 6.0);
+        .containsEntry("sluice_docker_own_seconds_count", 6.0)
+        .containsEntry("sluice_docker_driver_calls_total{call=\"Join\"}", 61.0)
+        .containsEntry("sluice_docker_driver_calls_total{call=\"CreateEndpoint\"}", 62.0)
+        .containsEntry("sluice_docker_driver_refused_total{call=\"CreateEndpoint\"}", 63.0)
+        .containsEntry("sluice_docker_driver_turned_away_total", 64.0);
   }
 
   /** Fails if a figure of the process is in another unit. */

@@ -105,6 +105,9 @@ class SluiceTableIT {
     table.apply(Change.withdraw(List.of(mappings.get(1))));
     traffic.remove(mappings.get(1).id());
     assertThat(table.traffic()).isEqualTo(traffic);
+    // Who notes from time to time says of a mapping that has gone that nothing is to be noted.
+    table.saveTraffic(Map.of(mappings.get(1).id(), Traffic.NONE));
+    assertThat(table.traffic()).isEqualTo(traffic);
     // Changed, the third is still the same.
     Mapping renamed = mappings.get(2).withName(Optional.of(new MappingName("renamed")));
     table.apply(

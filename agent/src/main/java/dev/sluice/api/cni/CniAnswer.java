@@ -5,9 +5,10 @@ package dev.sluice.api.cni;
  *
  * @param succeeded whether it ends with exit code 0
  * @param body what it prints: a result, nothing, or an error
- * @param mayPass whether the same call may succeed later where this one has not
+ * @param keepForLater whether it is a DEL that may succeed later where it has not now, and its
+ *     runtime is not to be bothered with it
  */
-public record CniAnswer(boolean succeeded, String body, boolean mayPass) {
+public record CniAnswer(boolean succeeded, String body, boolean keepForLater) {
 
   /** A verb that has no result. */
   static final CniAnswer DONE = new CniAnswer(true, "", false);
@@ -16,7 +17,7 @@ public record CniAnswer(boolean succeeded, String body, boolean mayPass) {
     return new CniAnswer(true, CniJson.text(json -> result.write(json, version)), false);
   }
 
-  static CniAnswer of(CniException e, CniVersion version) {
+  static CniAnswer of(CniException e, CniVersion version, boolean keepForLater) {
     return new CniAnswer(
         false,
         CniJson.text(
@@ -28,6 +29,6 @@ public record CniAnswer(boolean succeeded, String body, boolean mayPass) {
               e.details().ifPresent(details -> json.writeStringProperty("details", details));
               json.writeEndObject();
             }),
-        e.code() == CniException.Code.TRY_AGAIN_LATER);
+        keepForLater);
   }
 }

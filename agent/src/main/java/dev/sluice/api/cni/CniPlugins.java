@@ -72,13 +72,15 @@ public final class CniPlugins {
     if (!answer.succeeded()) {
       LOG.warn("a CNI request that waited for the agent failed: {}", answer.body().strip());
     }
-    return !answer.mayPass();
+    return !answer.keepForLater();
   }
 
   private CniAnswer carryOut(byte[] request, BooleanSupplier callerHasLeft) {
     CniVersion version = CniVersion.NEWEST;
+    boolean isDel = false;
     try {
       CniCall call = CniCall.read(request);
+      isDel = call.verb() == CniVerb.DEL;
       CniJson json =
           CniJson.parse(
               "the network configuration", call.config().getBytes(StandardCharsets.UTF_8));
@@ -86,7 +88,9 @@ public final class CniPlugins {
       call.verb().checkIsIn(version);
       return inTurn(call, CniConfig.of(version, json), callerHasLeft);
     } catch (RuntimeException e) {
-      return CniAnswer.of(explain(e), version);
+      CniException explained = explain(e);
+      return CniAnswer.of(
+          explained, version, isDel && explained.code() == CniException.Code.TRY_AGAIN_LATER);
     }
   }
 

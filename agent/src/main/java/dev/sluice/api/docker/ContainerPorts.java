@@ -17,6 +17,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Function;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
@@ -61,6 +62,32 @@ final class ContainerPorts {
                     .filter(network -> network.isOnBridge() && !network.internal())
                     .isPresent())
         .min(GATEWAY_FIRST);
+  }
+
+  /**
+   * Why none of the ports that the engine has given a container leads to it, as far as its networks
+   * are the reason: {@code it is only on …}. Empty if they are not.
+   */
+  static Optional<String> unserved(
+      EngineContainer container, Function<String, Optional<EngineNetwork>> networks) {
+    boolean asked = container.bound().stream().anyMatch(one -> !one.hostPort().isEmpty());
+    if (!asked || gateway(container, networks).isPresent()) {
+      return Optional.empty();
+    }
+    String on =
+        container.attachments().stream()
+            .map(
+                place ->
+                    place.networkName()
+                        + networks
+                            .apply(place.network())
+                            .map(one -> " (driver " + one.driver() + ")")
+                            .orElse(""))
+            .collect(Collectors.joining(", "));
+    return Optional.of(
+        "it is on no network of this host's bridges but on "
+            + (on.isEmpty() ? "none" : on)
+            + "; docker network connect bridge CONTAINER makes its ports lead there");
   }
 
   /** What the engine has given a running container. */

@@ -334,9 +334,12 @@ final class Containers {
 
   private List<PublishRequest> requests(EngineContainer container) {
     try {
-      return container.running()
-          ? ContainerPorts.bound(container, networks::get)
-          : ContainerPorts.expected(container, networks::get);
+      if (!container.running()) {
+        return ContainerPorts.expected(container, networks::get);
+      }
+      ContainerPorts.unserved(container, networks::get)
+          .ifPresent(reason -> problem(container.id(), container.name(), reason));
+      return ContainerPorts.bound(container, networks::get);
     } catch (IllegalArgumentException e) {
       problem(container.id(), container.name(), String.valueOf(e.getMessage()));
       return List.of();

@@ -3,6 +3,7 @@ package dev.sluice.api.docker;
 import static dev.sluice.net.MalformedValueException.quote;
 
 import dev.sluice.api.ApiJson;
+import dev.sluice.api.Problem;
 import dev.sluice.api.docker.DriverCalls.Answer;
 import dev.sluice.api.docker.JsonObject.MalformedJsonException;
 import dev.sluice.model.InvalidMappingException;
@@ -11,10 +12,13 @@ import dev.sluice.net.MalformedValueException;
 import dev.sluice.network.NetworkException;
 import dev.sluice.publish.PublishException;
 import java.io.IOException;
+import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.atomic.LongAdder;
 import org.apache.hc.core5.http.ClassicHttpRequest;
 import org.apache.hc.core5.http.ContentType;
 import org.apache.hc.core5.http.HttpEntity;
@@ -47,7 +51,19 @@ final class DriverHandler implements HttpServerRequestHandler {
     Answer make(JsonObject request, byte[] body);
   }
 
+  /** How often a call was made. */
+  private static final class Count {
+    private final LongAdder made = new LongAdder();
+    private final LongAdder refused = new LongAdder();
+
+    DriverStatistics.Calls read() {
+      return new DriverStatistics.Calls(made.sum(), refused.sum());
+    }
+  }
+
   private final Map<String, Call> calls;
+  private final Map<String, Count> counts = new HashMap<>();
+  private final LongAdder turnedAway = new LongAdder();
   private volatile String lastRefusal = "";
 
   DriverHandler(DriverCalls driver) {
@@ -67,6 +83,7 @@ final class DriverHandler implements HttpServerRequestHandler {
             call("/NetworkDriver.RevokeExternalConnectivity", driver::revokeExternalConnectivity),
             Map.entry("/NetworkDriver.DiscoverNew", done),
             Map.entry("/NetworkDriver.DiscoverDelete", done));
+    calls.keySet().forEach(path -> counts.put(path, new Count()));
   }
 
   private interface PlainCall {
@@ -87,6 +104,19 @@ final class DriverHandler implements HttpServerRequestHandler {
   private static void local(JsonGenerator json) {
     json.writeStringProperty("Scope", "local");
     json.writeStringProperty("ConnectivityScope", "local");
+  }
+
+  /** What was asked so far. */
+  DriverStatistics statistics() {
+    Map<String, DriverStatistics.Calls> all = new HashMap<>();
+    counts.forEach((path, count) -> all.put(path.substring(path.indexOf('.') + 1), count.read()));
+    return new DriverStatistics(all, turnedAway.sum());
+  }
+
+  /** What is answered to who may not ask. */
+  BasicClassicHttpResponse turnAway(Problem problem) {
+    turnedAway.increment();
+    return response(problem.kind().status(), refusal(problem.detail()));
   }
 
   /** The last sentence Docker was refused with; empty if it never was. */
@@ -127,6 +157,8 @@ final class DriverHandler implements HttpServerRequestHandler {
   }
 
   private Answer make(String path, Call call, byte[] body) {
+    Count count = Objects.requireNonNull(counts.get(path));
+    count.made.increment();
     long startNanos = System.nanoTime();
     try {
       // Activation has no body.
@@ -140,9 +172,11 @@ final class DriverHandler implements HttpServerRequestHandler {
         | InvalidNetworkException
         | NetworkException
         | PublishException e) {
+      count.refused.increment();
       LOG.info("{} was refused: {}", path, e.getMessage());
       return refusal(String.valueOf(e.getMessage()));
     } catch (RuntimeException e) {
+      count.refused.increment();
       String reference = HexFormat.of().toHexDigits(ThreadLocalRandom.current().nextInt());
       LOG.error("{} failed, reference {}", path, reference, e);
       return refusal(
@@ -163,6 +197,14 @@ final class DriverHandler implements HttpServerRequestHandler {
 
   private static void submit(ResponseTrigger trigger, int status, Answer answer)
       throws HttpException, IOException {
+    BasicClassicHttpResponse response = response(status, answer);
+    if (status == HttpStatus.SC_REQUEST_TOO_LONG) {
+      response.setHeader("Connection", "close"); // the rest is not read
+    }
+    trigger.submitResponse(response);
+  }
+
+  private static BasicClassicHttpResponse response(int status, Answer answer) {
     byte[] document =
         ApiJson.bytes(
             json -> {
@@ -172,9 +214,6 @@ final class DriverHandler implements HttpServerRequestHandler {
             });
     BasicClassicHttpResponse response = new BasicClassicHttpResponse(status);
     response.setEntity(new ByteArrayEntity(document, PLUGIN_JSON));
-    if (status == HttpStatus.SC_REQUEST_TOO_LONG) {
-      response.setHeader("Connection", "close"); // the rest is not read
-    }
-    trigger.submitResponse(response);
+    return response;
   }
 }

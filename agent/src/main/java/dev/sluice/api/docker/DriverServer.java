@@ -21,7 +21,7 @@ public final class DriverServer implements AutoCloseable {
    * Docker connects for each call, as many at a time as containers start, and gives up at once when
    * one is not answered.
    */
-  private static final int MAX_CONNECTIONS = 1_024;
+  static final int MAX_CONNECTIONS = 1_024;
 
   private static final ApiOptions LIMITS =
       new ApiOptions(
@@ -54,13 +54,19 @@ public final class DriverServer implements AutoCloseable {
     calls.restore();
     DriverHandler handler = new DriverHandler(calls);
     return new DriverServer(
-        ApiServer.startForRoot(socket, "--docker-plugin", LIMITS, "docker-driver-", handler),
+        ApiServer.startForRoot(
+            socket, "--docker-plugin", LIMITS, "docker-driver-", handler, handler::turnAway),
         handler);
   }
 
   /** Where it listens. */
   public Path socket() {
     return server.socket();
+  }
+
+  /** What was asked so far. */
+  public DriverStatistics statistics() {
+    return handler.statistics();
   }
 
   /** The last sentence that Docker was refused with; empty if it never was. */

@@ -4,6 +4,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.sluice.api.FakeAgent;
+import dev.sluice.publish.PublishException;
 import java.nio.file.Path;
 import java.util.HashSet;
 import java.util.List;
@@ -136,6 +137,19 @@ class CniPluginsTest {
     assertThat(calls.error("ADD", deep).get("code").asInt()).isEqualTo(6);
     assertThat(plugins.answer("[[".getBytes(UTF_8), () -> false).succeeded()).isFalse();
     assertThat(plugins.answer(new byte[0], () -> false).succeeded()).isFalse();
+  }
+
+  /** Fails if a runtime has to see to a DEL again, or an ADD that was refused looks like done. */
+  @Test
+  void onlyADelIsKeptForLater() {
+    published.failWith(new PublishException(PublishException.Kind.UNAVAILABLE, "not now"));
+    for (String verb : List.of("ADD", "DEL", "CHECK")) {
+      CniAnswer answer = calls.call(verb, config("1.1.0"));
+      assertThat(answer.succeeded()).as(verb).isFalse();
+      assertThat(answer.keepForLater()).as(verb).isEqualTo(verb.equals("DEL"));
+    }
+    published.failWith(new IllegalStateException("a mistake of ours"));
+    assertThat(calls.call("DEL", config("1.1.0")).keepForLater()).isFalse();
   }
 
   /** Fails if an ADD is carried out that nobody waits for, after the DEL that was sent instead. */

@@ -248,6 +248,22 @@ class ContainersTest {
     }
   }
 
+  /** Fails if a container whose ports lead nowhere is passed over in silence. */
+  @Test
+  void aContainerOnOtherNetworksOnlyIsAProblem() {
+    engine.answer(
+        "/networks/" + NETWORK,
+        "{\"Id\":\"%s\",\"Name\":\"blue\",\"Driver\":\"overlay\",\"IPAM\":{}}".formatted(NETWORK));
+    engine.container('a', "web", true, "172.31.9.2", 8080);
+    assertThat(containers.refresh(id('a'))).isFalse();
+    assertThat(containers.problems())
+        .singleElement()
+        .asString()
+        .contains("web", "blue (driver overlay)", "docker network connect");
+    containers.destroyed(id('a'));
+    assertThat(containers.problems()).isEmpty();
+  }
+
   /** Fails if a spelling that the engine takes for a truth value is taken for another one. */
   @Test
   void truthIsSpelledAsTheEngineSpellsIt() {

@@ -12,6 +12,9 @@ import dev.sluice.testing.Ran;
 import dev.sluice.testing.Traffic;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
@@ -128,9 +131,26 @@ class DockerTakeoverIT {
     lab.engine().docker("network", "create", "later"); // what is seen after the container
     await("it is seen", () -> lab.statistics().events() > before);
     long measured = lab.statistics().latencies().own().count();
+    List<String> meanwhile = new CopyOnWriteArrayList<>();
+    AtomicBoolean started = new AtomicBoolean();
+    CompletableFuture<Void> somebody =
+        CompletableFuture.runAsync(
+            () -> {
+              while (!started.get()) {
+                meanwhile.add(web(lab.client(), Lab.HOST + ":8080"));
+              }
+            });
     lab.engine().docker("start", "web");
+    String first = web(lab.client(), Lab.HOST + ":8080");
+    started.set(true);
+    somebody.join();
     assertThat(lab.published("web")).hasSize(1);
+    assertThat(first).as("the first answer after docker start").isIn("hello", "refused");
     assertThat(served(lab.client(), Lab.HOST + ":8080")).isEqualTo("hello");
+    // Somebody who connects all the time meets the engine's own socket once at most: in the moment
+    // between the engine's taking the port and the agent's publishing it.
+    assertThat(meanwhile).isSubsetOf("hello", "refused", "silence");
+    assertThat(meanwhile).as("%s", meanwhile).filteredOn("silence"::equals).hasSizeLessThan(2);
     // Published as the container came to its network; that it ran changed nothing.
     assertThat(lab.statistics().latencies().own().count()).isEqualTo(measured + 1);
   }

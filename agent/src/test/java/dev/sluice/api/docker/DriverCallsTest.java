@@ -117,6 +117,10 @@ class DriverCallsTest {
     assertThat(agent.networks().topology().networks()).isEmpty();
     assertThat(agent.networks().topology().sandboxes()).isEmpty();
     assertThat(agent.published()).isEmpty();
+    assertThat(call("/NetworkDriver.Join", "{}")).contains("Err");
+    assertThat(driver.statistics().calls())
+        .containsEntry("Join", new DriverStatistics.Calls(2, 1))
+        .containsEntry("DeleteNetwork", new DriverStatistics.Calls(1, 0));
   }
 
   /** Fails if a call does something else, or depends on what an agent remembers of the others. */
