@@ -102,7 +102,7 @@ def load_docker(router, number):
 
 class Router:
     def __init__(self, number, client, container, load_rules):
-        self.router = Namespace()
+        self.router, self.number = Namespace(), number
         names = {"client": str(client.process.pid), "container": str(container.process.pid)}
         run, device = self.router.run, "eth%d" % number
         run("ip", "link", "add", "up0", "type", "veth", "peer", "name", device, "netns", names["client"])

@@ -14,6 +14,7 @@
  *			 time that it takes to read them there, for which a server has its own processor
  *	bulk		 bytes that arrived
  *	connect		 a connection, one byte there and back, and its end, by both
+ *	datagram	 one byte there and back, each time from another port
  *	tcp_rr2, udp_rr2 as tcp_rr, udp_rr, by two threads
  *
  * Client and server are one thread on processor 0, which never waits: with nothing but the kernel in
@@ -250,6 +251,15 @@ static uint64_t connect_once(struct way *way)
 	return 1;
 }
 
+static uint64_t datagram(struct way *way)
+{
+	int client = client_socket(way, SOCK_DGRAM);
+
+	ping_datagram(client);
+	close(client);
+	return 1;
+}
+
 /* --- two threads --------------------------------------------------------------------------------- */
 
 /* Answers the way whose turn it is. */
@@ -294,7 +304,7 @@ static const struct mode {
 } modes[] = {
 	{ "tcp_rr", tcp_rr, false },   { "udp_rr", udp_rr, false }, { "pps", pps, false },
 	{ "pps512", pps512, false },   { "bulk", bulk, false },	    { "connect", connect_once, false },
-	{ "tcp_rr2", tcp_rr2, true },  { "udp_rr2", udp_rr2, true },
+	{ "datagram", datagram, false }, { "tcp_rr2", tcp_rr2, true }, { "udp_rr2", udp_rr2, true },
 };
 
 static double slot(const struct mode *mode, int which, uint64_t slot_ns)
