@@ -67,6 +67,8 @@ class Namespace:
         self.path = "/proc/%d/ns/net" % self.process.pid
         self.fd = os.open(self.path, os.O_RDONLY)
         self.run("ip", "link", "set", "lo", "up")
+        # Else IPv6 begins a second late.
+        self.run("sysctl", "-qw", "net.ipv6.conf.default.accept_dad=0")
 
     def run(self, *command, **options):
         return run("nsenter", "--net=" + self.path, *command, **options)
@@ -179,11 +181,11 @@ class Fast:
     def configure(self, on=1, recheck_ms=1000, sample=1, young=0, asks=100000, tcp_ms=432000000, udp_ms=120000):
         self.ok(self.c.sluice_fastpath_configure(self.handle, on, recheck_ms, sample, young, asks, tcp_ms, udp_ms))
 
-    def containers(self):
+    def containers(self, mtu=1500):
         lab = self.lab
         for address in (b"\0" * 10 + b"\xff\xff" + socket.inet_aton(CONTAINER4),
                         socket.inet_pton(socket.AF_INET6, CONTAINER6)):
-            self.container(address, lab.veth, lab.bridge, 1500, lab.mac, lab.bridge_mac)
+            self.container(address, lab.veth, lab.bridge, mtu, lab.mac, lab.bridge_mac)
 
     def container(self, address, device, bridge, mtu, mac, bridge_mac):
         key = ctypes.create_string_buffer(address, 16)
