@@ -84,7 +84,7 @@ final class Rehearsal implements AutoCloseable {
           });
     } catch (Exception e) {
       // Only the first containers have to wait longer.
-      LOG.debug("the rehearsal ended early: {}", e.toString());
+      LOG.info("the first containers will be slow, there was no rehearsal: {}", e.toString());
     }
     LOG.debug("rehearsed {} times in {} ms", times, (System.nanoTime() - beganAtNanos) / 1_000_000);
   }

@@ -22,6 +22,7 @@ import dev.sluice.net.IpAddress;
 import dev.sluice.net.Prefix;
 import dev.sluice.net.Protocol;
 import dev.sluice.publish.PublishException;
+import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.file.Files;
@@ -30,10 +31,15 @@ import java.time.Clock;
 import java.time.Duration;
 import java.time.ZoneOffset;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.Set;
+import java.util.TreeSet;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -41,6 +47,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import picocli.CommandLine;
 
 /**
  * Every command against an agent in memory, over a real socket. Each golden text fails if a word of
@@ -713,5 +720,27 @@ class MainTest {
     assertThat(result.err().lines().findFirst().orElse("")).matches(firstLine);
     assertThat(result.err()).doesNotContain("Exception").doesNotContain("\tat ");
     assertThat(result.out()).isEmpty();
+  }
+
+  /** Fails if the documentation lacks an option of the agent, or has one that is gone. */
+  @Test
+  void theDocumentationHasEveryOptionOfTheAgent() throws IOException {
+    Pattern row = Pattern.compile("\\| `(--[a-z-]+)[^`]*` \\|.*");
+    Set<String> documented = new TreeSet<>();
+    String section = Files.readString(Path.of("../docs/cli.md")).split("\n## sluice agent\n", 2)[1];
+    section
+        .split("\n## ", 2)[0]
+        .lines()
+        .map(row::matcher)
+        .filter(Matcher::matches)
+        .forEach(matcher -> documented.add(matcher.group(1)));
+    Set<String> ours = new TreeSet<>();
+    CommandLine agentCommand = Main.described().getSubcommands().get("agent");
+    for (CommandLine.Model.OptionSpec option :
+        Objects.requireNonNull(agentCommand).getCommandSpec().options()) {
+      ours.add(option.longestName());
+    }
+    ours.removeAll(Set.of("--help", "--socket", "--json")); // of every command
+    assertThat(documented).isEqualTo(ours);
   }
 }

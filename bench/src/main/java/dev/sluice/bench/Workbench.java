@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 
 /**
@@ -33,6 +34,24 @@ public record Workbench(Path home, List<JavaRuntime> runtimes, int rounds, int m
   /** The classpath of this JVM, which every child shares. */
   public String classPath() {
     return System.getProperty("java.class.path");
+  }
+
+  /**
+   * The command line that runs a program again and again and prints how many nanoseconds each took,
+   * bench/native/timed.c.
+   */
+  public List<String> timed(List<String> options, List<String> program) {
+    List<String> command = new ArrayList<>();
+    command.add(nativeDirectory().resolve("timed").toString());
+    command.addAll(options);
+    command.add("--");
+    command.addAll(program);
+    return command;
+  }
+
+  /** What {@link #timed} prints. */
+  public static long[] nanos(List<String> timed) throws IOException, InterruptedException {
+    return output(timed).lines().mapToLong(Long::parseLong).toArray();
   }
 
   /**

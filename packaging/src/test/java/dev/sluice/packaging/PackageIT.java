@@ -97,6 +97,7 @@ class PackageIT {
     dpkg("--install", "/mnt/sluice.deb");
     assertInstalled();
     assertConfinementLeavesEnough();
+    assertDockerIsServed();
 
     sluice("publish", "-p", "8080:80", "--to", Lab.C1, "--name", "web").orFail();
     try (Held sessions = lab.client().traffic().hold(Lab.HOST, 8080, SESSIONS)) {
@@ -121,7 +122,10 @@ class PackageIT {
     assertThat(nft.run("list", "tables").orFail().stdout()).doesNotContain("table inet sluice\n");
     assertThat(
             machine
-                .run("sh", "-c", "ls -d /etc/default/sluice /var/cache/sluice /run/sluice")
+                .run(
+                    "sh",
+                    "-c",
+                    "ls -d /etc/default/sluice /var/cache/sluice /var/lib/sluice /run/sluice")
                 .stdout())
         .isEmpty();
   }
@@ -162,6 +166,60 @@ class PackageIT {
     String doctor = sluice("doctor").stdout();
     assertThat(doctor).contains("keeps it locked").doesNotContainIgnoringCase("not permitted");
     assertThat(log()).doesNotContain("EPERM", "not permitted", " WARN ");
+  }
+
+  /** What the agent needs for Docker is not there before, and not in its own directories. */
+  private void assertDockerIsServed() {
+    setOptions("--docker --docker-plugin");
+    restart();
+    assertThat(driver("Plugin.Activate", "{}")).contains("NetworkDriver");
+    String id = "0123456789abcdef".repeat(4);
+    String network =
+        """
+        {"NetworkID":"%s","Options":{},"IPv4Data":[{"AddressSpace":"","Pool":"10.77.0.0/24",
+         "Gateway":"10.77.0.1/24","AuxAddresses":{}}],"IPv6Data":[]}
+        """
+            .formatted(id);
+    assertThat(driver("NetworkDriver.CreateNetwork", network)).isEqualTo("{}");
+    assertThat(machine.run("ls", "/var/lib/sluice/docker").orFail().stdout()).contains(id);
+    assertThat(machine.run("stat", "-c", "%a %U", "/var/lib/sluice").stdout())
+        .isEqualTo("700 root\n");
+    restart();
+    assertThat(sluice("network", "ls").stdout()).contains("10.77.0.0/24");
+    assertThat(driver("NetworkDriver.DeleteNetwork", "{\"NetworkID\":\"" + id + "\"}"))
+        .isEqualTo("{}");
+    assertThat(log()).doesNotContain("rehearsal");
+    setOptions(""); // from the next start on
+  }
+
+  private void setOptions(String options) {
+    machine
+        .run(
+            "sed",
+            "-i",
+            "s/^SLUICE_AGENT_OPTIONS=.*/SLUICE_AGENT_OPTIONS=" + options + "/",
+            "/etc/default/sluice")
+        .orFail();
+  }
+
+  private void restart() {
+    machine.run("systemctl", "restart", "sluice.service").orFail();
+    awaitActive();
+  }
+
+  private String driver(String call, String request) {
+    return machine
+        .run(
+            "curl",
+            "-sS",
+            "--unix-socket",
+            "/run/docker/plugins/sluice.sock",
+            "--data",
+            request,
+            "http://plugin/" + call)
+        .orFail()
+        .stdout()
+        .strip();
   }
 
   private String log() {

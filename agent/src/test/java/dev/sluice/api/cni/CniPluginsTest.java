@@ -3,9 +3,7 @@ package dev.sluice.api.cni;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.sluice.api.FakeAgent;
 import dev.sluice.publish.PublishException;
-import java.nio.file.Path;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -24,11 +22,7 @@ import tools.jackson.databind.JsonNode;
 /** What all plugins have in common: versions, verbs, and what cannot be a call at all. */
 class CniPluginsTest {
   private final Published published = new Published();
-  private final CniPlugins plugins =
-      new CniPlugins(
-          published.publisher(),
-          new FakeAgent().networks(),
-          CniSpool.beside(Path.of("/nonexistent/sluice.sock")));
+  private final CniPlugins plugins = published.plugins();
   private final Calls calls = new Calls(plugins, "sluice");
 
   private static String config(String version) {

@@ -2,12 +2,10 @@ package dev.sluice.api.cni;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.sluice.api.FakeAgent;
 import dev.sluice.publish.PublishException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -25,13 +23,7 @@ class PortMapperTest {
           + "{\"address\":\"fd00:88::2/64\",\"interface\":1}]}";
 
   private final Published published = new Published();
-  private final Calls calls =
-      new Calls(
-          new CniPlugins(
-              published.publisher(),
-              new FakeAgent().networks(),
-              CniSpool.beside(Path.of("/nonexistent/sluice.sock"))),
-          "sluice");
+  private final Calls calls = new Calls(published.plugins(), "sluice");
 
   /** A configuration with members behind those that all have. */
   private static String config(String version, String members) {

@@ -1,5 +1,6 @@
 package dev.sluice.api.cni;
 
+import dev.sluice.api.FakeAgent;
 import dev.sluice.model.Backends;
 import dev.sluice.model.Mapping;
 import dev.sluice.model.MappingCounters;
@@ -15,6 +16,7 @@ import dev.sluice.net.IpAddress;
 import dev.sluice.publish.PublishException;
 import dev.sluice.publish.Publisher;
 import java.lang.reflect.Proxy;
+import java.nio.file.Path;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -34,6 +36,14 @@ final class Published {
   private @Nullable RuntimeException failure;
   private @Nullable String awaited;
   private Callable<?> step = () -> true;
+
+  /** Plugins that publish here, and for which nothing waits. */
+  CniPlugins plugins() {
+    return new CniPlugins(
+        publisher(),
+        new FakeAgent().networks(),
+        CniSpool.beside(Path.of("/nonexistent/sluice.sock")));
+  }
 
   /** The face that plugins see. */
   Publisher publisher() {

@@ -1,5 +1,6 @@
 package dev.sluice.bench.clients;
 
+import dev.sluice.bench.Closings;
 import dev.sluice.bench.Figures;
 import dev.sluice.bench.JavaRuntime;
 import dev.sluice.bench.Workbench;
@@ -9,17 +10,11 @@ import dev.sluice.bench.reach.Topology;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.Deque;
 import java.util.List;
 
 /** Everybody's host, with who publishes on it; all there at the same time. */
 final class Hosts implements AutoCloseable {
-  private interface Closing {
-    void close() throws IOException;
-  }
-
   private static final List<String> WITHOUT_RULES =
       List.of("--iptables=false", "--ip6tables=false", "--userland-proxy=false");
   private static final String NETWORK = "bench";
@@ -29,7 +24,7 @@ final class Hosts implements AutoCloseable {
 
   private final Workbench workbench;
   private final JavaRuntime runtime;
-  private final Deque<Closing> closings = new ArrayDeque<>();
+  private final Closings closings = new Closings();
   private final List<Client> clients = new ArrayList<>();
   private final SluiceMappings plain;
 
@@ -128,23 +123,8 @@ final class Hosts implements AutoCloseable {
     Files.delete(directory);
   }
 
-  /** Closes everything, the last first, whatever fails to. */
   @Override
   public void close() throws IOException {
-    IOException failure = null;
-    while (!closings.isEmpty()) {
-      try {
-        closings.pop().close();
-      } catch (IOException e) {
-        if (failure == null) {
-          failure = e;
-        } else {
-          failure.addSuppressed(e);
-        }
-      }
-    }
-    if (failure != null) {
-      throw failure;
-    }
+    closings.close();
   }
 }

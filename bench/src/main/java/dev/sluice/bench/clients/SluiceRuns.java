@@ -6,6 +6,7 @@ import dev.sluice.bench.Workbench;
 import dev.sluice.bench.agent.AgentProcess;
 import dev.sluice.bench.agent.BenchNamespace;
 import dev.sluice.bench.agent.Spread;
+import dev.sluice.bench.peers.Tool;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -23,19 +24,6 @@ final class SluiceRuns implements Client {
   private static final int WARM_UP = 5;
   private static final String NAME = "measured";
 
-  /** As portmap's, but for the name of the plugin. */
-  private static final String CONFIGURATION =
-      """
-      {"cniVersion":"0.4.0","name":"bench","type":"sluice","snat":true,
-       "capabilities":{"portMappings":true},
-       "runtimeConfig":{"portMappings":[
-         {"hostPort":{port},"containerPort":80,"protocol":"tcp"}]},
-       "prevResult":{"cniVersion":"0.4.0",
-         "interfaces":[{"name":"br0"},{"name":"eth0","sandbox":"/proc/1/ns/net"}],
-         "ips":[{"version":"4","interface":1,"address":"%s/24","gateway":"172.30.0.1"}]}}
-      """
-          .formatted(BenchNamespace.TARGET);
-
   private final Workbench workbench;
   private final JavaRuntime runtime;
   private final SluiceMappings sluice;
@@ -51,7 +39,7 @@ final class SluiceRuns implements Client {
     plugin = directory.resolve("sluice");
     Files.copy(workbench.home().resolve("../native/build/sluice-cni").normalize(), plugin);
     configuration = directory.resolve("configuration");
-    Files.writeString(configuration, CONFIGURATION);
+    Files.writeString(configuration, Tool.cniConfiguration("sluice"));
     for (int i = 0; i < WARM_UP; i++) {
       cni();
       api();
@@ -84,27 +72,10 @@ final class SluiceRuns implements Client {
   private long[] cni(String verb) throws IOException, InterruptedException {
     List<String> options = new ArrayList<>(List.of("-n", "" + CNI_RUNS, "-p", "" + PORT));
     options.addAll(List.of("-i", configuration.toString()));
-    for (String variable :
-        List.of(
-            "CNI_COMMAND=" + verb,
-            "CNI_CONTAINERID=c{port}",
-            "CNI_NETNS=/proc/1/ns/net",
-            "CNI_IFNAME=eth0",
-            "CNI_PATH=" + plugin.getParent(),
-            "SLUICE_SOCKET=" + sluice.agent().socket())) {
-      options.addAll(List.of("-e", variable));
-    }
-    return timed(options, List.of(plugin.toString()));
-  }
-
-  private long[] timed(List<String> options, List<String> program)
-      throws IOException, InterruptedException {
-    List<String> command = new ArrayList<>();
-    command.add(workbench.nativeDirectory().resolve("timed").toString());
-    command.addAll(options);
-    command.add("--");
-    command.addAll(program);
-    return Workbench.output(command).lines().mapToLong(Long::parseLong).toArray();
+    List<String> environment = new ArrayList<>(Tool.cniEnvironment(verb, plugin));
+    environment.add("SLUICE_SOCKET=" + sluice.agent().socket());
+    environment.forEach(variable -> options.addAll(List.of("-e", variable)));
+    return Workbench.nanos(workbench.timed(options, List.of(plugin.toString())));
   }
 
   private long[] api() {
@@ -133,7 +104,8 @@ final class SluiceRuns implements Client {
             BenchNamespace.TARGET,
             "--name",
             NAME);
-    long[] nanos = timed(List.of("-n", "" + COMMANDS, "-p", "" + PORT), publish);
+    List<String> options = List.of("-n", "" + COMMANDS, "-p", "" + PORT);
+    long[] nanos = Workbench.nanos(workbench.timed(options, publish));
     sluice.client().unpublish(NAME);
     return nanos;
   }

@@ -57,19 +57,6 @@ public record Tool(
       }
       """;
 
-  /** The result of the bridge plugin that ran before portmap, as far as portmap looks at it. */
-  private static final String CNI_CONFIGURATION =
-      """
-      {"cniVersion":"0.4.0","name":"bench","type":"portmap","snat":true,
-       "capabilities":{"portMappings":true},
-       "runtimeConfig":{"portMappings":[
-         {"hostPort":{port},"containerPort":80,"protocol":"tcp"}]},
-       "prevResult":{"cniVersion":"0.4.0",
-         "interfaces":[{"name":"br0"},{"name":"eth0","sandbox":"/proc/1/ns/net"}],
-         "ips":[{"version":"4","interface":1,"address":"%s/24","gateway":"172.30.0.1"}]}}
-      """
-          .formatted(BenchNamespace.TARGET);
-
   /** One {@code nft add element} per port. */
   static Tool nftElement() {
     return nft(
@@ -152,14 +139,36 @@ public record Tool(
         Tool::cniRules,
         false,
         List.of(PORTMAP),
-        CNI_CONFIGURATION,
-        List.of(
-            "CNI_COMMAND=ADD",
-            "CNI_CONTAINERID=c{port}",
-            "CNI_NETNS=/proc/1/ns/net",
-            "CNI_IFNAME=eth0",
-            "CNI_PATH=/usr/lib/cni"),
+        cniConfiguration("portmap"),
+        cniEnvironment("ADD", Path.of(PORTMAP)),
         CNI_MOST);
+  }
+
+  /**
+   * What a CNI plugin reads that publishes a port: with the result of the bridge plugin that ran
+   * before it, as far as it looks at that.
+   */
+  public static String cniConfiguration(String plugin) {
+    return """
+    {"cniVersion":"0.4.0","name":"bench","type":"%s","snat":true,
+     "capabilities":{"portMappings":true},
+     "runtimeConfig":{"portMappings":[
+       {"hostPort":{port},"containerPort":80,"protocol":"tcp"}]},
+     "prevResult":{"cniVersion":"0.4.0",
+       "interfaces":[{"name":"br0"},{"name":"eth0","sandbox":"/proc/1/ns/net"}],
+       "ips":[{"version":"4","interface":1,"address":"%s/24","gateway":"172.30.0.1"}]}}
+    """
+        .formatted(plugin, BenchNamespace.TARGET);
+  }
+
+  /** What a runtime tells a CNI plugin beside it, about a container for each port. */
+  public static List<String> cniEnvironment(String verb, Path plugin) {
+    return List.of(
+        "CNI_COMMAND=" + verb,
+        "CNI_CONTAINERID=c{port}",
+        "CNI_NETNS=/proc/1/ns/net",
+        "CNI_IFNAME=eth0",
+        "CNI_PATH=" + plugin.getParent());
   }
 
   /** What {@code iptables-save -t nat} shows after as many calls of it. */

@@ -74,15 +74,9 @@ public final class ToolRuns implements Contender {
     Path file = Files.createTempFile("sluice-bench-input", "");
     try {
       Files.writeString(file, input);
-      List<String> command = new ArrayList<>();
-      command.add(workbench.nativeDirectory().resolve("timed").toString());
-      command.addAll(options);
-      command.addAll(List.of("-e", "XTABLES_LOCKFILE=" + lock, "-i", file.toString(), "--"));
-      command.addAll(program);
-      return Workbench.output(namespace.inside(command))
-          .lines()
-          .mapToLong(Long::parseLong)
-          .toArray();
+      List<String> all = new ArrayList<>(options);
+      all.addAll(List.of("-e", "XTABLES_LOCKFILE=" + lock, "-i", file.toString()));
+      return Workbench.nanos(namespace.inside(workbench.timed(all, program)));
     } finally {
       Files.delete(file);
     }

@@ -1,21 +1,16 @@
 package dev.sluice.bench.reach;
 
+import dev.sluice.bench.Closings;
 import dev.sluice.bench.JavaRuntime;
 import dev.sluice.bench.Workbench;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayDeque;
-import java.util.Deque;
 import java.util.stream.Stream;
 
 /** Everybody of a round, there at the same time and taken away together. */
 final class Hosts implements AutoCloseable {
-  private interface Closing {
-    void close() throws IOException;
-  }
-
-  private final Deque<Closing> closings = new ArrayDeque<>();
+  private final Closings closings = new Closings();
   private final Path directory;
 
   private Hosts(Path directory) {
@@ -61,23 +56,8 @@ final class Hosts implements AutoCloseable {
     Files.delete(directory);
   }
 
-  /** Closes everything, the last first, whatever fails to. */
   @Override
   public void close() throws IOException {
-    IOException failure = null;
-    for (Closing closing : closings) {
-      try {
-        closing.close();
-      } catch (IOException e) {
-        if (failure == null) {
-          failure = e;
-        } else {
-          failure.addSuppressed(e);
-        }
-      }
-    }
-    if (failure != null) {
-      throw failure;
-    }
+    closings.close();
   }
 }
