@@ -1,17 +1,18 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""What the fast path is worth: fastpath.py LIBRARY SLOTS SLOT_MS TURNS [MODE...]
+"""What the fast path is worth: fastpath.py LIBRARY SLUICE SLOTS SLOT_MS TURNS [MODE...]
 
 Ways from one client to one container, each but `direct` through a host of its own, with a bridge:
 
     fast      published by a map of nft, and carried by the fast path
+    sluice    published by `sluice agent --fastpath=on`, with all that it does besides
     nft       published by a map of nft
     iptables  published by the rules of Docker 20.10, by the iptables of this system
     plain     routed: no rules, no conntrack
     direct    a veth pair, no host in between
 
 Prints a line of JSON for each mode of slots.c (`bulk-nogso` is `bulk` without segmentation offload): how many a
-second each way did in each turn, and what became of the packets that `fast` saw. Needs root.
+second each way did in each turn, and what became of the packets that the programs of `fast` and `sluice` saw. Needs root.
 """
 import contextlib
 import json
@@ -23,10 +24,11 @@ import tempfile
 import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../native/test"))
-from fastpath_lab import ETHTOOL_SGRO, ETHTOOL_SGSO, ETHTOOL_STSO, Fast, Namespace, set_liberal  # noqa: E402
+from fastpath_lab import (ETHTOOL_SGRO, ETHTOOL_SGSO, ETHTOOL_STSO, Fast, Namespace, run, set_liberal,
+                          wait_for)  # noqa: E402
 
 MODES = ["tcp_rr", "udp_rr", "tcp_rr2", "udp_rr2", "pps", "pps512", "bulk", "bulk-nogso", "connect"]
-# The agent's settings.
+# The agent's settings, for `fast`.
 SAMPLE, YOUNG = 16, 32
 
 NFT = """
@@ -138,11 +140,10 @@ def answer_requests(fast, router, stop):
 
 
 @contextlib.contextmanager
-def agent(library, lab):
-    """The fast path as an agent runs it."""
+def fast_path(library, lab):
+    """The library's programs, and as much of an agent as they need."""
     fast = Fast(library, lab, flows=4096)
-    # Each packet is looked at while the flows are opened; then as the agent does.
-    fast.configure(sample=1, young=YOUNG)
+    fast.configure(sample=SAMPLE, young=YOUNG, asks=2000)
     fast.container(b"\0" * 10 + b"\xff\xff" + socket.inet_aton("172.30.0.2"), lab.veth, lab.bridge, 1500, lab.mac, lab.bridge_mac)
     fast.attach()
     stop = threading.Event()
@@ -157,34 +158,72 @@ def agent(library, lab):
         fast.close()
 
 
-def measure(library, slots, slot_ms, turns, modes):
+@contextlib.contextmanager
+def sluice_agent(launcher, library, lab):
+    """The agent, and its programs as the library finds them at the uplink."""
+    with tempfile.TemporaryDirectory() as directory:
+        sluice = [launcher, "--socket", directory + "/agent.sock"]
+        agent = subprocess.Popen(
+            ["nsenter", "--net=" + lab.router.path, *sluice, "agent", "--ports-file", directory + "/ports.yaml", "--fastpath=on"],
+            stderr=subprocess.PIPE, text=True, env=dict(os.environ, SLUICE_KEEPER="off"))
+        try:
+            said = ""
+            while "ready after" not in said:
+                line = agent.stderr.readline()
+                if not line:
+                    raise SystemExit("the agent did not start: " + said)
+                said += line
+            threading.Thread(target=agent.stderr.read, daemon=True).start()
+            run(*sluice, "publish", "-p", "8080:80", "-p", "8080:80/udp", "--to", "172.30.%d.2" % lab.number)
+
+            def programs():
+                try:
+                    return Fast(library, lab, orphan=True)
+                except OSError:
+                    return None  # not attached yet
+
+            fast = wait_for(programs, "the agent's fast path")
+            try:
+                yield fast
+            finally:
+                fast.close()
+        finally:
+            agent.terminate()
+            agent.wait()
+
+
+def grown(after, before):
+    return {outcome: count - before[outcome] for outcome, count in after.items() if count != before[outcome]}
+
+
+def measure(library, launcher, slots, slot_ms, turns, modes):
     client, container = Namespace(), Namespace()
-    routers = [Router(i, client, container, rules) for i, rules in enumerate((load_nft, load_nft, load_docker, None))]
+    routers = [Router(i, client, container, rules) for i, rules in enumerate((load_nft, load_nft, load_docker, None, None))]
     client.run("ip", "link", "add", "eth9", "type", "veth", "peer", "name", "eth9", "netns", str(container.process.pid))
     for namespace, address in ((client, "10.9.0.1/24"), (container, "10.9.0.2/24")):
         namespace.run("ip", "addr", "add", address, "dev", "eth9")
         namespace.run("ip", "link", "set", "eth9", "up")
     # The client's port is free again at once, and the same for all.
     client.run("sysctl", "-qw", "net.ipv4.tcp_max_tw_buckets=0")
-    with agent(library, routers[0]) as fast:
+    with fast_path(library, routers[0]) as fast, sluice_agent(launcher, library, routers[4]) as sluice:
+        programs = {"fast": fast, "sluice": sluice}
+        ways = {"nft": "198.18.1.1:8080", "fast": "198.18.0.1:8080", "sluice": "198.18.4.1:8080", "iptables": "198.18.2.1:8080",
+                "plain": "172.30.3.2:80", "direct": "10.9.0.2:80"}
         running = subprocess.Popen(
-            ["nsenter", "--net=" + client.path, slots, slot_ms, turns, container.path, "nft=198.18.1.1:8080", "fast=198.18.0.1:8080",
-             "iptables=198.18.2.1:8080", "plain=172.30.3.2:80", "direct=10.9.0.2:80"],
+            ["nsenter", "--net=" + client.path, slots, slot_ms, turns, container.path, *map("=".join, ways.items())],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         if running.stdout.readline() != "warm\n":
             raise SystemExit("slots ended")
-        fast.configure(sample=SAMPLE, young=YOUNG, asks=2000)
         for mode in modes:
             for namespace in (client, container):
-                for device in ("eth0", "eth1", "eth2", "eth3", "eth9"):
+                for device in ("eth0", "eth1", "eth2", "eth3", "eth4", "eth9"):
                     namespace.offload(device, mode != "bulk-nogso", (ETHTOOL_STSO, ETHTOOL_SGSO, ETHTOOL_SGRO))
-            before = fast.stats()
+            before = {way: each.stats() for way, each in programs.items()}
             running.stdin.write(mode.split("-")[0] + "\n")
             running.stdin.flush()
-            lines = [running.stdout.readline().split() for _ in range(5)]
-            outcomes = {outcome: count - before[outcome] for outcome, count in fast.stats().items()}
+            lines = [running.stdout.readline().split() for _ in ways]
             print(json.dumps({"mode": mode, "rates": {line[0]: [float(rate) for rate in line[1:]] for line in lines},
-                              "outcomes": {outcome: count for outcome, count in outcomes.items() if count}}), flush=True)
+                              "outcomes": {way: grown(each.stats(), before[way]) for way, each in programs.items()}}), flush=True)
         running.stdin.close()
         running.wait()
     for namespace in [client, container] + [router.router for router in routers]:
@@ -192,4 +231,4 @@ def measure(library, slots, slot_ms, turns, modes):
 
 
 if __name__ == "__main__":
-    measure(os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2]), sys.argv[3], sys.argv[4], sys.argv[5:] or MODES)
+    measure(*map(os.path.abspath, sys.argv[1:4]), *sys.argv[4:6], sys.argv[6:] or MODES)

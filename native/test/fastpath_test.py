@@ -18,7 +18,7 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from fastpath_lab import (CLIENT4, CLIENT6, CONTAINER4, CONTAINER6, ROUTER4, ROUTER6, Fast, Lab, set_liberal,
+from fastpath_lab import (CLIENT4, CLIENT6, LIBC, ROUTER4, ROUTER6, Fast, Lab, set_liberal,
                           wait_for)  # noqa: E402
 
 LIBRARY = None
@@ -26,7 +26,6 @@ TCP, UDP = socket.SOCK_STREAM, socket.SOCK_DGRAM
 V4, V6 = socket.AF_INET, socket.AF_INET6
 ROUTER = {V4: ROUTER4, V6: ROUTER6}
 CLIENT = {V4: CLIENT4, V6: CLIENT6}
-CONTAINER = {V4: CONTAINER4, V6: CONTAINER6}
 NAME = {V4: "ipv4", V6: "ipv6"}
 # Of each kind, family and direction. FRAMES=125000 takes a million packets through either path, in two minutes.
 FRAMES = int(os.environ.get("FRAMES", 1000))
@@ -124,9 +123,8 @@ class Foreign:
         """bpf(2), in the router's namespace."""
         number = {"x86_64": 321, "aarch64": 280}[os.uname().machine]
         buffer = attributes if isinstance(attributes, ctypes.Array) else ctypes.create_string_buffer(attributes, 128)
-        libc = ctypes.CDLL(None, use_errno=True)
         with self.lab.router.entered():
-            result = libc.syscall(number, command, buffer, len(buffer))
+            result = LIBC.syscall(number, command, buffer, len(buffer))
         if result < 0:
             raise OSError(ctypes.get_errno(), "bpf(%d)" % command)
         return result

@@ -5,6 +5,7 @@ import dev.sluice.bench.Figure;
 import dev.sluice.bench.Figures;
 import dev.sluice.bench.NamedBenchmark;
 import dev.sluice.bench.Workbench;
+import dev.sluice.bench.agent.AgentProcess;
 import java.io.IOException;
 import java.util.Arrays;
 import java.util.List;
@@ -16,14 +17,15 @@ import tools.jackson.databind.json.JsonMapper;
 
 /** Packets of a published port by the fast path, by netfilter, routed, and with no host between. */
 public final class FastPathCost implements NamedBenchmark {
-  /** The columns, in figures and plots. */
-  public static final String FAST = "fast path";
+  /** The columns, in figures and plots: the agent as it is, and its programs beside an nft map. */
+  public static final String SLUICE = "Sluice";
 
+  public static final String FAST = "fast path";
   public static final String NFT = "nft map";
   public static final String DOCKER = "Docker's iptables";
   public static final String PLAIN = "plain routing";
   public static final String DIRECT = "direct veth";
-  public static final List<String> COLUMNS = List.of(FAST, NFT, DOCKER, PLAIN, DIRECT);
+  public static final List<String> COLUMNS = List.of(SLUICE, FAST, NFT, DOCKER, PLAIN, DIRECT);
 
   /** The row of ratios within a turn. */
   public static final String RATIO = "÷ nft map's";
@@ -32,14 +34,18 @@ public final class FastPathCost implements NamedBenchmark {
   public static final String TWO_PROCESSORS = ", two processors";
 
   private static final String SLOT_MILLIS = "40";
-  private static final String TURNS = "25";
+  private static final String TURNS = "20";
   private static final double NANOS_PER_SECOND = 1e9;
   private static final double BITS_PER_GIGABIT = 1e9 / 8;
   private static final double PERCENT = 100;
   private static final double LEAST_CARRIED_PERCENT = 95;
 
   /** Names of fastpath.py, in the order of the columns. */
-  private static final List<String> WAYS = List.of("fast", "nft", "iptables", "plain", "direct");
+  private static final List<String> WAYS =
+      List.of("sluice", "fast", "nft", "iptables", "plain", "direct");
+
+  /** Those with the fast path's programs. */
+  private static final List<String> CARRYING = List.of(SLUICE, FAST);
 
   /**
    * One kind of traffic.
@@ -81,10 +87,11 @@ public final class FastPathCost implements NamedBenchmark {
 
   @Override
   public String title() {
-    return "Packets from a client's namespace to a container's: published by an nft map and carried by"
-        + " the fast path, published by the map alone, by the rules of Docker 20.10 and the iptables"
-        + " that it would call, routed without rules and without conntrack, and over one veth pair with"
-        + " no host between. Each way has a host of its own; native/slots.c goes to all of them in"
+    return "Packets from a client's namespace to a container's: published by ./sluice agent with its"
+        + " fast path, which follows every connection meanwhile; by an nft map, carried by the same"
+        + " programs and nothing else of Sluice; by the map alone; by the rules of Docker 20.10 and the"
+        + " iptables that it would call; routed without rules and without conntrack; and over one veth"
+        + " pair with no host between. Each way has a host of its own; native/slots.c goes to all of them in"
         + " turns, "
         + SLOT_MILLIS
         + " ms to each, begun by another one every time, "
@@ -96,7 +103,7 @@ public final class FastPathCost implements NamedBenchmark {
         + " server has its own processor. With two processors client and server are a thread each,"
         + " which poll, and a rate is by the clock. A ratio is the median of those within each turn."
         + " Carried: which part of the packets that the programs saw they carried, by their own"
-        + " counters; below 95 % is an error, but for connections, which begin and end with"
+        + " counters (of the agent's programs, too, read from outside); below 95 % is an error, but for connections, which begin and end with"
         + " netfilter. What the host adds: what a packet takes beyond direct, as a part of what it"
         + " takes so by the nft map. \"The programs alone\" is native/carry.c: nanoseconds beyond"
         + " programs that are switched off, one packet of a random flow, or fifty of one in a row."
@@ -117,6 +124,7 @@ public final class FastPathCost implements NamedBenchmark {
 
   @Override
   public List<Figure> run(Workbench workbench) throws IOException, InterruptedException {
+    AgentProcess.prepare(workbench, workbench.runtimes().get(0));
     Figures figures = new Figures();
     for (int round = 0; round < workbench.rounds(); round++) {
       for (JsonNode line : lines(ways(workbench))) {
@@ -132,9 +140,12 @@ public final class FastPathCost implements NamedBenchmark {
 
   private static List<String> ways(Workbench workbench) {
     return List.of(
+        "env",
+        "JAVA_HOME=" + workbench.runtimes().get(0).home(),
         "/usr/bin/python3",
         workbench.home().resolve("native/fastpath.py").toString(),
         workbench.home().resolve("../native/build/libsluice.so").toString(),
+        workbench.home().resolve("../sluice").toString(),
         program(workbench, "slots"),
         SLOT_MILLIS,
         TURNS);
@@ -176,20 +187,24 @@ public final class FastPathCost implements NamedBenchmark {
       }
     }
     if (traffic.isCarried()) {
-      figures.add(
-          traffic.subject(), "carried", FAST, "%", carriedPercent(traffic, line.get("outcomes")));
+      for (String column : CARRYING) {
+        JsonNode outcomes = line.get("outcomes").get(WAYS.get(COLUMNS.indexOf(column)));
+        figures.add(traffic.subject(), "carried", column, "%", carriedPercent(traffic, outcomes));
+      }
     }
     if (traffic.isCarried() && traffic.isProcessorTime()) {
-      double[] fast = rates.get(COLUMNS.indexOf(FAST));
       double[] direct = rates.get(COLUMNS.indexOf(DIRECT));
-      double part =
-          median(
-              turns(
-                  nft.length,
-                  turn ->
-                      (nanos(fast[turn]) - nanos(direct[turn]))
-                          / (nanos(nft[turn]) - nanos(direct[turn]))));
-      figures.add(traffic.subject(), "what the host adds ÷ nft map's", FAST, "×", part);
+      for (String column : CARRYING) {
+        double[] these = rates.get(COLUMNS.indexOf(column));
+        double[] parts =
+            turns(
+                nft.length,
+                turn ->
+                    (nanos(these[turn]) - nanos(direct[turn]))
+                        / (nanos(nft[turn]) - nanos(direct[turn])));
+        figures.add(
+            traffic.subject(), "what the host adds ÷ nft map's", column, "×", median(parts));
+      }
     }
   }
 

@@ -130,7 +130,7 @@ class PlotsTest {
   void theFastPathIsDrawnBesideTheOthers() throws Exception {
     List<Figure> figures =
         List.of(
-            figure("TCP request/response", "÷ nft map's", "fast path", 1.4),
+            figure("TCP request/response", "÷ nft map's", "Sluice", 1.4),
             figure("TCP request/response", "÷ nft map's", "plain routing", 1.2),
             figure("TCP request/response", "÷ nft map's", "direct veth", 1.6));
 
