@@ -16,6 +16,7 @@ import dev.sluice.ffi.Errno;
 import dev.sluice.ffi.Sys;
 import dev.sluice.ffi.SystemCallException;
 import dev.sluice.flow.Alarms;
+import dev.sluice.flow.Carrier;
 import dev.sluice.flow.EventLog;
 import dev.sluice.flow.EventReader;
 import dev.sluice.flow.FlowCutter;
@@ -190,7 +191,8 @@ public final class Agent implements AutoCloseable {
                 topology,
                 reservations,
                 new ReservedLocalPorts(sysctl),
-                new FlowCutter(conntrack, liveFlows::get, index, hostNetworks::isLocal),
+                new FlowCutter(
+                    conntrack, liveFlows::get, index, hostNetworks::isLocal, () -> Carrier.NONE),
                 feeding.and(proxyPorts.<MappingListener>map(one -> one).orElseGet(ProxyPorts::off)),
                 Clock.systemUTC()));
     List<String> problems = publisher.resume();

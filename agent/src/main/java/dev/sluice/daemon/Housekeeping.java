@@ -84,7 +84,7 @@ final class Housekeeping implements AutoCloseable {
   }
 
   private synchronized void saveTraffic() {
-    Map<MappingId, Traffic> now = index.ended();
+    Map<MappingId, Traffic> now = index.kept();
     Map<MappingId, Traffic> changed = new HashMap<>();
     // Of mappings that were taken back, at worst while their traffic was being noted.
     saved.keySet().forEach(id -> changed.put(id, Traffic.NONE));

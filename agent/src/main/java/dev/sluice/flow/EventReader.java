@@ -122,9 +122,20 @@ public final class EventReader implements LiveFlows, Alarms, AutoCloseable {
   }
 
   EventReader(Source source, MappingIndex index, EventLog log, int maxFlows, LongSupplier buckets) {
+    this(source, index, new CarriedFlows(index), log, maxFlows, buckets);
+  }
+
+  EventReader(
+      Source source,
+      MappingIndex index,
+      CarriedFlows carried,
+      EventLog log,
+      int maxFlows,
+      LongSupplier buckets) {
     this.source = source;
     this.ring = source.ring();
-    this.tracker = new FlowTracker(index, log, new FlowTable(maxFlows));
+    this.tracker = new FlowTracker(index, log, new FlowTable(maxFlows), carried);
+    carried.onSettled(source::sync);
     this.resync = new Resync(tracker, source::dump, source::sync, buckets);
     this.log = log;
     this.thread = new Thread(this::run, THREAD_NAME);
@@ -137,6 +148,7 @@ public final class EventReader implements LiveFlows, Alarms, AutoCloseable {
    * @param source belongs to the reader from now on, which closes it
    * @param dumps begins to read the table of connections of the same namespace
    * @param index which mapping a flow belongs to
+   * @param carried what the fast path carries; whoever notes that there ends before the reader
    * @param log where the events go; nobody else may write to it
    * @param buckets how many buckets the kernel's table has
    */
@@ -144,12 +156,24 @@ public final class EventReader implements LiveFlows, Alarms, AutoCloseable {
       EventSource source,
       Supplier<? extends EntryReader> dumps,
       MappingIndex index,
+      CarriedFlows carried,
       EventLog log,
       LongSupplier buckets) {
     EventReader reader =
-        new EventReader(new KernelSource(source, dumps), index, log, DEFAULT_FLOWS, buckets);
+        new EventReader(
+            new KernelSource(source, dumps), index, carried, log, DEFAULT_FLOWS, buckets);
     reader.start();
     return reader;
+  }
+
+  /** As {@link #start}, without a fast path. */
+  public static EventReader start(
+      EventSource source,
+      Supplier<? extends EntryReader> dumps,
+      MappingIndex index,
+      EventLog log,
+      LongSupplier buckets) {
+    return start(source, dumps, index, new CarriedFlows(index), log, buckets);
   }
 
   private record KernelSource(EventSource events, Supplier<? extends EntryReader> dumps)
@@ -264,6 +288,7 @@ public final class EventReader implements LiveFlows, Alarms, AutoCloseable {
           waiting -= ring.poll(tracker, Math.min(waiting, batch));
           log.wakeConsumers();
         }
+        tracker.settle();
         resync.reached(drainedNanos);
         append();
         answer(drainedNanos);
@@ -277,6 +302,7 @@ public final class EventReader implements LiveFlows, Alarms, AutoCloseable {
       LOG.error("flow events are no longer read; restart the agent to read them again", e);
     } finally {
       resync.close();
+      tracker.end();
       append();
       log.end();
       for (Question left = questions.poll(); left != null; left = questions.poll()) {

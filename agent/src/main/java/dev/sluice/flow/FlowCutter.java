@@ -41,22 +41,26 @@ public final class FlowCutter {
   private final Supplier<LiveFlows> liveFlows;
   private final MappingIndex index;
   private final Predicate<IpAddress> isLocal;
+  private final Supplier<? extends Carrier> carrier;
 
   /**
    * @param liveFlows the flows that the stream of events tells of
    * @param index knows what each flow goes through, as long as it remembers the mapping
    * @param isLocal tells the host's own addresses: flows to a published port number elsewhere are
    *     none of our business, and what comes from the host itself is always admitted
+   * @param carrier carries flows past the rules, and has to let go of what ends
    */
   public FlowCutter(
       Conntrack conntrack,
       Supplier<LiveFlows> liveFlows,
       MappingIndex index,
-      Predicate<IpAddress> isLocal) {
+      Predicate<IpAddress> isLocal,
+      Supplier<? extends Carrier> carrier) {
     this.conntrack = conntrack;
     this.liveFlows = liveFlows;
     this.index = index;
     this.isLocal = isLocal;
+    this.carrier = carrier;
   }
 
   /** Nothing to end yet. */
@@ -163,7 +167,17 @@ public final class FlowCutter {
         }
       }
       limited.forEach((port, entries) -> doomed.addAll(youngest(port, entries)));
-      return conntrack.deleteAll(doomed);
+      return doomed.isEmpty() ? 0 : end(doomed);
+    }
+
+    private int end(List<ConntrackEntry> doomed) {
+      Carrier carrying = carrier.get();
+      carrying.beforeEnd(doomed);
+      try {
+        return conntrack.deleteAll(doomed);
+      } finally {
+        carrying.afterEnd(doomed);
+      }
     }
 
     /** Every flow that may be meant, and some others. */

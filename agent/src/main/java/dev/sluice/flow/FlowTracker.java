@@ -31,6 +31,10 @@ import org.jspecify.annotations.Nullable;
  * order of things, not by the clock, which may be set meanwhile: those that were known when it
  * began and of which no event came since. If the end of another is lost, that is another gap, and
  * another comparison.
+ *
+ * <p><b>What the fast path carried</b> is added to the counters of an end. If some of that is not
+ * known yet, the end waits for it, a few milliseconds; what happens to other flows meanwhile is
+ * told before ({@link PendingEvents}).
  */
 final class FlowTracker implements EventRing.Handler {
   /**
@@ -58,6 +62,8 @@ final class FlowTracker implements EventRing.Handler {
   private final EventLog log;
   private final FlowTable table;
   private final RecentEnds ended = new RecentEnds();
+  private final CarriedFlows carried;
+  private final PendingEvents pending = new PendingEvents();
 
   private final ByteBuffer concluded =
       ByteBuffer.allocate(RECORD_BYTES).order(ByteOrder.nativeOrder());
@@ -106,9 +112,17 @@ final class FlowTracker implements EventRing.Handler {
   }
 
   FlowTracker(MappingIndex index, EventLog log, FlowTable table) {
+    this(index, log, table, new CarriedFlows(index));
+  }
+
+  /**
+   * @param carried what the fast path carries
+   */
+  FlowTracker(MappingIndex index, EventLog log, FlowTable table, CarriedFlows carried) {
     this.index = index;
     this.log = log;
     this.table = table;
+    this.carried = carried;
   }
 
   void onGap(GapListener listener) {
@@ -155,6 +169,9 @@ final class FlowTracker implements EventRing.Handler {
   }
 
   private void onNew(FlowRecord flow) {
+    if (!carried.isEmpty() && flow.hasPorts()) {
+      carried.begin(flow);
+    }
     int slot = table.find(flow);
     if (slot != FlowTable.NONE) {
       if (!isBeginOf(slot, flow)) {
@@ -167,7 +184,7 @@ final class FlowTracker implements EventRing.Handler {
         if (owner != null) {
           owner.totals.counted(flow.eventNanos());
         }
-        log.appendFlow(flow, latest(owner), false);
+        tell(flow, owner, false);
         return;
       } else {
         duplicate();
@@ -182,7 +199,7 @@ final class FlowTracker implements EventRing.Handler {
       int began = flow.hasKernelTime() ? FlowTable.FLAG_BEGAN : 0;
       var unused = enter(flow, owner, flow.eventNanos(), began, true);
     }
-    log.appendFlow(flow, owner, false);
+    tell(flow, owner, false);
   }
 
   /**
@@ -206,7 +223,7 @@ final class FlowTracker implements EventRing.Handler {
         // Its beginning was lost. Before the first dump it may just be older than we are.
         concluded(flow, SLUICE_KIND_NEW, owner);
       }
-      log.appendFlow(flow, owner, false);
+      tell(flow, owner, false);
       return;
     }
     concludeBeginOf(slot);
@@ -217,7 +234,7 @@ final class FlowTracker implements EventRing.Handler {
     if (owner != null) {
       owner.totals.seen(flow.eventNanos());
     }
-    log.appendFlow(flow, latest(owner), false);
+    tell(flow, owner, false);
   }
 
   private void onDestroy(FlowRecord flow) {
@@ -257,7 +274,71 @@ final class FlowTracker implements EventRing.Handler {
       duplicate();
       return;
     }
-    log.appendFlow(flow, latest(owner), false);
+    if (carried.isEmpty() || !flow.hasPorts()) {
+      log.appendFlow(flow, latest(owner), false);
+    } else if (carried.awaits(flow) || (!pending.isEmpty() && carried.isAwaited(flow))) {
+      defer(flow, owner, false);
+    } else {
+      flow.copyTo(concluded, 0);
+      tellEnd(owner);
+    }
+  }
+
+  // ---- the log
+
+  /** An event of a flow whose end, or another's with its tuples, does not wait is told at once. */
+  private void tell(
+      FlowRecord flow, MappingIndex.@Nullable Publication owner, boolean isSynthesised) {
+    if (!pending.isEmpty() && flow.hasPorts() && carried.isAwaited(flow)) {
+      defer(flow, owner, isSynthesised);
+    } else {
+      log.appendFlow(flow, latest(owner), isSynthesised);
+    }
+  }
+
+  private void defer(
+      FlowRecord flow, MappingIndex.@Nullable Publication owner, boolean isSynthesised) {
+    if (pending.isFull()) {
+      settle(true);
+    }
+    pending.add(flow, owner, isSynthesised);
+  }
+
+  /** The end that was copied, with what the fast path carried of the flow. */
+  private void tellEnd(MappingIndex.@Nullable Publication owner) {
+    if (concludedFlow.hasCounters()) {
+      carried.conclude(concludedFlow, concluded);
+    } else {
+      carried.forget(concludedFlow);
+    }
+    log.appendFlow(concludedFlow, latest(owner), false);
+  }
+
+  /**
+   * Tells the events that waited for what the fast path carried, if that is known now, or if they
+   * have waited long enough.
+   */
+  void settle() {
+    settle(false);
+  }
+
+  private void settle(boolean everything) {
+    while (!pending.isEmpty()) {
+      pending.copyFirst(concluded);
+      boolean isSynthesised = pending.isFirstSynthesised();
+      if (isSynthesised || concludedFlow.kind() != FlowRecord.Kind.DESTROY) {
+        log.appendFlow(concludedFlow, latest(pending.removeFirst()), isSynthesised);
+      } else if (everything || pending.isFirstLate() || !carried.isOutstanding(concludedFlow)) {
+        tellEnd(pending.removeFirst());
+      } else {
+        return;
+      }
+    }
+  }
+
+  /** Nothing comes any more: tells the events that wait, with what is known. */
+  void end() {
+    settle(true);
   }
 
   /**
@@ -474,6 +555,9 @@ final class FlowTracker implements EventRing.Handler {
     }
     append(table.owner(slot));
     leave(slot, nanos);
+    if (!carried.isEmpty() && concludedFlow.hasPorts() && !carried.isAwaited(concludedFlow)) {
+      carried.forget(concludedFlow);
+    }
   }
 
   private void concluded(FlowRecord flow, int kind, MappingIndex.@Nullable Publication owner) {
@@ -483,7 +567,7 @@ final class FlowTracker implements EventRing.Handler {
   }
 
   private void append(MappingIndex.@Nullable Publication owner) {
-    log.appendFlow(concludedFlow, latest(owner), true);
+    tell(concludedFlow, owner, true);
     SYNTHESISED.setOpaque(this, synthesised + 1);
   }
 

@@ -28,6 +28,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -148,7 +149,10 @@ public final class MappingIndex {
     }
   }
 
-  /** What went through a mapping. Written by one thread, the reader of events; read by any. */
+  /**
+   * What went through a mapping. Written by one thread, the reader of events, but for what the fast
+   * path carried, which is written under the lock of {@link CarriedFlows}; read by any.
+   */
   static final class Totals {
     private volatile long connections;
     private volatile long open;
@@ -160,6 +164,17 @@ public final class MappingIndex {
     private volatile long outPackets;
     private volatile long outBytes;
 
+    // What the fast path carried, and of that, by entries that it does not have any more.
+    private volatile long carriedInPackets;
+    private volatile long carriedInBytes;
+    private volatile long carriedOutPackets;
+    private volatile long carriedOutBytes;
+    private volatile long settledInPackets;
+    private volatile long settledInBytes;
+    private volatile long settledOutPackets;
+    private volatile long settledOutBytes;
+    private volatile long carriedNanos;
+
     /** Only the reader of events calls this. */
     @SuppressWarnings("NonAtomicVolatileUpdate")
     void add(long morePacketsIn, long moreBytesIn, long morePacketsOut, long moreBytesOut) {
@@ -167,6 +182,31 @@ public final class MappingIndex {
       inBytes += moreBytesIn;
       outPackets += morePacketsOut;
       outBytes += moreBytesOut;
+    }
+
+    /** The fast path carried so much more. */
+    @SuppressWarnings("NonAtomicVolatileUpdate")
+    void carried(boolean out, long morePackets, long moreBytes, long nanos) {
+      if (out) {
+        carriedOutPackets += morePackets;
+        carriedOutBytes += moreBytes;
+      } else {
+        carriedInPackets += morePackets;
+        carriedInBytes += moreBytes;
+      }
+      carriedNanos = nanos;
+    }
+
+    /** So much of what was carried is counted nowhere else any more. */
+    @SuppressWarnings("NonAtomicVolatileUpdate")
+    void settle(boolean out, long morePackets, long moreBytes) {
+      if (out) {
+        settledOutPackets += morePackets;
+        settledOutBytes += moreBytes;
+      } else {
+        settledInPackets += morePackets;
+        settledInBytes += moreBytes;
+      }
     }
 
     /** A connection began; {@code isNew} unless it is only now that we learn of it. */
@@ -210,10 +250,27 @@ public final class MappingIndex {
 
     /** When the last event of one was, ns since 1970; 0 if there was none. */
     long lastNanos() {
-      return lastNanos;
+      return Math.max(lastNanos, carriedNanos);
     }
 
     Traffic sum() {
+      return counted()
+          .plus(
+              new Traffic(
+                  new FlowCounters(carriedInPackets, carriedInBytes),
+                  new FlowCounters(carriedOutPackets, carriedOutBytes)));
+    }
+
+    /** As {@link #sum}, without what the fast path's entries still hold. */
+    Traffic kept() {
+      return counted()
+          .plus(
+              new Traffic(
+                  new FlowCounters(settledInPackets, settledInBytes),
+                  new FlowCounters(settledOutPackets, settledOutBytes)));
+    }
+
+    private Traffic counted() {
       return before.plus(
           new Traffic(
               new FlowCounters(inPackets, inBytes), new FlowCounters(outPackets, outBytes)));
@@ -331,17 +388,32 @@ public final class MappingIndex {
     mappings.forEach(this::add);
   }
 
-  /** What ended connections of the published mappings carried; without those that are at zero. */
-  public synchronized Map<MappingId, Traffic> ended() {
-    Map<MappingId, Traffic> ended = new HashMap<>();
+  /**
+   * What went through the published mappings, as far as connections have ended or the fast path has
+   * carried it; without those that are at zero.
+   */
+  public Map<MappingId, Traffic> ended() {
+    return each(Totals::sum);
+  }
+
+  /**
+   * As {@link #ended}, without what entries of the fast path hold: for an agent to come, which
+   * reads these itself.
+   */
+  public Map<MappingId, Traffic> kept() {
+    return each(Totals::kept);
+  }
+
+  private synchronized Map<MappingId, Traffic> each(Function<Totals, Traffic> part) {
+    Map<MappingId, Traffic> each = new HashMap<>();
     live.forEach(
         (id, publication) -> {
-          Traffic sum = publication.totals.sum();
-          if (!sum.equals(Traffic.NONE)) {
-            ended.put(id, sum);
+          Traffic traffic = part.apply(publication.totals);
+          if (!traffic.equals(Traffic.NONE)) {
+            each.put(id, traffic);
           }
         });
-    return ended;
+    return each;
   }
 
   /** Connections of the published mappings: how many, how many are open, and when the last was. */
