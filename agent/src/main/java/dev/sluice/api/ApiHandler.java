@@ -355,7 +355,7 @@ final class ApiHandler implements HttpServerRequestHandler {
   }
 
   private static void writeFlow(JsonGenerator json, AttributedFlow flow) {
-    FlowJson.write(json, flow.flow(), flow.mapping().map(Mapping::label));
+    FlowJson.write(json, flow.whole(), flow.mapping().map(Mapping::label), flow.carried());
   }
 
   private void followEvents(Exchange exchange) throws HttpException, IOException {

@@ -14,7 +14,8 @@ import picocli.CommandLine.Mixin;
       "Lists the connections this host tracks at this moment.",
       "",
       "ORIGINAL is what the client sent, REPLY where the answers come from and go to: the",
-      "difference between the two is what was translated. BYTES is sent / answered.%n"
+      "difference between the two is what was translated. BYTES is sent / answered. PATH says fast",
+      "where the fast path carries the connection at present.%n"
     },
     footer = {
       "",
@@ -45,7 +46,7 @@ final class FlowsCommand implements Callable<Integer> {
             });
         return ExitCode.OK;
       }
-      Table table = new Table(out, "PROTOCOL", "STATE", "ORIGINAL", "REPLY", "MAPPING", "BYTES");
+      Table table = new Table(out, "PROTOCOL", "STATE", "ORIGINAL", "REPLY", "MAPPING", "BYTES", "PATH");
       client.flows(
           wanted,
           line -> {
@@ -56,7 +57,8 @@ final class FlowsCommand implements Callable<Integer> {
                 FlowText.tuple(read.flow().original()),
                 FlowText.tuple(read.flow().reply()),
                 read.mapping().orElse("-"),
-                FlowText.bytes(read.flow()));
+                FlowText.bytes(read.flow()),
+                read.carried().now() ? "fast" : "-");
             return true;
           });
       table.flush();

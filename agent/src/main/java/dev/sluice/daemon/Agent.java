@@ -16,6 +16,8 @@ import dev.sluice.ffi.Errno;
 import dev.sluice.ffi.Sys;
 import dev.sluice.ffi.SystemCallException;
 import dev.sluice.flow.Alarms;
+import dev.sluice.flow.CarriedFlows;
+import dev.sluice.flow.CarriedReader;
 import dev.sluice.flow.Carrier;
 import dev.sluice.flow.EventLog;
 import dev.sluice.flow.EventReader;
@@ -183,6 +185,8 @@ public final class Agent implements AutoCloseable {
     Topology topology = new Topology(table.networks(), table.sandboxes());
     TargetPorts targetPorts = new TargetPorts();
     MappingListener feeding = MappingListener.feeding(index, targetPorts);
+    CarriedFlows carried = new CarriedFlows(index);
+    AtomicReference<Carrier> carrier = new AtomicReference<>(Carrier.NONE);
     TablePublisher publisher =
         keep(
             new TablePublisher(
@@ -192,7 +196,11 @@ public final class Agent implements AutoCloseable {
                 reservations,
                 new ReservedLocalPorts(sysctl),
                 new FlowCutter(
-                    conntrack, liveFlows::get, index, hostNetworks::isLocal, () -> Carrier.NONE),
+                    conntrack,
+                    liveFlows::get,
+                    index,
+                    hostNetworks::isLocal,
+                    () -> fastPath.mayCarry() ? carrier.get() : Carrier.NONE),
                 feeding.and(proxyPorts.<MappingListener>map(one -> one).orElseGet(ProxyPorts::off)),
                 Clock.systemUTC()));
     List<String> problems = publisher.resume();
@@ -233,7 +241,8 @@ public final class Agent implements AutoCloseable {
     EventSource source = keep(EventSource.open(config.events().options()));
     keep(Housekeeping.start(index, table, publisher, cni, Housekeeping.INTERVAL));
     EventReader events =
-        keep(EventReader.start(source, FlowDump::open, index, log, () -> buckets(sysctl)));
+        keep(EventReader.start(
+                source, FlowDump::open, index, carried, log, () -> buckets(sysctl)));
     liveFlows.set(events);
     ConnectionTableMemory memory = new ConnectionTableMemory(sysctl, config.conntrackMemoryMib());
     memory.problem().ifPresent(LOG::warn);
@@ -279,7 +288,7 @@ public final class Agent implements AutoCloseable {
             () -> driver.map(one -> DriverFinding.of(one, topology)),
             fastPath::finding,
             explainer);
-    TrackedFlows flows = new TrackedFlows(Conntrack::open, index);
+    TrackedFlows flows = new TrackedFlows(Conntrack::open, index, carried);
     ApiServices services =
         new ApiServices(
             publisher,
@@ -288,7 +297,7 @@ public final class Agent implements AutoCloseable {
             log,
             diagnostics,
             () -> table.listing()::print,
-            new MappingTraffic(index, flows),
+            new MappingTraffic(index, flows, carried),
             index::activity,
             () ->
                 new HostStatistics(
@@ -316,7 +325,14 @@ public final class Agent implements AutoCloseable {
         .eventsSocket()
         .ifPresent(path -> keep(ApiServer.startForEvents(path, services, ApiOptions.FOR_EVENTS)));
 
-    fastPath.start(topology, sysctl, orphan -> {});
+    fastPath
+        .path()
+        .ifPresent(
+            path -> {
+              CarriedReader reader = keep(CarriedReader.start(path, carried));
+              carrier.set(reader);
+            });
+    fastPath.start(topology, sysctl, orphan -> CarriedReader.adopt(orphan, carried));
 
     long sinceStart =
         System.currentTimeMillis() - ManagementFactory.getRuntimeMXBean().getStartTime();

@@ -281,6 +281,12 @@ final class FastPathService implements AutoCloseable {
     return state instanceof State.Serving ? loaded.join().statistics() : FastPathStatistics.NONE;
   }
 
+  /** Whether it carries something, or may yet. */
+  boolean mayCarry() {
+    State now = state;
+    return now instanceof State.Testing || now instanceof State.Serving;
+  }
+
   /** What doctor says about it. */
   Finding finding() {
     State now = state;

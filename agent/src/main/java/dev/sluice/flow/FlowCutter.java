@@ -43,6 +43,15 @@ public final class FlowCutter {
   private final Predicate<IpAddress> isLocal;
   private final Supplier<? extends Carrier> carrier;
 
+  /** As the other, where nothing is carried past the rules. */
+  public FlowCutter(
+      Conntrack conntrack,
+      Supplier<LiveFlows> liveFlows,
+      MappingIndex index,
+      Predicate<IpAddress> isLocal) {
+    this(conntrack, liveFlows, index, isLocal, () -> Carrier.NONE);
+  }
+
   /**
    * @param liveFlows the flows that the stream of events tells of
    * @param index knows what each flow goes through, as long as it remembers the mapping

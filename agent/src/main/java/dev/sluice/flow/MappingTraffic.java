@@ -11,7 +11,8 @@ import java.util.Optional;
 /**
  * Adds up what the kernel counts per connection: of those that have ended, the index was told by
  * the stream of events; of those that are open, the table of connections tells. What the stream of
- * events lost is missing.
+ * events lost is missing. What the fast path carries, which the kernel does not count, the index is
+ * told as it happens, for open connections too.
  */
 public final class MappingTraffic implements TrafficCounters {
   private static final FlowFilter PUBLISHED =
@@ -19,14 +20,17 @@ public final class MappingTraffic implements TrafficCounters {
 
   private final MappingIndex index;
   private final Flows flows;
+  private final CarriedFlows carried;
 
-  public MappingTraffic(MappingIndex index, Flows flows) {
+  public MappingTraffic(MappingIndex index, Flows flows, CarriedFlows carried) {
     this.index = index;
     this.flows = flows;
+    this.carried = carried;
   }
 
   @Override
   public Map<MappingId, Traffic> totals() {
+    carried.freshen();
     // In this order a connection that ends meanwhile is missing for a moment; in the other it would
     // be counted twice.
     Map<MappingId, Traffic> totals = new HashMap<>(index.ended());

@@ -25,19 +25,28 @@ import java.util.function.Supplier;
 public final class TrackedFlows implements Flows {
   private final Supplier<Conntrack> tables;
   private final MappingIndex index;
+  private final CarriedFlows carried;
 
   /**
    * @param tables opens the table of the host's namespace. Each request has a connection of its
    *     own, which it closes, so that a consumer that takes its time holds up nobody else
    * @param index which mapping a flow belongs to
+   * @param carried what the fast path carries
    */
-  public TrackedFlows(Supplier<Conntrack> tables, MappingIndex index) {
+  public TrackedFlows(Supplier<Conntrack> tables, MappingIndex index, CarriedFlows carried) {
     this.tables = tables;
     this.index = index;
+    this.carried = carried;
+  }
+
+  /** As the other, without a fast path. */
+  public TrackedFlows(Supplier<Conntrack> tables, MappingIndex index) {
+    this(tables, index, new CarriedFlows(index));
   }
 
   @Override
   public void forEach(FlowFilter filter, Consumer<AttributedFlow> consumer) {
+    carried.freshen();
     try (Conntrack table = tables.get()) {
       table.dump(
           kernelFilter(filter),
@@ -45,7 +54,7 @@ public final class TrackedFlows implements Flows {
             Flow flow = flow(entry);
             Optional<Mapping> mapping = index.find(flow);
             if (admits(filter, flow, mapping)) {
-              consumer.accept(new AttributedFlow(flow, mapping));
+              consumer.accept(new AttributedFlow(flow, mapping, carried.of(entry)));
             }
           });
     }

@@ -74,6 +74,23 @@ public record Flow(
     return Protocol.nameOf(original.protocol());
   }
 
+  /** The flow with what was carried added to its counters, if it has any. */
+  public Flow plus(Carried carried) {
+    return new Flow(
+        id,
+        original,
+        reply,
+        status,
+        tcpState,
+        mark,
+        zone,
+        timeoutSeconds,
+        originalCounters.map(carried.original()::plus),
+        replyCounters.map(carried.reply()::plus),
+        startedAt,
+        endedAt);
+  }
+
   /** Whether an address or a port is translated on the way. */
   public boolean isTranslated() {
     return status.contains(FlowStatus.SRC_NAT) || status.contains(FlowStatus.DST_NAT);

@@ -16,6 +16,7 @@ import dev.sluice.model.Alarm;
 import dev.sluice.model.Declaration;
 import dev.sluice.model.DeclaredChange;
 import dev.sluice.model.DrainTime;
+import dev.sluice.model.Carried;
 import dev.sluice.model.Flow;
 import dev.sluice.model.FlowCounters;
 import dev.sluice.model.FlowStatus;
@@ -276,6 +277,15 @@ public final class FakeAgent
 
   public synchronized void addFlow(Optional<Mapping> mapping) {
     flows.add(new AttributedFlow(sampleFlow(), mapping));
+  }
+
+  /** One that the fast path carries, through no mapping. */
+  public synchronized void addCarriedFlow() {
+    flows.add(
+        new AttributedFlow(
+            sampleFlow(),
+            Optional.empty(),
+            new Carried(true, new FlowCounters(0, 0), new FlowCounters(0, 0))));
   }
 
   public synchronized void addFinding(Finding finding) {

@@ -383,17 +383,17 @@ class MainTest {
   @Test
   void flows_show_both_tuples_and_the_mapping() {
     agent.addFlow(Optional.of(agent.publish("8080:80", "172.30.0.2", "web")));
-    agent.addFlow(Optional.empty());
+    agent.addCarriedFlow();
 
     assertThat(sluice("flows"))
         .isEqualTo(
             ok(
                 "PROTOCOL   STATE         ORIGINAL                              "
-                    + "REPLY                               MAPPING   BYTES",
+                    + "REPLY                               MAPPING   BYTES           PATH",
                 "tcp        established   198.18.0.2:40112 -> 198.18.0.1:8080   "
-                    + "172.30.0.2:80 -> 198.18.0.2:40112   web       420B / 1.34kB",
+                    + "172.30.0.2:80 -> 198.18.0.2:40112   web       420B / 1.34kB   -",
                 "tcp        established   198.18.0.2:40112 -> 198.18.0.1:8080   "
-                    + "172.30.0.2:80 -> 198.18.0.2:40112   -         420B / 1.34kB"));
+                    + "172.30.0.2:80 -> 198.18.0.2:40112   -         420B / 1.34kB   fast"));
     assertThat(sluice("flows", "--json").out().lines())
         .hasSize(2)
         .allMatch(line -> line.startsWith("{\"id\":3170302521,"));

@@ -4,7 +4,6 @@ import dev.sluice.conntrack.Conntrack;
 import dev.sluice.conntrack.EventOptions;
 import dev.sluice.conntrack.EventSource;
 import dev.sluice.conntrack.FlowDump;
-import dev.sluice.flow.Carrier;
 import dev.sluice.flow.EventLog;
 import dev.sluice.flow.EventReader;
 import dev.sluice.flow.FlowCutter;
@@ -92,7 +91,7 @@ public final class LabAgent implements AutoCloseable {
             topology,
             reservations,
             inside(() -> new ReservedLocalPorts(sysctl)),
-            new FlowCutter(conntrack, () -> events, index, networks::isLocal, () -> Carrier.NONE),
+            new FlowCutter(conntrack, () -> events, index, networks::isLocal),
             listener(MappingListener.feeding(index, targetPorts)),
             Clock.systemUTC());
     // The resolver of its choice: a test's own, at an address of the host.

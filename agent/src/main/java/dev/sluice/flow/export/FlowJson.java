@@ -1,6 +1,7 @@
 package dev.sluice.flow.export;
 
 import dev.sluice.model.Alarm;
+import dev.sluice.model.Carried;
 import dev.sluice.model.Flow;
 import dev.sluice.model.FlowCounters;
 import dev.sluice.model.FlowEvent;
@@ -39,19 +40,28 @@ public final class FlowJson {
 
   private FlowJson() {}
 
-  /** A flow and the label of the mapping it goes through, empty if it goes through none. */
-  public record LabelledFlow(Flow flow, Optional<String> mapping) {}
+  /**
+   * A flow and the label of the mapping it goes through, empty if it goes through none.
+   *
+   * @param carried what of its counters is the fast path's
+   */
+  public record LabelledFlow(Flow flow, Optional<String> mapping, Carried carried) {}
 
-  /** Writes one object: an event's line without what belongs to the event. */
-  public static void write(JsonGenerator json, Flow flow, Optional<String> mapping) {
+  /**
+   * Writes one object: an event's line without what belongs to the event.
+   *
+   * @param carried what of the flow's counters is the fast path's
+   */
+  public static void write(
+      JsonGenerator json, Flow flow, Optional<String> mapping, Carried carried) {
     json.writeStartObject();
     json.writeNumberProperty("id", flow.id());
     json.writeStringProperty("family", familyText(flow.family()));
     json.writeStringProperty("proto", flow.protocolName());
     json.writeName("original");
-    writeDirection(json, flow.original(), flow.originalCounters());
+    writeDirection(json, flow.original(), flow.originalCounters(), carried.original());
     json.writeName("reply");
-    writeDirection(json, flow.reply(), flow.replyCounters());
+    writeDirection(json, flow.reply(), flow.replyCounters(), carried.reply());
     json.writeArrayPropertyStart("status");
     for (FlowStatus status : flow.status()) {
       if (!UNREMARKABLE.contains(status)) {
@@ -66,6 +76,9 @@ public final class FlowJson {
     flow.startedAt().ifPresent(start -> json.writeStringProperty("start", start.toString()));
     flow.endedAt().ifPresent(stop -> json.writeStringProperty("stop", stop.toString()));
     mapping.ifPresent(label -> json.writeStringProperty("mapping", label));
+    if (carried.now()) {
+      json.writeBooleanProperty("carried", true);
+    }
     json.writeEndObject();
   }
 
@@ -76,7 +89,7 @@ public final class FlowJson {
    */
   public static LabelledFlow readFlow(String line) {
     Line read = Line.read(line);
-    return new LabelledFlow(read.flow(), Optional.ofNullable(read.mapping));
+    return new LabelledFlow(read.flow(), Optional.ofNullable(read.mapping), read.carried());
   }
 
   /**
@@ -111,7 +124,10 @@ public final class FlowJson {
   }
 
   private static void writeDirection(
-      JsonGenerator json, FlowTuple tuple, Optional<FlowCounters> counters) {
+      JsonGenerator json,
+      FlowTuple tuple,
+      Optional<FlowCounters> counters,
+      FlowCounters carried) {
     json.writeStartObject();
     json.writeStringProperty("src", tuple.source().toString());
     if (tuple.detail() instanceof FlowTuple.Ports ports) {
@@ -130,6 +146,10 @@ public final class FlowJson {
           json.writeNumberProperty("packets", counted.packets());
           json.writeNumberProperty("bytes", counted.bytes());
         });
+    if (carried.packets() > 0) {
+      json.writeNumberProperty("carriedPackets", carried.packets());
+      json.writeNumberProperty("carriedBytes", carried.bytes());
+    }
     json.writeEndObject();
   }
 
@@ -156,6 +176,7 @@ public final class FlowJson {
     private @Nullable Instant time;
     private boolean synthesised;
     private @Nullable String mapping;
+    private boolean isCarried;
     private long id;
     private @Nullable String protocol;
     private @Nullable Direction original;
@@ -216,6 +237,11 @@ public final class FlowJson {
           stop);
     }
 
+    Carried carried() {
+      return new Carried(
+          isCarried, require(original, "original").carried(), require(reply, "reply").carried());
+    }
+
     Alarm alarm() {
       return new Alarm(
           require(time, "time"),
@@ -252,6 +278,7 @@ public final class FlowJson {
         case "time" -> time = Instant.parse(json.getString());
         case "synthesised" -> synthesised = json.getBooleanValue();
         case "mapping" -> mapping = json.getString();
+        case "carried" -> isCarried = json.getBooleanValue();
         case "id" -> id = json.getLongValue();
         case "proto" -> protocol = json.getString();
         case "original" -> original = Direction.read(json);
@@ -316,6 +343,8 @@ public final class FlowJson {
     private int icmpId;
     private long packets = -1;
     private long bytes = -1;
+    private long carriedPackets;
+    private long carriedBytes;
 
     static Direction read(JsonParser json) {
       Direction direction = new Direction();
@@ -331,6 +360,8 @@ public final class FlowJson {
           case "id" -> direction.icmpId = json.getIntValue();
           case "packets" -> direction.packets = json.getLongValue();
           case "bytes" -> direction.bytes = json.getLongValue();
+          case "carriedPackets" -> direction.carriedPackets = json.getLongValue();
+          case "carriedBytes" -> direction.carriedBytes = json.getLongValue();
           default -> json.skipChildren();
         }
       }
@@ -353,6 +384,10 @@ public final class FlowJson {
       return packets >= 0 && bytes >= 0
           ? Optional.of(new FlowCounters(packets, bytes))
           : Optional.empty();
+    }
+
+    FlowCounters carried() {
+      return new FlowCounters(carriedPackets, carriedBytes);
     }
   }
 

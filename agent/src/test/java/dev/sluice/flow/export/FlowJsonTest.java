@@ -3,7 +3,9 @@ package dev.sluice.flow.export;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.sluice.model.Carried;
 import dev.sluice.model.Flow;
+import dev.sluice.model.FlowCounters;
 import dev.sluice.model.FlowEvent;
 import dev.sluice.model.FlowStatus;
 import dev.sluice.model.FlowTuple;
@@ -24,7 +26,7 @@ class FlowJsonTest {
   private static String write(Flow flow, Optional<String> mapping) {
     StringWriter text = new StringWriter();
     try (JsonGenerator json = new JsonFactory().createGenerator(ObjectWriteContext.empty(), text)) {
-      FlowJson.write(json, flow, mapping);
+      FlowJson.write(json, flow, mapping, Carried.NOTHING);
     }
     return text.toString();
   }
@@ -70,8 +72,24 @@ class FlowJsonTest {
           flow(47, new FlowTuple.AddressesOnly())
         }) {
       assertThat(FlowJson.readFlow(write(flow, Optional.of("web"))))
-          .isEqualTo(new FlowJson.LabelledFlow(flow, Optional.of("web")));
+          .isEqualTo(new FlowJson.LabelledFlow(flow, Optional.of("web"), Carried.NOTHING));
     }
+  }
+
+  /** Fails if what the fast path carried is not told, or not understood. */
+  @Test
+  void tells_what_was_carried() {
+    Carried carried = new Carried(true, new FlowCounters(0, 0), new FlowCounters(22, 2_200));
+    Flow flow = flow(17, new FlowTuple.Ports(53, 53));
+    StringWriter text = new StringWriter();
+    try (JsonGenerator json = new JsonFactory().createGenerator(ObjectWriteContext.empty(), text)) {
+      FlowJson.write(json, flow, Optional.empty(), carried);
+    }
+    assertThat(text.toString())
+        .contains("\"dport\":53,\"carriedPackets\":22,\"carriedBytes\":2200},\"status\"")
+        .endsWith(",\"carried\":true}");
+    assertThat(FlowJson.readFlow(text.toString()))
+        .isEqualTo(new FlowJson.LabelledFlow(flow, Optional.empty(), carried));
   }
 
   /** The line of DESIGN's example; fails if a member of it is not understood. */
