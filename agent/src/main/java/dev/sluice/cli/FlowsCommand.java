@@ -46,7 +46,8 @@ final class FlowsCommand implements Callable<Integer> {
             });
         return ExitCode.OK;
       }
-      Table table = new Table(out, "PROTOCOL", "STATE", "ORIGINAL", "REPLY", "MAPPING", "BYTES", "PATH");
+      Table table =
+          new Table(out, "PROTOCOL", "STATE", "ORIGINAL", "REPLY", "MAPPING", "BYTES", "PATH");
       client.flows(
           wanted,
           line -> {

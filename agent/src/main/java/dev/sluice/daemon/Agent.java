@@ -241,8 +241,7 @@ public final class Agent implements AutoCloseable {
     EventSource source = keep(EventSource.open(config.events().options()));
     keep(Housekeeping.start(index, table, publisher, cni, Housekeeping.INTERVAL));
     EventReader events =
-        keep(EventReader.start(
-                source, FlowDump::open, index, carried, log, () -> buckets(sysctl)));
+        keep(EventReader.start(source, FlowDump::open, index, carried, log, () -> buckets(sysctl)));
     liveFlows.set(events);
     ConnectionTableMemory memory = new ConnectionTableMemory(sysctl, config.conntrackMemoryMib());
     memory.problem().ifPresent(LOG::warn);

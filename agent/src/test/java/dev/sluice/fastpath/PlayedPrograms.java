@@ -11,13 +11,19 @@ import java.util.Map;
 
 /** Programs of a fast path played in Java, for tests of those who read what they carry. */
 public final class PlayedPrograms {
-  /**
-   * Packets of one direction of a flow, as they come in.
-   *
-   * @param source address and port apart
-   */
+  /** Packets of one direction of a flow, as they come in. */
   public record Direction(
-      int protocol, IpAddress source, int sourcePort, IpAddress destination, int destinationPort) {}
+      int protocol, IpAddress source, int sourcePort, IpAddress destination, int destinationPort) {
+    /** The packets that answer them. */
+    public Direction reversed() {
+      return new Direction(
+          protocol,
+          /* source= */ destination,
+          /* sourcePort= */ destinationPort,
+          /* destination= */ source,
+          /* destinationPort= */ sourcePort);
+    }
+  }
 
   /** One direction that is carried. */
   public static final class Entry {

@@ -110,13 +110,7 @@ class CarriedFlowsTest {
     }
 
     Direction becomes(int way) {
-      Direction other = direction(1 - way);
-      return new Direction(
-          protocol,
-          other.destination(),
-          other.destinationPort(),
-          other.source(),
-          other.sourcePort());
+      return direction(1 - way).reversed();
     }
 
     ConntrackEntry entry() {
@@ -354,7 +348,7 @@ class CarriedFlowsTest {
               id,
               Optional.empty(),
               TCP,
-              CARRIABLE & ~0x20 | SRC_NAT,
+              (CARRIABLE & ~0x20) | SRC_NAT,
               new Direction(TCP, TARGET, port, CLIENT, 443),
               new Direction(TCP, CLIENT, 443, HOST, port + 1000));
     };
@@ -554,7 +548,9 @@ class CarriedFlowsTest {
     assertThat(world.flows(records)).isZero();
     assertThat(world.carried.read(records, world.flows(records), nanos + 3 * idle, due, 0))
         .isZero();
-    assertThat(world.index.ended().get(web.id()).in()).isEqualTo(new FlowCounters(2, 200));
+    assertThat(world.index.ended())
+        .containsOnly(
+            Map.entry(web.id(), new Traffic(new FlowCounters(2, 200), new FlowCounters(0, 0))));
   }
 
   /** Fails if counters are lost, or the table grows, where there is no room for more directions. */

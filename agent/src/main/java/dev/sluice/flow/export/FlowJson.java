@@ -124,10 +124,7 @@ public final class FlowJson {
   }
 
   private static void writeDirection(
-      JsonGenerator json,
-      FlowTuple tuple,
-      Optional<FlowCounters> counters,
-      FlowCounters carried) {
+      JsonGenerator json, FlowTuple tuple, Optional<FlowCounters> counters, FlowCounters carried) {
     json.writeStartObject();
     json.writeStringProperty("src", tuple.source().toString());
     if (tuple.detail() instanceof FlowTuple.Ports ports) {
