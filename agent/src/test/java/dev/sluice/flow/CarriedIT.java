@@ -185,8 +185,7 @@ class CarriedIT {
     List<AttributedFlow> flowsOf(Mapping mapping) {
       List<AttributedFlow> found = new ArrayList<>();
       flows.forEach(
-          new FlowFilter(
-              Optional.of(mapping.label()), Optional.empty(), Optional.empty(), true),
+          new FlowFilter(Optional.of(mapping.label()), Optional.empty(), Optional.empty(), true),
           found::add);
       return found;
     }
@@ -201,9 +200,7 @@ class CarriedIT {
       List<Traffic> ends = new ArrayList<>();
       byte[] target = new byte[1 << 16];
       try (EventStream.Cursor cursor = log.from(1, FlowFilter.ALL, EventStream.Format.LINES)) {
-        for (int length = cursor.read(target, 0);
-            length > 0;
-            length = cursor.read(target, 0)) {
+        for (int length = cursor.read(target, 0); length > 0; length = cursor.read(target, 0)) {
           String text = new String(target, 0, length, StandardCharsets.US_ASCII);
           for (String line : text.lines().toList()) {
             if (FlowJson.readEvent(line) instanceof FlowEvent.Ended ended
@@ -343,7 +340,8 @@ class CarriedIT {
             "the connection is closed",
             () ->
                 agent.flowsOf(mapping).stream()
-                    .allMatch(flow -> flow.flow().tcpState().equals(Optional.of(TcpState.TIME_WAIT))));
+                    .allMatch(
+                        flow -> flow.flow().tcpState().equals(Optional.of(TcpState.TIME_WAIT))));
         tool.flush();
         assertThat(agent.awaitEnds(mapping, ends + 1)).containsExactly(witnessed());
         assertThat(agent.total(mapping)).isEqualTo(witnessed());
@@ -391,8 +389,7 @@ class CarriedIT {
         tool.flush();
         List<Traffic> ends = agent.awaitEnds(dns, 3);
         assertThat(ends.stream().reduce(Traffic.NONE, Traffic::plus)).isEqualTo(witnessed());
-        await(
-            "sums as the client has counted", () -> agent.total(dns).equals(witnessed()));
+        await("sums as the client has counted", () -> agent.total(dns).equals(witnessed()));
       }
     }
   }
