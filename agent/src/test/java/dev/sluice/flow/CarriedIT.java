@@ -315,7 +315,7 @@ class CarriedIT {
         int ends = agent.ends(mapping).size();
         Traffic total = agent.total(mapping);
         assertThat(total).isEqualTo(Traffic.NONE);
-        try (Background client = transfer(mapping == web ? Lab.HOST : Lab.HOST6)) {
+        try (Background client = transfer(mapping.equals(web) ? Lab.HOST : Lab.HOST6)) {
           client.awaitLine("all came back", PATIENCE);
           await(
               "sums of " + mapping + " as the client has counted",
