@@ -35,7 +35,7 @@ import org.jspecify.annotations.Nullable;
  * of a mapping ({@link MappingIndex#kept}) leaves out entries that are still there.
  *
  * <p><b>The end of a flow</b> tells what connection tracking has counted, and what is known here.
- * If an entry of the fast path is still there, the end {@linkplain #awaits waits} until it was
+ * If an entry of the fast path is still there, the end {@linkplain Knowledge#PART waits} until it was
  * taken.
  */
 public final class CarriedFlows {
@@ -99,7 +99,7 @@ public final class CarriedFlows {
     reader = someone;
   }
 
-  /** Is run when ends that {@linkplain #awaits waited} need not wait any more; by any thread. */
+  /** Is run when ends that {@linkplain Knowledge#PART waited} need not wait any more; by any thread. */
   void onSettled(Runnable listener) {
     settled = listener;
   }
@@ -221,25 +221,41 @@ public final class CarriedFlows {
     return isEmpty;
   }
 
+  /** What is known of a flow that has ended. */
+  enum Knowledge {
+    NOTHING,
+    /** Something is outstanding, or the end of another flow with these tuples waits for that. */
+    PART,
+    ALL
+  }
+
   /**
-   * Whether the flow of this end may have been carried, and what of it is not known yet. If so, the
-   * entries are taken and {@link #onSettled} is told.
+   * What is known of the flow of this end. If it is a part, the fast path's entries are taken, and
+   * {@link #onSettled} is told.
    */
-  boolean awaits(FlowRecord ended) {
-    if (!mayBeCarried(ended)) {
-      return false;
+  Knowledge of(FlowRecord ended) {
+    if (isEmpty || !ended.hasPorts() || ended.zone() != 0) {
+      return Knowledge.NOTHING;
     }
+    Knowledge knowledge;
     synchronized (this) {
       int original = findOriginal(ended);
       int reply = findReply(ended);
-      if (!isOutstanding(original) && !isOutstanding(reply)) {
-        return false;
+      if (original == NONE && reply == NONE) {
+        return Knowledge.NOTHING;
       }
+      boolean isOutstanding = isOutstanding(original) || isOutstanding(reply);
+      knowledge =
+          isOutstanding || isAwaited(original) || isAwaited(reply)
+              ? Knowledge.PART
+              : Knowledge.ALL;
       await(original);
       await(reply);
     }
-    reader.wake();
-    return true;
+    if (knowledge == Knowledge.PART) {
+      reader.wake();
+    }
+    return knowledge;
   }
 
   private boolean isOutstanding(int slot) {
@@ -255,7 +271,7 @@ public final class CarriedFlows {
 
   /** Whether an end waits for the flow's entries to be taken. */
   synchronized boolean isAwaited(FlowRecord flow) {
-    return isOutstandingEnd(findOriginal(flow)) || isOutstandingEnd(findReply(flow));
+    return isAwaited(findOriginal(flow)) || isAwaited(findReply(flow));
   }
 
   /** Whether the entries that an end waits for have not been taken yet. */
@@ -263,7 +279,7 @@ public final class CarriedFlows {
     return isOutstanding(findOriginal(ended)) || isOutstanding(findReply(ended));
   }
 
-  private boolean isOutstandingEnd(int slot) {
+  private boolean isAwaited(int slot) {
     return slot != NONE && table.has(slot, FLAG_AWAITED);
   }
 
@@ -614,13 +630,6 @@ public final class CarriedFlows {
 
   private static long asInMemory(long number) {
     return NATIVE_IS_BIG ? number : Long.reverseBytes(number);
-  }
-
-  private boolean mayBeCarried(FlowRecord flow) {
-    return !isEmpty
-        && flow.hasPorts()
-        && flow.hasCounters()
-        && mayBeCarried(flow.status(), flow.protocol(), flow.zone());
   }
 
   private static boolean mayBeCarried(int status, int protocol, int zone) {

@@ -274,13 +274,13 @@ final class FlowTracker implements EventRing.Handler {
       duplicate();
       return;
     }
-    if (carried.isEmpty() || !flow.hasPorts()) {
-      log.appendFlow(flow, latest(owner), false);
-    } else if (carried.awaits(flow) || (!pending.isEmpty() && carried.isAwaited(flow))) {
-      defer(flow, owner, false);
-    } else {
-      flow.copyTo(concluded, 0);
-      tellEnd(owner);
+    switch (carried.of(flow)) {
+      case NOTHING -> log.appendFlow(flow, latest(owner), false);
+      case PART -> defer(flow, owner, false);
+      case ALL -> {
+        flow.copyTo(concluded, 0);
+        tellEnd(owner);
+      }
     }
   }
 
