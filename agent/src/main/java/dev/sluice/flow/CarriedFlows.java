@@ -35,8 +35,8 @@ import org.jspecify.annotations.Nullable;
  * of a mapping ({@link MappingIndex#kept}) leaves out entries that are still there.
  *
  * <p><b>The end of a flow</b> tells what connection tracking has counted, and what is known here.
- * If an entry of the fast path is still there, the end {@linkplain Knowledge#PART waits} until it was
- * taken.
+ * If an entry of the fast path is still there, the end {@linkplain Knowledge#PART waits} until it
+ * was taken.
  */
 public final class CarriedFlows {
   /** Directions that are remembered at most. */
@@ -99,7 +99,9 @@ public final class CarriedFlows {
     reader = someone;
   }
 
-  /** Is run when ends that {@linkplain Knowledge#PART waited} need not wait any more; by any thread. */
+  /**
+   * Is run when ends that {@linkplain Knowledge#PART waited} need not wait any more; by any thread.
+   */
   void onSettled(Runnable listener) {
     settled = listener;
   }
@@ -246,9 +248,7 @@ public final class CarriedFlows {
       }
       boolean isOutstanding = isOutstanding(original) || isOutstanding(reply);
       knowledge =
-          isOutstanding || isAwaited(original) || isAwaited(reply)
-              ? Knowledge.PART
-              : Knowledge.ALL;
+          isOutstanding || isAwaited(original) || isAwaited(reply) ? Knowledge.PART : Knowledge.ALL;
       await(original);
       await(reply);
     }
