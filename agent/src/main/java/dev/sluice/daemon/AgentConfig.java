@@ -102,7 +102,8 @@ public record AgentConfig(
    * @param flows how many flows of each family it carries at most, 1 to 16,777,216
    */
   public record FastPathUse(Mode mode, int flows) {
-    public static final FastPathUse DEFAULT = new FastPathUse(Mode.AUTO, 500_000);
+    /** As many flows as conntrack has entries by default; their tables take 16 MiB. */
+    public static final FastPathUse DEFAULT = new FastPathUse(Mode.AUTO, 1 << 18);
 
     public static final int MAX_FLOWS = 1 << 24;
 

@@ -5,6 +5,7 @@ import dev.sluice.api.docker.DriverStatistics;
 import dev.sluice.api.docker.EngineLatencies;
 import dev.sluice.api.docker.EngineStatistics;
 import dev.sluice.api.docker.Latencies;
+import dev.sluice.fastpath.FastPathStatistics;
 import dev.sluice.flow.EventStatistics;
 import dev.sluice.flow.PressureStatistics;
 import dev.sluice.flow.SourcePortStatistics;
@@ -48,6 +49,7 @@ final class AgentMetrics implements MetricsPage {
   private final Supplier<SourcePortStatistics> sourcePorts;
   private final LongSupplier repairs;
   private final Supplier<ProxyStatistics> proxy;
+  private final Supplier<FastPathStatistics> fastPath;
   private final Supplier<Optional<EngineStatistics>> docker;
   private final Supplier<Optional<DriverStatistics>> driver;
 
@@ -58,6 +60,7 @@ final class AgentMetrics implements MetricsPage {
    * @param ended what connections that have ended carried
    * @param repairs how often the table had to be repaired
    * @param proxy what the userland proxy carries
+   * @param fastPath what became of packets at the fast path
    * @param docker how a Docker engine is followed; empty if none is
    * @param driver what is asked of Docker's network driver; empty if nobody can
    */
@@ -69,6 +72,7 @@ final class AgentMetrics implements MetricsPage {
       Supplier<SourcePortStatistics> sourcePorts,
       LongSupplier repairs,
       Supplier<ProxyStatistics> proxy,
+      Supplier<FastPathStatistics> fastPath,
       Supplier<Optional<EngineStatistics>> docker,
       Supplier<Optional<DriverStatistics>> driver) {
     this.mappings = mappings;
@@ -78,6 +82,7 @@ final class AgentMetrics implements MetricsPage {
     this.sourcePorts = sourcePorts;
     this.repairs = repairs;
     this.proxy = proxy;
+    this.fastPath = fastPath;
     this.docker = docker;
     this.driver = driver;
   }
@@ -120,6 +125,7 @@ final class AgentMetrics implements MetricsPage {
             "How often others changed our firewall table and it was put back.",
             repairs.getAsLong()));
     proxy(all, proxy.get());
+    fastPath(all, fastPath.get());
     docker.get().ifPresent(now -> docker(all, now));
     driver.get().ifPresent(now -> driver(all, now));
     process(all);
@@ -275,6 +281,16 @@ final class AgentMetrics implements MetricsPage {
           point(Labels.of("level", level.toString()), now.alarms().getOrDefault(level, 0L)));
     }
     all.metricSnapshot(alarms.build());
+  }
+
+  private static void fastPath(MetricSnapshots.Builder all, FastPathStatistics now) {
+    CounterSnapshot.Builder packets =
+        counter("sluice_fastpath_packets", "Packets that the fast path saw, by what became of them.");
+    now.packets()
+        .forEach(
+            (outcome, count) ->
+                packets.dataPoint(point(Labels.of("outcome", outcome.label()), count)));
+    all.metricSnapshot(packets.build());
   }
 
   private static void proxy(MetricSnapshots.Builder all, ProxyStatistics now) {

@@ -170,9 +170,13 @@ final class FastPathService implements AutoCloseable {
               refusal -> {
                 throw refusal;
               });
+      long beginNanos = System.nanoTime();
       SelfTest.run();
       if (!closing) {
         serve(loaded.join());
+        LOG.debug(
+            "the fast path serves after {} ms",
+            TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - beginNanos));
       }
     } catch (RuntimeException e) {
       State.Unusable unusable = explain(e);
@@ -208,7 +212,6 @@ final class FastPathService implements AutoCloseable {
         timer.scheduleWithFixedDelay(
             () -> followTimeouts(fastPath), TIMEOUTS_SECONDS, TIMEOUTS_SECONDS, TimeUnit.SECONDS);
     state = new State.Serving(places);
-    LOG.debug("the fast path serves");
   }
 
   private void followTimeouts(FastPath fastPath) {

@@ -8,6 +8,8 @@ import dev.sluice.api.docker.DriverStatistics;
 import dev.sluice.api.docker.EngineLatencies;
 import dev.sluice.api.docker.EngineStatistics;
 import dev.sluice.api.docker.Latencies;
+import dev.sluice.fastpath.FastPathStatistics;
+import dev.sluice.fastpath.Outcome;
 import dev.sluice.flow.EventStatistics;
 import dev.sluice.flow.PressureStatistics;
 import dev.sluice.flow.SourcePortStatistics;
@@ -92,6 +94,7 @@ class AgentMetricsTest {
           () -> new SourcePortStatistics(Level.FULL, 31, Map.of(Level.FULL, 32L), "none is free"),
           () -> 9,
           () -> new ProxyStatistics(31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43),
+          () -> new FastPathStatistics(Map.of(Outcome.INWARD, 61L, Outcome.TCP_FLAGS, 62L)),
           () ->
               Optional.of(
                   new EngineStatistics(
@@ -209,6 +212,9 @@ class AgentMetricsTest {
         .containsEntry("sluice_proxy_connections_total{protocol=\"udp\"}", 38.0)
         .containsEntry("sluice_proxy_listeners", 41.0)
         .containsEntry("sluice_proxy_open_fds", 42.0)
+        .containsEntry("sluice_fastpath_packets_total{outcome=\"inward\"}", 61.0)
+        .containsEntry("sluice_fastpath_packets_total{outcome=\"tcp_flags\"}", 62.0)
+        .containsEntry("sluice_fastpath_packets_total{outcome=\"outward\"}", 0.0)
         .containsEntry("sluice_docker_connected", 1.0)
         .containsEntry("sluice_docker_containers", 51.0)
         .containsEntry("sluice_docker_connections_total", 53.0)

@@ -1,0 +1,127 @@
+package dev.sluice.daemon;
+
+import dev.sluice.netlink.NetworkNamespace;
+import dev.sluice.testing.Netns;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.net.InetSocketAddress;
+import java.net.ProtocolFamily;
+import java.net.StandardProtocolFamily;
+import java.net.StandardSocketOptions;
+import java.nio.ByteBuffer;
+import java.nio.channels.DatagramChannel;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.channels.SocketChannel;
+import java.util.concurrent.Callable;
+
+/** A connection between two namespaces whose ends this thread holds both. */
+final class Talk implements AutoCloseable {
+  private static final int TIMEOUT_MILLIS = 5_000;
+
+  /** Sends a message one way and waits for it. */
+  private interface Way {
+    void pass() throws IOException;
+  }
+
+  private final Way there;
+  private final Way back;
+  private final AutoCloseable near;
+  private final AutoCloseable far;
+
+  private Talk(Way there, Way back, AutoCloseable near, AutoCloseable far) {
+    this.there = there;
+    this.back = back;
+    this.near = near;
+    this.far = far;
+  }
+
+  /** From a client to a published port, which is {@code port} of a server. */
+  static Talk tcp(Netns client, String address, int published, Netns server, int port) {
+    try (ServerSocketChannel listener =
+        in(server, () -> ServerSocketChannel.open(family(address)))) {
+      listener.setOption(StandardSocketOptions.SO_REUSEADDR, true);
+      listener.bind(new InetSocketAddress(port));
+      listener.socket().setSoTimeout(TIMEOUT_MILLIS);
+      SocketChannel near = in(client, () -> SocketChannel.open(family(address)));
+      near.setOption(StandardSocketOptions.TCP_NODELAY, true);
+      near.socket().connect(new InetSocketAddress(address, published), TIMEOUT_MILLIS);
+      SocketChannel far = listener.socket().accept().getChannel();
+      far.setOption(StandardSocketOptions.TCP_NODELAY, true);
+      near.socket().setSoTimeout(TIMEOUT_MILLIS);
+      far.socket().setSoTimeout(TIMEOUT_MILLIS);
+      byte[] message = "a message of this length".getBytes(java.nio.charset.StandardCharsets.UTF_8);
+      return new Talk(() -> pass(near, far, message), () -> pass(far, near, message), near, far);
+    } catch (IOException e) {
+      throw new UncheckedIOException(address + " " + published, e);
+    }
+  }
+
+  /** As {@link #tcp}, with datagrams. */
+  static Talk udp(Netns client, String address, int published, Netns server, int port) {
+    try {
+      DatagramChannel far = in(server, () -> DatagramChannel.open(family(address)));
+      far.bind(new InetSocketAddress(port));
+      DatagramChannel near = in(client, () -> DatagramChannel.open(family(address)));
+      near.connect(new InetSocketAddress(address, published));
+      ByteBuffer message = ByteBuffer.allocate(100);
+      near.write(message.rewind());
+      far.connect(far.receive(message.clear()));
+      near.socket().setSoTimeout(TIMEOUT_MILLIS);
+      far.socket().setSoTimeout(TIMEOUT_MILLIS);
+      return new Talk(() -> pass(near, far), () -> pass(far, near), near, far);
+    } catch (IOException e) {
+      throw new UncheckedIOException(address + " " + published, e);
+    }
+  }
+
+  private static ProtocolFamily family(String address) {
+    return address.contains(":") ? StandardProtocolFamily.INET6 : StandardProtocolFamily.INET;
+  }
+
+  private static <T> T in(Netns netns, Callable<T> action) {
+    try (NetworkNamespace namespace = NetworkNamespace.open(netns.path())) {
+      return namespace.call(action);
+    } catch (RuntimeException e) {
+      throw e;
+    } catch (Exception e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  private static void pass(SocketChannel from, SocketChannel to, byte[] message)
+      throws IOException {
+    from.socket().getOutputStream().write(message);
+    if (to.socket().getInputStream().readNBytes(message.length).length < message.length) {
+      throw new IOException("the other end has closed");
+    }
+  }
+
+  private static void pass(DatagramChannel from, DatagramChannel to) throws IOException {
+    from.write(ByteBuffer.allocate(100));
+    byte[] got = new byte[200];
+    to.socket().receive(new java.net.DatagramPacket(got, got.length));
+  }
+
+  /** So many messages each way, one after the other. */
+  Talk exchange(int count) {
+    try {
+      for (int i = 0; i < count; i++) {
+        there.pass();
+        back.pass();
+      }
+      return this;
+    } catch (IOException e) {
+      throw new UncheckedIOException("the connection has ended", e);
+    }
+  }
+
+  @Override
+  public void close() {
+    try {
+      near.close();
+      far.close();
+    } catch (Exception e) {
+      throw new IllegalStateException(e);
+    }
+  }
+}
