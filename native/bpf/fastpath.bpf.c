@@ -59,6 +59,14 @@ struct {
 	__type(value, struct fast_container);
 } containers SEC(".maps");
 
+/* Of containers. The kernel takes a device out when it goes, whether or not somebody tells us. */
+struct {
+	__uint(type, BPF_MAP_TYPE_DEVMAP_HASH);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} devices SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, FAST_OUTCOME_COUNT);

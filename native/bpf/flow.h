@@ -144,6 +144,7 @@ static __always_inline __u32 ask_conntrack(struct __sk_buff *skb, const struct p
 static __always_inline struct fast_container *container(__u32 family, const __be32 *address)
 {
 	struct fast_address key = {};
+	struct fast_container *found;
 
 	if (family == AF_INET) {
 		key.word[2] = bpf_htonl(0xffff);
@@ -151,7 +152,8 @@ static __always_inline struct fast_container *container(__u32 family, const __be
 	} else {
 		__builtin_memcpy(key.word, address, sizeof(key.word));
 	}
-	return bpf_map_lookup_elem(&containers, &key);
+	found = bpf_map_lookup_elem(&containers, &key);
+	return found && bpf_map_lookup_elem(&devices, &found->device) ? found : NULL;
 }
 
 /* From an outer device into a container. */

@@ -328,7 +328,8 @@ SLUICE_API int sluice_fastpath_detach(uint32_t device);
 
 /*
  * Where a container is: replaces what was known; device 0 forgets it. Flows that are carried follow
- * with sluice_fastpath_refresh().
+ * with sluice_fastpath_refresh(), and within recheck_ms when the device goes, also if no process is
+ * left to tell. The calling thread is in the device's namespace.
  *
  *   address     address of 16 bytes: IPv6, or IPv4 as ::ffff:a.b.c.d
  *   device      the host's side of its veth pair
@@ -337,7 +338,7 @@ SLUICE_API int sluice_fastpath_detach(uint32_t device);
  *   mac         the container's, as a number: 02:42:ac:11:00:02 is 0x0242ac110002
  *   bridge_mac  the bridge's
  *
- * -E2BIG: as many as sluice_fastpath_open() allowed for.
+ * -E2BIG: as many as sluice_fastpath_open() allowed for; -ENODEV.
  */
 SLUICE_API int sluice_fastpath_container(uint64_t handle, uint64_t address, uint32_t device,
 					 uint32_t bridge, uint32_t mtu, uint64_t mac,

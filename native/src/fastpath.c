@@ -39,6 +39,7 @@ enum map {
 	FLOWS4,
 	FLOWS6,
 	CONTAINERS,
+	DEVICES,
 	OUTCOMES,
 	REQUESTS,
 	DATA,
@@ -218,12 +219,14 @@ int sluice_fastpath_open(uint32_t flows, uint32_t containers, uint64_t *handle_o
 	skeleton->maps.flows4.max_entries = 2 * flows;
 	skeleton->maps.flows6.max_entries = 2 * flows;
 	skeleton->maps.containers.max_entries = containers;
+	skeleton->maps.devices.max_entries = containers;
 	err = load(skeleton);
 	if (err)
 		goto out;
 	fast->maps[FLOWS4] = own(skeleton->maps.flows4.map_fd);
 	fast->maps[FLOWS6] = own(skeleton->maps.flows6.map_fd);
 	fast->maps[CONTAINERS] = own(skeleton->maps.containers.map_fd);
+	fast->maps[DEVICES] = own(skeleton->maps.devices.map_fd);
 	fast->maps[OUTCOMES] = own(skeleton->maps.outcomes.map_fd);
 	fast->maps[REQUESTS] = own(skeleton->maps.requests.map_fd);
 	fast->maps[DATA] = own(skeleton->maps.data.map_fd);
@@ -261,6 +264,7 @@ static void keep_map(struct fast *fast, int fd)
 		[FLOWS6] = { "flows6", sizeof(struct fast_key6), sizeof(struct fast_flow) },
 		[CONTAINERS] = { "containers", sizeof(struct fast_address),
 				 sizeof(struct fast_container) },
+		[DEVICES] = { "devices", sizeof(uint32_t), sizeof(uint32_t) },
 		[OUTCOMES] = { "outcomes", sizeof(uint32_t), sizeof(uint64_t) },
 		[REQUESTS] = { "requests", 0, 0 },
 		[DATA] = { "fastpath.data", sizeof(uint32_t), sizeof(struct fast_config) },
@@ -443,6 +447,21 @@ static void put_mac(uint8_t *at, uint64_t mac)
 		at[i] = (uint8_t)(mac >> (40 - 8 * i));
 }
 
+/* The device itself, of the calling thread's namespace: the kernel looks it up by its index now. */
+static int put_device(const struct fast *fast, uint32_t device)
+{
+	union bpf_attr attr = {
+		.map_fd = (uint32_t)fast->maps[DEVICES],
+		.key = (uintptr_t)&device,
+		.value = (uintptr_t)&device,
+	};
+
+	if (sys_bpf(BPF_MAP_UPDATE_ELEM, &attr, sizeof(attr)) < 0)
+		return sluice_fail(errno == EINVAL ? ENODEV : errno,
+				   "bpf(BPF_MAP_UPDATE_ELEM, devices, ifindex %u)", device);
+	return 0;
+}
+
 int sluice_fastpath_container(uint64_t handle, uint64_t address, uint32_t device, uint32_t bridge,
 			      uint32_t mtu, uint64_t mac, uint64_t bridge_mac)
 {
@@ -456,6 +475,12 @@ int sluice_fastpath_container(uint64_t handle, uint64_t address, uint32_t device
 		return sluice_fail(EINVAL, "sluice_fastpath_container(address 0)");
 	put_mac(container.mac, mac);
 	put_mac(container.mac + 6, bridge_mac);
+	if (device) {
+		int err = put_device(fast_of(handle), device);
+
+		if (err)
+			return err;
+	}
 	if (!device) {
 		if (sys_bpf(BPF_MAP_DELETE_ELEM, &attr, sizeof(attr)) < 0 && errno != ENOENT)
 			return sluice_fail(errno, "bpf(BPF_MAP_DELETE_ELEM, containers)");

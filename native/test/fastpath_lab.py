@@ -189,8 +189,9 @@ class Fast:
 
     def container(self, address, device, bridge, mtu, mac, bridge_mac):
         key = ctypes.create_string_buffer(address, 16)
-        self.ok(self.c.sluice_fastpath_container(self.handle, ctypes.addressof(key), device, bridge, mtu,
-                                                 ctypes.c_uint64(mac), ctypes.c_uint64(bridge_mac)))
+        with self.lab.router.entered():
+            self.ok(self.c.sluice_fastpath_container(self.handle, ctypes.addressof(key), device, bridge, mtu,
+                                                     ctypes.c_uint64(mac), ctypes.c_uint64(bridge_mac)))
 
     def attach(self, how=0):
         with self.lab.router.entered():

@@ -584,11 +584,11 @@ static void test_containers(void)
 
 	check_about("containers");
 	for (address[15] = 0; address[15] < 16; address[15]++)
-		CHECK_INT(sluice_fastpath_container(handle, (uintptr_t)address, 2, 3, 1500, 1, 2), 0);
-	CHECK_INT(sluice_fastpath_container(handle, (uintptr_t)address, 2, 3, 1500, 1, 2), -E2BIG);
+		CHECK_INT(sluice_fastpath_container(handle, (uintptr_t)address, LOOPBACK, 3, 1500, 1, 2), 0);
+	CHECK_INT(sluice_fastpath_container(handle, (uintptr_t)address, LOOPBACK, 3, 1500, 1, 2), -E2BIG);
 	for (address[15] = 0; address[15] < 17; address[15]++)
 		CHECK_INT(sluice_fastpath_container(handle, (uintptr_t)address, 0, 0, 0, 0, 0), 0);
-	CHECK_INT(sluice_fastpath_container(handle, (uintptr_t)address, 2, 3, 1500, 1, 2), 0);
+	CHECK_INT(sluice_fastpath_container(handle, (uintptr_t)address, LOOPBACK, 3, 1500, 1, 2), 0);
 }
 
 /* Nobody asks here. */

@@ -184,9 +184,10 @@ public final class FastPath implements AutoCloseable {
 
   /**
    * Where a container is: replaces what was known. Flows that are carried follow with {@link
-   * #refresh}.
+   * #refresh}, and soon after the device has gone also if nobody says so. The device is one of the
+   * calling thread's namespace.
    *
-   * @throws ShimException E2BIG: as many as {@link #open} allowed for
+   * @throws ShimException E2BIG: as many as {@link #open} allowed for; ENODEV
    */
   public synchronized void place(ContainerPort port) {
     tell(

@@ -9,6 +9,7 @@ import dev.sluice.fastpath.FastPath.Attachment;
 import dev.sluice.fastpath.FastPath.Way;
 import dev.sluice.net.Bytes;
 import dev.sluice.net.IpAddress;
+import dev.sluice.net.MacAddress;
 import dev.sluice.net.Prefix;
 import dev.sluice.netlink.NetworkNamespace;
 import dev.sluice.nftables.Batch;
@@ -91,23 +92,25 @@ public final class SelfTest {
         FastPath fastPath = FastPath.open(16, 16)) {
       Link outer = wire(routes, "outer", OUTER, client, CLIENT);
       Link inner = wire(routes, "inner", INNER, container, CONTAINER);
+      MacAddress mac;
       try (Rtnetlink there = Rtnetlink.open(container)) {
         there.addRoute(Route.via(Prefix.parse("0.0.0.0/0"), IpAddress.parse(INNER)));
-        Link end = there.link("inner").orElseThrow();
-        fastPath.place(
-            new ContainerPort(
-                IpAddress.parse(CONTAINER),
-                inner.index(),
-                inner.index(),
-                inner.mtuBytes(),
-                end.mac().orElseThrow(),
-                inner.mac().orElseThrow()));
+        mac = there.link("inner").flatMap(Link::mac).orElseThrow();
       }
+      ContainerPort place =
+          new ContainerPort(
+              IpAddress.parse(CONTAINER),
+              inner.index(),
+              inner.index(),
+              inner.mtuBytes(),
+              mac,
+              inner.mac().orElseThrow());
       translate(nftables);
       fastPath.configure(EAGER, true);
       router.call(
           () -> {
             Files.writeString(Path.of("/proc/sys/net/ipv4/ip_forward"), "1\n");
+            fastPath.place(place);
             fastPath.attach(inner.index(), Way.OUTWARD, Attachment.ANY);
             return fastPath.attach(outer.index(), Way.INWARD, Attachment.ANY);
           });

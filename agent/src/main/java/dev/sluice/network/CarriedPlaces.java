@@ -208,6 +208,10 @@ public final class CarriedPlaces implements AutoCloseable {
       placed.put(container.address(), container);
       full = false;
     } catch (ShimException e) {
+      if (e.errno() == Errno.ENODEV) {
+        placed.remove(container.address());
+        return; // it is gone already, which is told in a moment
+      }
       if (e.errno() != Errno.E2BIG) {
         throw e;
       }

@@ -338,4 +338,34 @@ class FastPathIT {
       assertCarried(other);
     }
   }
+
+  /**
+   * Acceptance row 50. Fails if a flow goes on being sent to the device of a container that has gone
+   * while there was no agent: only the kernel knows then.
+   */
+  @Test
+  void aContainerThatComesWithoutAnAgentIsReached() {
+    Talk talk;
+    try (BareAgent agent = start()) {
+      publish(agent, "dns", "53:53/udp", Lab.C1);
+      talk = keep(Talk.udp(lab.client(), Lab.HOST, 53, lab.c1(), 53));
+      awaitCarried(talk);
+      agent.kill();
+    }
+    // The same address, and, as Docker does it, the same hardware address.
+    String mac = lab.c1().mac("eth0");
+    lab.host()
+        .ip(
+            "link del vc1",
+            "link add vc1 type veth peer name eth0 netns " + lab.c1().name(),
+            "link set vc1 up master br0");
+    lab.c1()
+        .ip(
+            "link set eth0 address " + mac,
+            "link set eth0 up",
+            "addr add " + Lab.C1 + "/24 dev eth0",
+            "route add default via 172.30.0.1");
+    await("an answer", Duration.ofSeconds(5), talk::passes);
+    talk.exchange(MANY);
+  }
 }

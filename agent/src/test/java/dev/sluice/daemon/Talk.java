@@ -4,6 +4,7 @@ import dev.sluice.netlink.NetworkNamespace;
 import dev.sluice.testing.Netns;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.net.DatagramPacket;
 import java.net.InetSocketAddress;
 import java.net.ProtocolFamily;
 import java.net.StandardProtocolFamily;
@@ -17,22 +18,32 @@ import java.util.concurrent.Callable;
 /** A connection between two namespaces whose ends this thread holds both. */
 final class Talk implements AutoCloseable {
   private static final int TIMEOUT_MILLIS = 5_000;
+  private static final int IMPATIENT_MILLIS = 200;
+  private static final int MESSAGE_BYTES = 100;
 
   /** Sends a message one way and waits for it. */
   private interface Way {
     void pass() throws IOException;
   }
 
+  /** Sets how long a message is waited for. */
+  private interface Patience {
+    void lasts(int millis) throws IOException;
+  }
+
   private final Way there;
   private final Way back;
   private final AutoCloseable near;
   private final AutoCloseable far;
+  private final Patience patience;
 
-  private Talk(Way there, Way back, AutoCloseable near, AutoCloseable far) {
+  private Talk(
+      Way there, Way back, AutoCloseable near, AutoCloseable far, Patience patience) {
     this.there = there;
     this.back = back;
     this.near = near;
     this.far = far;
+    this.patience = patience;
   }
 
   /** From a client to a published port, which is {@code port} of a server. */
@@ -47,10 +58,8 @@ final class Talk implements AutoCloseable {
       near.socket().connect(new InetSocketAddress(address, published), TIMEOUT_MILLIS);
       SocketChannel far = listener.socket().accept().getChannel();
       far.setOption(StandardSocketOptions.TCP_NODELAY, true);
-      near.socket().setSoTimeout(TIMEOUT_MILLIS);
-      far.socket().setSoTimeout(TIMEOUT_MILLIS);
-      byte[] message = "a message of this length".getBytes(java.nio.charset.StandardCharsets.UTF_8);
-      return new Talk(() -> pass(near, far, message), () -> pass(far, near, message), near, far);
+      byte[] message = new byte[MESSAGE_BYTES];
+      return new Talk(() -> pass(near, far, message), () -> pass(far, near, message), near, far, millis -> { near.socket().setSoTimeout(millis); far.socket().setSoTimeout(millis); }).patient();
     } catch (IOException e) {
       throw new UncheckedIOException(address + " " + published, e);
     }
@@ -63,12 +72,20 @@ final class Talk implements AutoCloseable {
       far.bind(new InetSocketAddress(port));
       DatagramChannel near = in(client, () -> DatagramChannel.open(family(address)));
       near.connect(new InetSocketAddress(address, published));
-      ByteBuffer message = ByteBuffer.allocate(100);
-      near.write(message.rewind());
-      far.connect(far.receive(message.clear()));
-      near.socket().setSoTimeout(TIMEOUT_MILLIS);
+      near.write(ByteBuffer.allocate(MESSAGE_BYTES));
+      DatagramPacket first = new DatagramPacket(new byte[MESSAGE_BYTES], MESSAGE_BYTES);
       far.socket().setSoTimeout(TIMEOUT_MILLIS);
-      return new Talk(() -> pass(near, far), () -> pass(far, near), near, far);
+      far.socket().receive(first);
+      far.connect(first.getSocketAddress());
+      return new Talk(
+          () -> pass(near, far),
+          () -> pass(far, near),
+          near,
+          far,
+          millis -> {
+            near.socket().setSoTimeout(millis);
+            far.socket().setSoTimeout(millis);
+          }).patient();
     } catch (IOException e) {
       throw new UncheckedIOException(address + " " + published, e);
     }
@@ -97,9 +114,8 @@ final class Talk implements AutoCloseable {
   }
 
   private static void pass(DatagramChannel from, DatagramChannel to) throws IOException {
-    from.write(ByteBuffer.allocate(100));
-    byte[] got = new byte[200];
-    to.socket().receive(new java.net.DatagramPacket(got, got.length));
+    from.write(ByteBuffer.allocate(MESSAGE_BYTES));
+    to.socket().receive(new DatagramPacket(new byte[MESSAGE_BYTES], MESSAGE_BYTES));
   }
 
   /** So many messages each way, one after the other. */
@@ -113,6 +129,24 @@ final class Talk implements AutoCloseable {
     } catch (IOException e) {
       throw new UncheckedIOException("the connection has ended", e);
     }
+  }
+
+  /** Whether a message passes each way, without much waiting. */
+  boolean passes() {
+    try {
+      patience.lasts(IMPATIENT_MILLIS);
+      there.pass();
+      back.pass();
+      patient();
+      return true;
+    } catch (IOException e) {
+      return false;
+    }
+  }
+
+  private Talk patient() throws IOException {
+    patience.lasts(TIMEOUT_MILLIS);
+    return this;
   }
 
   @Override
