@@ -285,7 +285,8 @@ final class AgentMetrics implements MetricsPage {
 
   private static void fastPath(MetricSnapshots.Builder all, FastPathStatistics now) {
     CounterSnapshot.Builder packets =
-        counter("sluice_fastpath_packets", "Packets that the fast path saw, by what became of them.");
+        counter(
+            "sluice_fastpath_packets", "Packets that the fast path saw, by what became of them.");
     now.packets()
         .forEach(
             (outcome, count) ->

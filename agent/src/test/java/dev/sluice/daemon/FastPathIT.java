@@ -340,8 +340,8 @@ class FastPathIT {
   }
 
   /**
-   * Acceptance row 50. Fails if a flow goes on being sent to the device of a container that has gone
-   * while there was no agent: only the kernel knows then.
+   * Acceptance row 50. Fails if a flow goes on being sent to the device of a container that has
+   * gone while there was no agent: only the kernel knows then.
    */
   @Test
   void aContainerThatComesWithoutAnAgentIsReached() {

@@ -37,8 +37,7 @@ final class Talk implements AutoCloseable {
   private final AutoCloseable far;
   private final Patience patience;
 
-  private Talk(
-      Way there, Way back, AutoCloseable near, AutoCloseable far, Patience patience) {
+  private Talk(Way there, Way back, AutoCloseable near, AutoCloseable far, Patience patience) {
     this.there = there;
     this.back = back;
     this.near = near;
@@ -59,7 +58,16 @@ final class Talk implements AutoCloseable {
       SocketChannel far = listener.socket().accept().getChannel();
       far.setOption(StandardSocketOptions.TCP_NODELAY, true);
       byte[] message = new byte[MESSAGE_BYTES];
-      return new Talk(() -> pass(near, far, message), () -> pass(far, near, message), near, far, millis -> { near.socket().setSoTimeout(millis); far.socket().setSoTimeout(millis); }).patient();
+      return new Talk(
+              () -> pass(near, far, message),
+              () -> pass(far, near, message),
+              near,
+              far,
+              millis -> {
+                near.socket().setSoTimeout(millis);
+                far.socket().setSoTimeout(millis);
+              })
+          .patient();
     } catch (IOException e) {
       throw new UncheckedIOException(address + " " + published, e);
     }
@@ -78,14 +86,15 @@ final class Talk implements AutoCloseable {
       far.socket().receive(first);
       far.connect(first.getSocketAddress());
       return new Talk(
-          () -> pass(near, far),
-          () -> pass(far, near),
-          near,
-          far,
-          millis -> {
-            near.socket().setSoTimeout(millis);
-            far.socket().setSoTimeout(millis);
-          }).patient();
+              () -> pass(near, far),
+              () -> pass(far, near),
+              near,
+              far,
+              millis -> {
+                near.socket().setSoTimeout(millis);
+                far.socket().setSoTimeout(millis);
+              })
+          .patient();
     } catch (IOException e) {
       throw new UncheckedIOException(address + " " + published, e);
     }
