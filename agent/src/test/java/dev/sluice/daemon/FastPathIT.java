@@ -9,10 +9,13 @@ import dev.sluice.fastpath.FastPathStatistics;
 import dev.sluice.fastpath.Outcome;
 import dev.sluice.model.MappingName;
 import dev.sluice.model.MappingOptions;
+import dev.sluice.model.OptionsChange;
 import dev.sluice.model.Owner;
 import dev.sluice.model.PortSpec;
 import dev.sluice.model.PublishRequest;
+import dev.sluice.model.UpdateRequest;
 import dev.sluice.net.IpAddress;
+import dev.sluice.net.Prefix;
 import dev.sluice.netlink.NetworkNamespace;
 import dev.sluice.route.Link;
 import dev.sluice.route.Rtnetlink;
@@ -23,8 +26,10 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.AutoClose;
@@ -367,5 +372,55 @@ class FastPathIT {
             "route add default via 172.30.0.1");
     await("an answer", Duration.ofSeconds(5), talk::passes);
     talk.exchange(MANY);
+  }
+
+  /**
+   * Acceptance row 53. Fails if connections that are carried in bulk are told of a change only when
+   * they are compared with conntrack the next time.
+   */
+  @Test
+  void whatIsTakenBackLedElsewhereOrRestrictedFollowsAtOnce() {
+    try (BareAgent agent = start()) {
+      List<Prefix> nobody = List.of(Prefix.parse("192.0.2.0/24"));
+      Map<String, Consumer<BareAgent>> changes =
+          Map.of(
+              "unpublish",
+              any -> any.api().unpublish("web"),
+              "update --to",
+              any ->
+                  any.api()
+                      .update(UpdateRequest.of("web").to(IpAddress.parse(Lab.C2)).cutting()),
+              "update --allow",
+              any ->
+                  any.api()
+                      .update(
+                          UpdateRequest.of("web")
+                              .withOptions(OptionsChange.NONE.withAllowedSources(nobody))));
+      changes.forEach(
+          (what, change) -> {
+            publish(agent, "web", "8080:80", Lab.C1);
+            assertThat(millisUntilTheLastByte(agent, change)).as(what).isLessThan(100);
+            if (!what.equals("unpublish")) {
+              agent.api().unpublish("web");
+            }
+          });
+    }
+  }
+
+  /** How long after the change has been answered something still arrives. */
+  private long millisUntilTheLastByte(BareAgent agent, Consumer<BareAgent> change) {
+    Talk talk = keep(Talk.tcp(lab.client(), Lab.HOST, 8080, lab.c1(), 80));
+    awaitCarried(talk);
+    FastPathStatistics before = statistics();
+    Talk.Bulk bulk = talk.sendAllTheTime();
+    await("so much in bulk", () -> bulk.bytes() > 50 << 20);
+    FastPathStatistics after = statistics();
+    assertThat((double) (after.carried() - before.carried()) / (after.seen() - before.seen()))
+        .isGreaterThan(SHARE);
+    change.accept(agent);
+    long answeredNanos = System.nanoTime();
+    long quietNanos = Duration.ofMillis(300).toNanos();
+    await("the end", () -> System.nanoTime() - bulk.lastNanos() > quietNanos);
+    return Duration.ofNanos(Math.max(0, bulk.lastNanos() - answeredNanos)).toMillis();
   }
 }

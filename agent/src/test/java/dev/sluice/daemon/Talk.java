@@ -14,6 +14,7 @@ import java.nio.channels.DatagramChannel;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.util.concurrent.Callable;
+import java.util.concurrent.atomic.AtomicLong;
 
 /** A connection between two namespaces whose ends this thread holds both. */
 final class Talk implements AutoCloseable {
@@ -137,6 +138,61 @@ final class Talk implements AutoCloseable {
       return this;
     } catch (IOException e) {
       throw new UncheckedIOException("the connection has ended", e);
+    }
+  }
+
+  /** Of TCP: sends all the time, from a thread of its own, until the connection ends. */
+  Bulk sendAllTheTime() {
+    return new Bulk((SocketChannel) near, (SocketChannel) far);
+  }
+
+  /** A connection that one end fills and the other empties. */
+  static final class Bulk {
+    private static final int BLOCK_BYTES = 64 << 10;
+
+    private final AtomicLong bytes = new AtomicLong();
+    private volatile long lastNanos = System.nanoTime();
+
+    private Bulk(SocketChannel from, SocketChannel to) {
+      start(
+          () -> {
+            ByteBuffer block = ByteBuffer.allocateDirect(BLOCK_BYTES);
+            while (from.write(block.clear()) > 0) {}
+          });
+      start(
+          () -> {
+            ByteBuffer block = ByteBuffer.allocateDirect(BLOCK_BYTES);
+            for (int read = 0; read >= 0; read = to.read(block.clear())) {
+              bytes.addAndGet(read);
+              lastNanos = System.nanoTime();
+            }
+          });
+    }
+
+    private static void start(Way action) {
+      Thread thread =
+          new Thread(
+              () -> {
+                try {
+                  action.pass();
+                } catch (IOException e) {
+                  // It was cut, or hung up at the end of the test: that is what ends it.
+                  return;
+                }
+              },
+              "bulk");
+      thread.setDaemon(true);
+      thread.start();
+    }
+
+    /** What has arrived. */
+    long bytes() {
+      return bytes.get();
+    }
+
+    /** When something arrived last, by {@link System#nanoTime}. */
+    long lastNanos() {
+      return lastNanos;
     }
   }
 

@@ -150,14 +150,19 @@ class CarriedIT {
       int uplink = indexOf("out0");
       int veth = indexOf("vc1");
       for (String address : List.of(Lab.C1, Lab.C1_6)) {
-        path.place(
+        ContainerPort place =
             new ContainerPort(
                 IpAddress.parse(address),
                 veth,
                 indexOf("br0"),
                 1500,
                 MacAddress.parse(lab.c1().mac("eth0")),
-                MacAddress.parse(lab.host().mac("br0"))));
+                MacAddress.parse(lab.host().mac("br0")));
+        namespace.call(
+            () -> {
+              path.place(place);
+              return place;
+            });
       }
       List<FastPath> orphans = namespace.call(() -> FastPath.orphans(List.of(uplink, veth)));
       namespace.call(() -> path.attach(veth, Way.OUTWARD, Attachment.ANY));
