@@ -35,7 +35,7 @@ trace() { in_ns strace -f -yy -s 8 -e trace=sendmsg,sendto,recvmsg,recvfrom -e r
 version_of() {
 	case $1 in
 	nft) nft --version ;;
-	conntrack) conntrack --version ;;
+	conntrack | ./liberal.py) conntrack --version ;;
 	*) ip -V ;;
 	esac
 }
@@ -712,6 +712,8 @@ may_fail=1 ct get-missing -G -p udp -s 172.30.0.1 -d 172.30.0.2 --sport 9 --dpor
 ct insert -I -p tcp -s 192.0.2.1 -d 192.0.2.2 --sport 1000 --dport 80 --state ESTABLISHED --timeout 600 --mark 7 -u SEEN_REPLY,ASSURED
 ct insert-nat -I -p udp -s 192.0.2.1 -d 192.0.2.2 --sport 1000 --dport 53 --timeout 600 --dst-nat 172.30.0.2:53
 ct update-mark -U -p tcp -s 192.0.2.1 -d 192.0.2.2 --sport 1000 --dport 80 --mark 8
+# conntrack has no option for it, its library has.
+input='' capture conntrack/update-liberal "exchange:IPCTNL_MSG_CT_.*" ./liberal.py 192.0.2.1 1000 192.0.2.2 80
 ct flush -F
 
 ct_watch() { # NAME EVENTS COMMAND... : the events of its flow, from the first packet to deletion

@@ -117,6 +117,18 @@ class ConntrackGoldenTest {
     assertThat(ours).hasSize(tupleEnd + 8);
   }
 
+  /**
+   * Fails if the flags, their masks or where they are differ from what the library of conntrack
+   * writes, or the request would make an entry that is gone.
+   */
+  @Test
+  void windowsAreLeftAloneAsTheLibraryOfConntrackAsksForIt() {
+    Tuple connection =
+        Tuple.of(6, IpAddress.parse("192.0.2.1"), 1000, IpAddress.parse("192.0.2.2"), 80);
+    assertSameRequest(
+        Golden.load("conntrack/update-liberal"), written(w -> Requests.liberal(w, connection)));
+  }
+
   // ---- entries
 
   static Stream<String> captures() {

@@ -67,12 +67,11 @@ class FastPathIT {
     if (List.of(options).contains("--fastpath=off")) {
       return agent;
     }
-    Finding[] last = {finding(agent)};
     await(
         "the fast path serves",
         Duration.ofSeconds(20),
-        () -> (last[0] = finding(agent)).found().contains("out0 (tcx)"),
-        () -> last[0] + "; the agent said " + agent.said());
+        () -> finding(agent).found().contains("out0 (tcx)"),
+        () -> finding(agent) + "; the agent said " + agent.said());
     return agent;
   }
 
@@ -388,8 +387,7 @@ class FastPathIT {
               any -> any.api().unpublish("web"),
               "update --to",
               any ->
-                  any.api()
-                      .update(UpdateRequest.of("web").to(IpAddress.parse(Lab.C2)).cutting()),
+                  any.api().update(UpdateRequest.of("web").to(IpAddress.parse(Lab.C2)).cutting()),
               "update --allow",
               any ->
                   any.api()
