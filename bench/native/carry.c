@@ -73,6 +73,11 @@ static void insert(bool v4, uint32_t number)
 		.value = (uintptr_t)&flow,
 	};
 
+	flow.key = key6;
+	if (v4) {
+		flow.key = (struct fast_key6){};
+		memcpy(&flow.key, &key4, sizeof(key4));
+	}
 	if (sys_bpf(BPF_MAP_UPDATE_ELEM, &attr, sizeof(attr)) < 0)
 		err(1, "BPF_MAP_UPDATE_ELEM");
 }

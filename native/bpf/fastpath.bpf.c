@@ -119,36 +119,61 @@ static __always_inline struct fast_flow *find_flow(const struct packet *p)
 	return flow;
 }
 
+/* The other direction's entry. The packet's key becomes its key: what comes back is addressed to whom
+ * this goes out as. */
+static __always_inline struct fast_flow *find_answers(struct packet *p, const struct fast_way *way)
+{
+	if (p->family == AF_INET) {
+		p->key.v4.src = way->dst[0];
+		p->key.v4.dst = way->src[0];
+		p->key.v4.sport = way->dport;
+		p->key.v4.dport = way->sport;
+	} else {
+		__builtin_memcpy(p->key.v6.src, way->dst, sizeof(way->dst));
+		__builtin_memcpy(p->key.v6.dst, way->src, sizeof(way->src));
+		p->key.v6.sport = way->dport;
+		p->key.v6.dport = way->sport;
+	}
+	return find_flow(p);
+}
+
+static __always_inline bool is_from(struct __sk_buff *skb, const struct fast_flow *flow, bool inward)
+{
+	return flow->way.from == skb->ifindex && (inward || is_entrance(skb, flow->way.entrance));
+}
+
 /* A connection begins or ends: its packets have to be seen by conntrack from now on, both ways. */
-static __noinline int end_flow(struct packet *p)
+static __noinline int end_flow(struct __sk_buff *skb, struct packet *p, bool inward)
 {
 	struct fast_flow *flow = find_flow(p);
 
-	if (!flow)
+	if (!flow || !is_from(skb, flow, inward))
 		return 0;
 	flow->ended = FAST_TCP_FLAGS;
-	/* What comes back is addressed to whom this goes out as. */
-	if (p->family == AF_INET) {
-		p->key.v4.src = flow->way.dst[0];
-		p->key.v4.dst = flow->way.src[0];
-		p->key.v4.sport = flow->way.dport;
-		p->key.v4.dport = flow->way.sport;
-	} else {
-		__builtin_memcpy(p->key.v6.src, flow->way.dst, sizeof(flow->way.dst));
-		__builtin_memcpy(p->key.v6.dst, flow->way.src, sizeof(flow->way.src));
-		p->key.v6.sport = flow->way.dport;
-		p->key.v6.dport = flow->way.sport;
-	}
-	flow = find_flow(p);
+	flow = find_answers(p, &flow->way);
 	if (flow)
 		flow->ended = FAST_TCP_FLAGS;
 	return 0;
 }
 
+/*
+ * A packet of a flow that is carried goes through netfilter, and the answer to it will not. Conntrack then
+ * believes that data are not acknowledged, and shortens the timeout: the answer has to put that right.
+ */
+static __noinline int slow_once(struct packet *p, const struct fast_way *way, __u32 why)
+{
+	struct fast_flow *answers = find_answers(p, way);
+
+	if (answers)
+		answers->checked = ticks() - config.recheck_ticks;
+	return slow(why);
+}
+
 /* A packet of no flow that is known. It goes the slow path in any case; perhaps the next need not. */
-static __noinline int learn(struct __sk_buff *skb, const struct packet *p, bool inward)
+static __noinline int learn(struct __sk_buff *skb, struct packet *p, bool inward)
 {
 	struct fast_flow flow = {};
+	bool turn;
 	__u32 why;
 	long err;
 
@@ -156,13 +181,28 @@ static __noinline int learn(struct __sk_buff *skb, const struct packet *p, bool 
 	if (bpf_get_prandom_u32() & config.sample_mask)
 		return slow(FAST_SAMPLED);
 	flow.generation = config.generation;
-	why = find_way(skb, p, &flow.way, inward);
+	why = find_way(skb, p, &flow.way, inward, &turn);
 	if (why)
 		return slow(why);
 	flow.checked = ticks();
+	flow.key = p->key.v6;
 	err = p->family == AF_INET ? bpf_map_update_elem(&flows4, &p->key.v4, &flow, BPF_NOEXIST)
 				   : bpf_map_update_elem(&flows6, &p->key.v6, &flow, BPF_NOEXIST);
-	return slow(err ? FAST_FULL : FAST_LEARNED);
+	return err ? slow(FAST_FULL) : slow_once(p, &flow.way, FAST_LEARNED);
+}
+
+/* The memory of an entry that was taken away may be another flow's by now. */
+static __always_inline bool is_of(const struct fast_flow *flow, const struct packet *p)
+{
+	const __u32 *x = (const void *)&flow->key, *y = (const void *)&p->key;
+	__u32 differ = 0;
+
+	for (unsigned int i = 0; i < sizeof(p->key.v4) / sizeof(*x); i++)
+		differ |= x[i] ^ y[i];
+	if (p->family != AF_INET)
+		for (unsigned int i = sizeof(p->key.v4) / sizeof(*x); i < sizeof(p->key.v6) / sizeof(*x); i++)
+			differ |= x[i] ^ y[i];
+	return !differ;
 }
 
 static __always_inline bool same_way(const struct fast_way *a, const struct fast_way *b)
@@ -181,7 +221,8 @@ static __noinline __u32 check(struct __sk_buff *skb, const struct packet *p, str
 {
 	__u32 generation = config.generation;
 	struct fast_way way = {};
-	__u32 why = find_way(skb, p, &way, inward);
+	bool turn = false;
+	__u32 why = find_way(skb, p, &way, inward, &turn);
 
 	if (!why && !same_way(&way, &flow->way))
 		why = FAST_ROUTE;
@@ -193,37 +234,39 @@ static __noinline __u32 check(struct __sk_buff *skb, const struct packet *p, str
 	flow->checked = ticks();
 	/* Only a packet that goes through the kernel makes it ask whether a neighbour is still there.
 	 * Inward there is none to ask for, and packets that follow would overtake it. */
-	return inward || !config.recheck_ticks ? 0 : FAST_TURN;
+	return inward || !turn || !config.recheck_ticks ? 0 : FAST_TURN;
 }
 
 static __always_inline int carry(struct __sk_buff *skb, bool inward)
 {
 	struct packet p = {};
 	struct fast_flow *flow;
+	bool large;
 	__u32 why;
 
 	if (!config.on)
 		return slow(FAST_OFF);
 	why = read_packet(skb, &p, inward);
 	if (why == FAST_TCP_FLAGS)
-		end_flow(&p);
+		end_flow(skb, &p, inward);
 	if (why)
 		return slow(why);
 	flow = find_flow(&p);
 	if (!flow)
 		return learn(skb, &p, inward);
-	if (flow->ended)
+	if (flow->ended || !is_of(flow, &p))
 		return slow(FAST_ENDED);
-	if (flow->way.from != skb->ifindex || (!inward && !is_entrance(skb, flow->way.entrance)))
+	if (!is_from(skb, flow, inward))
 		return slow(FAST_ELSEWHERE);
+	large = p.largest > flow->way.mtu;
 	if (ticks() - flow->checked >= config.recheck_ticks ||
 	    flow->generation != config.generation) {
 		why = check(skb, &p, flow, inward);
-		if (why)
-			return slow(why);
+		if (why && !(why == FAST_TURN && large))
+			return slow_once(&p, &flow->way, why);
 	}
-	if (p.largest > flow->way.mtu)
-		return slow(FAST_MTU);
+	if (large)
+		return slow_once(&p, &flow->way, FAST_MTU);
 	if (p.family == AF_INET ? rewrite_ipv4(skb, &flow->way) : rewrite_ipv6(skb, &flow->way))
 		return slow(FAST_LATE);
 	__sync_fetch_and_add(&flow->packets, 1);

@@ -73,7 +73,10 @@ static __always_inline __u32 admit(struct nf_conn *ct, const struct packet *p)
 	unsigned long status = ct->status;
 	struct nf_ct_ext *ext = ct->ext;
 
+	/* Rules may set a mark for each packet, by which routes are chosen; a device may have moved. */
 	if ((status & MUST) != MUST || (status & MUST_NOT) ||
+	    (bpf_core_field_exists(ct->mark) && ct->mark) ||
+	    ct->ct_net.net->ns.inum != config.netns ||
 	    extension(ext, bpf_core_enum_value(enum nf_ct_ext_id, NF_CT_EXT_HELPER)))
 		return FAST_STATE;
 	if (!(status & (IPS_SRC_NAT | IPS_DST_NAT)))
@@ -109,14 +112,26 @@ static __always_inline void translate(const struct nf_conntrack_tuple *other, st
 	way->dport = other->src.u.all;
 }
 
-static __always_inline __u32 ask_conntrack(struct __sk_buff *skb, const struct packet *p,
-					   struct fast_way *way)
+/*
+ * Whether netfilter may see this packet though the answer to it will be carried. Conntrack shortens the
+ * timeout of a connection while data are not acknowledged: somebody has to come who puts that right.
+ */
+static __always_inline bool may_turn(struct nf_conn *ct, const struct packet *p)
+{
+	return p->data || !((ct->proto.tcp.seen[0].flags | ct->proto.tcp.seen[1].flags) &
+			    IP_CT_TCP_FLAG_DATA_UNACKNOWLEDGED);
+}
+
+static __noinline __u32 ask_conntrack(struct __sk_buff *skb, const struct packet *p,
+					   struct fast_way *way, bool *turn)
 {
 	struct bpf_ct_opts___sluice opts = {};
 	struct bpf_sock_tuple tuple;
 	struct nf_conn *ct;
 	__u32 why;
 
+	if (skb->mark)
+		return FAST_STATE;
 	opts.netns_id = BPF_F_CURRENT_NETNS; /* the device's */
 	opts.l4proto = is_tcp(p) ? IPPROTO_TCP : IPPROTO_UDP;
 	if (p->family == AF_INET) {
@@ -131,6 +146,7 @@ static __always_inline __u32 ask_conntrack(struct __sk_buff *skb, const struct p
 	why = admit(ct, p);
 	if (!why) {
 		keep_alive(ct, is_tcp(p));
+		*turn = may_turn(ct, p);
 		/* Spelled out, because only constant indices are fitted to the kernel's structs. */
 		if (opts.dir)
 			translate(&ct->tuplehash[0].tuple, way);
@@ -156,12 +172,68 @@ static __always_inline struct fast_container *container(__u32 family, const __be
 	return found && bpf_map_lookup_elem(&devices, &found->device) ? found : NULL;
 }
 
-/* From an outer device into a container. */
-static __always_inline __u32 way_inward(const struct packet *p, struct fast_way *way)
+static __always_inline __u32 protocol_of(const struct packet *p)
 {
+	return p->family == AF_INET ? p->key.v4.protocol : p->key.v6.protocol;
+}
+
+/* Asks the routes for what comes in by fib->ifindex, with fib's ports. A neighbour need not be known. */
+static __always_inline long ask_routes(struct __sk_buff *skb, const struct packet *p,
+				       struct bpf_fib_lookup *fib, const __be32 *src,
+				       const __be32 *dst)
+{
+	fib->family = p->family;
+	fib->l4_protocol = protocol_of(p);
+	fib->tot_len = 1; /* fits everywhere: only to be told the path's MTU */
+	if (p->family == AF_INET) {
+		fib->tos = p->flow;
+		fib->ipv4_src = src[0];
+		fib->ipv4_dst = dst[0];
+	} else {
+		fib->flowinfo = p->flow & bpf_htonl(0x0fffffff);
+		__builtin_memcpy(fib->ipv6_src, src, sizeof(fib->ipv6_src));
+		__builtin_memcpy(fib->ipv6_dst, dst, sizeof(fib->ipv6_dst));
+	}
+	return bpf_fib_lookup(skb, fib, sizeof(*fib), 0);
+}
+
+static __always_inline bool is_route(long found)
+{
+	return found == BPF_FIB_LKUP_RET_SUCCESS || found == BPF_FIB_LKUP_RET_NO_NEIGH;
+}
+
+/*
+ * From an outer device into a container, if the kernel would forward the packet there, and the answer to
+ * it out of the device it came by: then its source is neither forged nor a martian.
+ */
+static __noinline __u32 way_inward(struct __sk_buff *skb, const struct packet *p,
+				   struct fast_way *way)
+{
+	bool v4 = p->family == AF_INET;
 	struct fast_container *to = container(p->family, way->dst);
+	struct bpf_fib_lookup fib = {};
+	const __u16 *mac, *is;
+	long found;
 
 	if (!to)
+		return FAST_TARGET;
+	fib.ifindex = to->bridge;
+	fib.sport = way->dport;
+	fib.dport = v4 ? p->key.v4.sport : p->key.v6.sport;
+	found = ask_routes(skb, p, &fib, way->dst, v4 ? &p->key.v4.src : p->key.v6.src);
+	if (!is_route(found) || fib.ifindex != way->from)
+		return FAST_ROUTE;
+	__builtin_memset(&fib, 0, sizeof(fib));
+	fib.ifindex = way->from;
+	fib.sport = v4 ? p->key.v4.sport : p->key.v6.sport;
+	fib.dport = way->dport;
+	found = ask_routes(skb, p, &fib, v4 ? &p->key.v4.src : p->key.v6.src, way->dst);
+	if (!is_route(found) || fib.ifindex != to->bridge)
+		return FAST_ROUTE;
+	is = (const void *)fib.dmac;
+	mac = (const void *)to->mac;
+	if (found == BPF_FIB_LKUP_RET_SUCCESS &&
+	    ((is[0] ^ mac[0]) | (is[1] ^ mac[1]) | (is[2] ^ mac[2])))
 		return FAST_TARGET;
 	way->to = to->device;
 	way->mtu = to->mtu;
@@ -171,32 +243,20 @@ static __always_inline __u32 way_inward(const struct packet *p, struct fast_way 
 
 /* From a container to wherever the routes lead. These are asked as the kernel's router would, which
  * sees the source not yet translated, and the bridge as the device it came from. */
-static __always_inline __u32 way_outward(struct __sk_buff *skb, const struct packet *p,
+static __noinline __u32 way_outward(struct __sk_buff *skb, const struct packet *p,
 					 struct fast_way *way)
 {
 	bool v4 = p->family == AF_INET;
 	struct fast_container *from = container(p->family, v4 ? &p->key.v4.src : p->key.v6.src);
-	struct bpf_fib_lookup fib = {
-		.family = p->family,
-		.l4_protocol = v4 ? p->key.v4.protocol : p->key.v6.protocol,
-		.sport = v4 ? p->key.v4.sport : p->key.v6.sport,
-		.dport = way->dport,
-		.tot_len = 1, /* fits everywhere: only to be told the path's MTU */
-	};
+	struct bpf_fib_lookup fib = {};
 
 	if (!from || from->device != way->from)
 		return FAST_TARGET;
 	fib.ifindex = from->bridge;
-	if (v4) {
-		fib.tos = p->flow;
-		fib.ipv4_src = p->key.v4.src;
-		fib.ipv4_dst = way->dst[0];
-	} else {
-		fib.flowinfo = p->flow & bpf_htonl(0x0fffffff);
-		__builtin_memcpy(fib.ipv6_src, p->key.v6.src, sizeof(fib.ipv6_src));
-		__builtin_memcpy(fib.ipv6_dst, way->dst, sizeof(fib.ipv6_dst));
-	}
-	if (bpf_fib_lookup(skb, &fib, sizeof(fib), 0) != BPF_FIB_LKUP_RET_SUCCESS ||
+	fib.sport = v4 ? p->key.v4.sport : p->key.v6.sport;
+	fib.dport = way->dport;
+	if (ask_routes(skb, p, &fib, v4 ? &p->key.v4.src : p->key.v6.src, way->dst) !=
+		    BPF_FIB_LKUP_RET_SUCCESS ||
 	    fib.ifindex == from->bridge)
 		return FAST_ROUTE;
 	__builtin_memcpy(way->entrance, from->mac + ETH_ALEN, ETH_ALEN);
@@ -224,16 +284,17 @@ static __always_inline void differences(const struct packet *p, struct fast_way 
 	way->port_sum = bpf_csum_diff(&ports, sizeof(ports), (__be32 *)&way->sport, sizeof(ports), 0);
 }
 
-/* Everything there is to know about the way of a packet like this one, as of now. */
+/* Everything there is to know about the way of a packet like this one, as of now; and whether netfilter
+ * may see this one. */
 static __noinline __u32 find_way(struct __sk_buff *skb, const struct packet *p,
-				 struct fast_way *way, bool inward)
+				 struct fast_way *way, bool inward, bool *turn)
 {
 	__u32 why;
 
 	way->from = skb->ifindex;
-	why = ask_conntrack(skb, p, way);
+	why = ask_conntrack(skb, p, way, turn);
 	if (!why)
-		why = inward ? way_inward(p, way) : way_outward(skb, p, way);
+		why = inward ? way_inward(skb, p, way) : way_outward(skb, p, way);
 	if (why)
 		return why;
 	differences(p, way);

@@ -36,6 +36,18 @@ struct nf_conntrack_tuple_hash {
 	struct nf_conntrack_tuple tuple;
 } CORE;
 
+struct ns_common {
+	unsigned int inum;
+} CORE;
+
+struct net {
+	struct ns_common ns;
+} CORE;
+
+typedef struct {
+	struct net *net;
+} CORE possible_net_t;
+
 struct ip_ct_tcp_state {
 	__u8 flags;
 } CORE;
@@ -68,6 +80,8 @@ struct nf_conn {
 	__u32 timeout;
 	struct nf_conntrack_tuple_hash tuplehash[2];
 	unsigned long status;
+	possible_net_t ct_net;
+	__u32 mark; /* if the kernel has them */
 	struct nf_ct_ext *ext;
 	union nf_conntrack_proto proto;
 } CORE;
@@ -105,7 +119,11 @@ enum {
 };
 
 /* include/uapi/linux/netfilter/nf_conntrack_tcp.h */
-enum { TCP_CONNTRACK_ESTABLISHED = 3, IP_CT_TCP_FLAG_BE_LIBERAL = 8 };
+enum {
+	TCP_CONNTRACK_ESTABLISHED = 3,
+	IP_CT_TCP_FLAG_BE_LIBERAL = 0x08,
+	IP_CT_TCP_FLAG_DATA_UNACKNOWLEDGED = 0x10,
+};
 
 enum { AF_INET = 2, AF_INET6 = 10 }; /* include/linux/socket.h */
 

@@ -11,6 +11,7 @@ struct packet {
 	__u32 family;
 	__u32 flow; /* the first word of the IP header: type of service, IPv6 flow label */
 	__u32 bytes; /* from the IP header on */
+	bool data; /* more than headers, which somebody answers: an acknowledgement at least */
 	__u32 largest; /* as what is sent: of each segment, where it is yet to be cut into these */
 };
 
@@ -30,10 +31,12 @@ static __always_inline __u32 read_transport(struct __sk_buff *skb, struct packet
 		if ((void *)(tcp + 1) > end || tcp->doff < 5 || bytes < tcp->doff * 4u)
 			return FAST_HEADER;
 		header += tcp->doff * 4;
+		p->data = bytes > tcp->doff * 4u;
 	} else if (bytes < sizeof(struct udphdr)) {
 		return FAST_HEADER;
 	} else {
 		header += sizeof(struct udphdr);
+		p->data = true;
 	}
 	p->largest = skb->gso_size ? header + skb->gso_size : p->bytes;
 	if (protocol == IPPROTO_TCP && (tcp->syn || tcp->fin || tcp->rst || !tcp->ack))

@@ -10,7 +10,7 @@
 #include <linux/types.h>
 
 /* Changes with anything in this file: a loader does not read the maps of other programs. */
-#define FAST_LAYOUT 1
+#define FAST_LAYOUT 2
 
 /*
  * What became of a packet, one per-CPU counter each. The first two were carried; the others went
@@ -27,13 +27,13 @@
 	_(TCP_FLAGS, tcp_flags) /* SYN, FIN or RST, or no ACK */                                   \
 	_(SAMPLED, sampled) /* of no known flow, and not looked at more closely */                 \
 	_(UNKNOWN, unknown) /* conntrack knows no such flow */                                     \
-	_(STATE, state) /* not established in both directions, dying, or with a helper */          \
+	_(STATE, state) /* not established in both directions, dying, marked, or with a helper */  \
 	_(PLAIN, plain) /* not translated */                                                       \
 	_(YOUNG, young) /* too few packets so far to be worth it */                                \
 	_(STRICT, strict) /* window tracking is on; user space was asked to end that */            \
 	_(UNASKED, unasked) /* the same, and too much was asked already */                         \
 	_(TARGET, target) /* no container of ours, or the device of another one */                 \
-	_(ROUTE, route) /* no route, no neighbour, or back to the network it came from */          \
+	_(ROUTE, route) /* not where the routes lead, or not where they lead from */               \
 	_(FULL, full) /* no room for another flow */                                               \
 	_(LEARNED, learned) /* the flow's next packet will be carried */                           \
 	_(ENDED, ended) /* of a flow that is carried no longer */                                  \
@@ -59,6 +59,7 @@ struct fast_config {
 	__u32 young_packets; /* flows with fewer, of both directions, are not carried */
 	__u32 asks_per_tick; /* requests to user space, for each CPU */
 	__u32 tick_hz; /* of the kernel */
+	__u32 netns; /* inode of the namespace that this is for; a device may move to another one */
 	__u32 tcp_timeout_ms; /* nf_conntrack_tcp_timeout_established; 0 leaves timeouts alone */
 	__u32 udp_timeout_ms; /* nf_conntrack_udp_timeout_stream */
 };
@@ -94,6 +95,7 @@ struct fast_flow {
 		__u8 entrance[6]; /* whom a container's frame is to, if it is to be routed; else 0 */
 		__u16 pad;
 	} way;
+	struct fast_key6 key; /* or the bytes of a fast_key4: the kernel may use the memory again */
 	__u32 ended; /* an enum fast_outcome, or 0 */
 	__u32 checked; /* in ticks */
 	__u32 generation;

@@ -263,7 +263,7 @@ SLUICE_API int sluice_proxy_close(uint64_t handle);
  *   flows       how many at most, of each family, 1 to 2^24; others go the slow path
  *   containers  how many addresses at most, 1 to 2^20
  *
- * Errors: -EINVAL; -EPERM (needs CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN, in the first user namespace);
+ * Errors: -EINVAL; -EPERM (needs CAP_SYS_ADMIN and CAP_NET_ADMIN, in the first user namespace);
  * -ENOSYS (the kernel has no eBPF, or does not describe its types, or lacks a function: Linux 6.1);
  * another -errno: the verifier's or the kernel's, with the last line of its log.
  *
@@ -307,7 +307,7 @@ SLUICE_API int sluice_fastpath_refresh(uint64_t handle);
 #define SLUICE_FASTPATH_INWARD 0 /* for outer devices */
 #define SLUICE_FASTPATH_OUTWARD 1 /* for the host's side of a container's veth pair */
 
-#define SLUICE_FASTPATH_ANY 0 /* tcx, or where that is missing clsact */
+#define SLUICE_FASTPATH_ANY 0 /* tcx, or clsact where that is missing or others have filters */
 #define SLUICE_FASTPATH_TCX 1
 #define SLUICE_FASTPATH_CLSACT 2
 

@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -100,25 +101,33 @@ const char *fastpath_verdict(char *log)
 	return line ? line + 1 : log;
 }
 
-/* CAP_SYS_ADMIN stands for each, as before Linux 5.8. */
+/* CAP_BPF and CAP_PERFMON would do to load programs, but not to find those of an earlier process again. */
 static int check_capabilities(void)
 {
 	static const struct {
 		int number;
 		const char *name;
-	} needed[] = { { CAP_BPF, "CAP_BPF" }, { CAP_PERFMON, "CAP_PERFMON" },
-		       { CAP_NET_ADMIN, "CAP_NET_ADMIN" } };
+	} needed[] = { { CAP_SYS_ADMIN, "CAP_SYS_ADMIN" }, { CAP_NET_ADMIN, "CAP_NET_ADMIN" } };
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct have[_LINUX_CAPABILITY_U32S_3] = {};
 
 	if (syscall(__NR_capget, &header, have) < 0)
 		return sluice_fail(errno, "capget()");
-	if (have[CAP_TO_INDEX(CAP_SYS_ADMIN)].effective & CAP_TO_MASK(CAP_SYS_ADMIN))
-		return 0;
 	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
 		if (!(have[CAP_TO_INDEX(needed[i].number)].effective & CAP_TO_MASK(needed[i].number)))
 			return sluice_fail(EPERM, "load the fast path's programs without %s",
 					   needed[i].name);
+	return 0;
+}
+
+/* What the programs are for is the namespace of whoever loads or attaches them. */
+static int put_namespace(const struct fast *fast)
+{
+	struct stat about;
+
+	if (stat("/proc/thread-self/ns/net", &about) < 0)
+		return sluice_fail(errno, "stat /proc/thread-self/ns/net");
+	fast->config->netns = (uint32_t)about.st_ino;
 	return 0;
 }
 
@@ -242,6 +251,8 @@ int sluice_fastpath_open(uint32_t flows, uint32_t containers, uint64_t *handle_o
 		err = map_config(fast);
 	if (!err)
 		err = map_ring(fast);
+	if (!err)
+		err = put_namespace(fast);
 out:
 	if (skeleton)
 		fastpath_bpf__destroy(skeleton);
@@ -417,7 +428,7 @@ int sluice_fastpath_switch(uint64_t handle, int on)
 
 int sluice_fastpath_refresh(uint64_t handle)
 {
-	fast_of(handle)->config->generation++;
+	__atomic_fetch_add(&fast_of(handle)->config->generation, 1, __ATOMIC_SEQ_CST);
 	let_packets_pass();
 	return 0;
 }
@@ -428,10 +439,14 @@ int sluice_fastpath_attach(uint64_t handle, uint32_t device, int way, int how)
 {
 	struct fast *fast = fast_of(handle);
 	bool outward = way == SLUICE_FASTPATH_OUTWARD;
+	int err;
 
 	if ((way != SLUICE_FASTPATH_INWARD && !outward) || how < SLUICE_FASTPATH_ANY ||
 	    how > SLUICE_FASTPATH_CLSACT || fast->inward < 0)
 		return sluice_fail(EINVAL, "sluice_fastpath_attach(way %d, how %d)", way, how);
+	err = put_namespace(fast);
+	if (err)
+		return err;
 	return fastpath_attach(device, outward ? fast->outward : fast->inward,
 			       outward ? "sluice_outward" : "sluice_inward", how);
 }
@@ -722,19 +737,25 @@ int sluice_fastpath_take(uint64_t handle, uint64_t records_addr, int records)
 
 /* --- statistics --------------------------------------------------------------------------------- */
 
-/* A per-CPU map has a value for each that could ever be there: "0-3" in sysfs, or "0". */
+/* A per-CPU map has a value for each that could ever be there: "0-3", "0" or "0-3,8-11" in sysfs. */
 static int possible_processors(void)
 {
 	FILE *file = fopen("/sys/devices/system/cpu/possible", "re");
-	int first = 0, last = -1, found;
+	int first, last, count = 0, end = ',';
 
 	if (!file)
 		return sluice_fail(errno, "open /sys/devices/system/cpu/possible");
-	found = fscanf(file, "%d-%d", &first, &last);
+	while (end == ',' && fscanf(file, "%d", &first) == 1) {
+		last = first;
+		end = fgetc(file);
+		if (end == '-' && fscanf(file, "%d", &last) == 1)
+			end = fgetc(file);
+		count += last - first + 1;
+	}
 	fclose(file);
-	if (found < 1 || first != 0)
+	if (count < 1 || (end != '\n' && end != EOF))
 		return sluice_fail(EPROTO, "read /sys/devices/system/cpu/possible");
-	return found == 1 ? 1 : last + 1;
+	return count;
 }
 
 int sluice_fastpath_stats(uint64_t handle, uint64_t addr, uint64_t bytes)

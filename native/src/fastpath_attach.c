@@ -5,7 +5,8 @@
  * on which bpffs is mounted where; a program is found again by its name.
  *
  * Others' programs and filters come first: ours are appended, or have a low priority, and leave what
- * they do not carry to whoever comes next.
+ * they do not carry to whoever comes next. Since the kernel asks tcx before any filter, ours is a filter
+ * where others have one already.
  */
 #define _GNU_SOURCE
 #include <endian.h>
@@ -234,13 +235,14 @@ static int filter_program(const struct nlmsghdr *header)
 	return -1;
 }
 
-/* A descriptor of our program there, or -ENOENT. Reads the dump to its end. */
-static int filter_find(int fd, uint32_t device)
+/* A descriptor of our program there, or -ENOENT. Reads the dump to its end. `others`: other filters. */
+static int filter_find(int fd, uint32_t device, int *others)
 {
 	char answer[32 * 1024] __attribute__((aligned(NLMSG_ALIGNTO)));
 	struct message m = message(RTM_GETTFILTER, NLM_F_DUMP, device, INGRESS);
 	int found = -ENOENT;
 
+	*others = 0;
 	if (send(fd, &m, m.header.nlmsg_len, 0) < 0)
 		return -errno;
 	for (;;) {
@@ -254,10 +256,15 @@ static int filter_find(int fd, uint32_t device)
 			if (header->nlmsg_type == NLMSG_DONE || header->nlmsg_type == NLMSG_ERROR)
 				return found;
 			if (header->nlmsg_type == RTM_NEWTFILTER &&
-			    header->nlmsg_len >= NLMSG_LENGTH(sizeof(struct tcmsg)) && found < 0) {
+			    header->nlmsg_len >= NLMSG_LENGTH(sizeof(struct tcmsg))) {
 				int program = filter_program(header);
 
-				found = program < 0 ? found : program;
+				if (program < 0)
+					++*others;
+				else if (found < 0)
+					found = program;
+				else
+					close(program);
 			}
 		}
 	}
@@ -317,12 +324,14 @@ static void close_found(int fd)
 
 int fastpath_attach(uint32_t device, int program_fd, const char *name, int how)
 {
-	int fd = open_rtnetlink(), tcx, filtered, result;
+	int fd = open_rtnetlink(), tcx, filtered, others, result;
 
 	if (fd < 0)
 		return fd;
 	tcx = tcx_find(device);
-	filtered = filter_find(fd, device);
+	filtered = filter_find(fd, device, &others);
+	if (how == SLUICE_FASTPATH_ANY && others)
+		how = SLUICE_FASTPATH_CLSACT;
 	if (tcx == -ENODEV || filtered == -ENODEV)
 		result = sluice_fail(ENODEV, "ifindex %u", device);
 	else if (how == SLUICE_FASTPATH_CLSACT || (how == SLUICE_FASTPATH_ANY && tcx == -EOPNOTSUPP))
@@ -349,12 +358,12 @@ int fastpath_attach(uint32_t device, int program_fd, const char *name, int how)
 
 int fastpath_detach(uint32_t device)
 {
-	int fd = open_rtnetlink(), tcx, filtered, result = 0, removed = 0;
+	int fd = open_rtnetlink(), tcx, filtered, others, result = 0, removed = 0;
 
 	if (fd < 0)
 		return fd;
 	tcx = tcx_find(device);
-	filtered = filter_find(fd, device);
+	filtered = filter_find(fd, device, &others);
 	if (tcx >= 0) {
 		result = tcx_detach(device, tcx);
 		removed += !result;
@@ -373,13 +382,13 @@ int fastpath_detach(uint32_t device)
 
 int fastpath_find(uint32_t device)
 {
-	int fd = open_rtnetlink(), found;
+	int fd = open_rtnetlink(), found, others;
 
 	if (fd < 0)
 		return fd;
 	found = tcx_find(device);
 	if (found < 0)
-		found = filter_find(fd, device);
+		found = filter_find(fd, device, &others);
 	close(fd);
 	return found;
 }

@@ -160,6 +160,11 @@ static void insert(struct flow *flow)
 	memcpy(value.way.src, flow->after.src, bytes);
 	memcpy(value.way.dst, flow->after.dst, bytes);
 	memcpy(value.way.mac, flow->mac, sizeof(flow->mac));
+	value.key = key6;
+	if (flow->family == AF_INET) {
+		value.key = (struct fast_key6){};
+		memcpy(&value.key, &key4, sizeof(key4));
+	}
 	if (sys_bpf(BPF_MAP_UPDATE_ELEM, &attr, sizeof(attr)) < 0)
 		give_up("BPF_MAP_UPDATE_ELEM: %s", strerror(errno));
 	flow->packets = 0;
