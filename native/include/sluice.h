@@ -267,7 +267,8 @@ SLUICE_API int sluice_proxy_close(uint64_t handle);
  * -ENOSYS (the kernel has no eBPF, or does not describe its types, or lacks a function: Linux 6.1);
  * another -errno: the verifier's or the kernel's, with the last line of its log.
  *
- * _requests() and _stats() may be called by any thread; the others by one at a time.
+ * _flows() may be called by one thread at a time, _close() when no other call is in progress; the others by
+ * any thread.
  */
 SLUICE_API int sluice_fastpath_open(uint32_t flows, uint32_t containers, uint64_t *handle_out);
 
@@ -338,7 +339,8 @@ SLUICE_API int sluice_fastpath_detach(uint32_t device);
  *   mac         the container's, as a number: 02:42:ac:11:00:02 is 0x0242ac110002
  *   bridge_mac  the bridge's
  *
- * -E2BIG: as many as sluice_fastpath_open() allowed for; -ENODEV.
+ * -E2BIG: as many as sluice_fastpath_open() allowed for; -ENODEV; -EOPNOTSUPP: the device has a queueing
+ * discipline, which packets that are carried would pass by.
  */
 SLUICE_API int sluice_fastpath_container(uint64_t handle, uint64_t address, uint32_t device,
 					 uint32_t bridge, uint32_t mtu, uint64_t mac,

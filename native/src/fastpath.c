@@ -491,8 +491,10 @@ int sluice_fastpath_container(uint64_t handle, uint64_t address, uint32_t device
 	put_mac(container.mac, mac);
 	put_mac(container.mac + 6, bridge_mac);
 	if (device) {
-		int err = put_device(fast_of(handle), device);
+		int err = fastpath_check_queue(device);
 
+		if (!err)
+			err = put_device(fast_of(handle), device);
 		if (err)
 			return err;
 	}

@@ -392,3 +392,56 @@ int fastpath_find(uint32_t device)
 	close(fd);
 	return found;
 }
+
+/* --- queues ------------------------------------------------------------------------------------- */
+
+/* Of an answer to RTM_GETLINK; NULL if it does not say. */
+static const char *discipline_of(const struct nlmsghdr *header)
+{
+	const struct ifinfomsg *link = NLMSG_DATA(header);
+	const struct rtattr *attribute = (const void *)(link + 1);
+	int left = (int)header->nlmsg_len - (int)NLMSG_LENGTH(sizeof(*link));
+
+	for (; RTA_OK(attribute, left); attribute = RTA_NEXT(attribute, left)) {
+		const char *name = RTA_DATA(attribute);
+
+		if (attribute->rta_type == IFLA_QDISC && RTA_PAYLOAD(attribute) &&
+		    !name[RTA_PAYLOAD(attribute) - 1])
+			return name;
+	}
+	return NULL;
+}
+
+int fastpath_check_queue(uint32_t device)
+{
+	struct {
+		struct nlmsghdr header;
+		struct ifinfomsg link;
+	} ask = {
+		.header = { .nlmsg_len = sizeof(ask), .nlmsg_type = RTM_GETLINK, .nlmsg_flags = NLM_F_REQUEST },
+		.link = { .ifi_family = AF_UNSPEC, .ifi_index = (int)device },
+	};
+	char answer[32 * 1024] __attribute__((aligned(NLMSG_ALIGNTO)));
+	const struct nlmsghdr *header = (const void *)answer;
+	int fd = open_rtnetlink(), err = 0;
+	const char *discipline;
+	ssize_t bytes = -1;
+
+	if (fd < 0)
+		return fd;
+	if (send(fd, &ask, sizeof(ask), 0) >= 0)
+		bytes = recv(fd, answer, sizeof(answer), 0);
+	if (bytes < 0)
+		err = errno;
+	close(fd);
+	if (err)
+		return sluice_fail(err, "RTM_GETLINK, ifindex %u", device);
+	if (!NLMSG_OK(header, (size_t)bytes) || header->nlmsg_type != RTM_NEWLINK ||
+	    header->nlmsg_len < NLMSG_LENGTH(sizeof(struct ifinfomsg)))
+		return sluice_fail(ENODEV, "RTM_GETLINK, ifindex %u", device);
+	discipline = discipline_of(header);
+	if (discipline && strcmp(discipline, "noqueue") && strcmp(discipline, "noop"))
+		return sluice_fail(EOPNOTSUPP, "carry packets past the queueing discipline %s of ifindex %u",
+				   discipline, device);
+	return 0;
+}

@@ -11,6 +11,7 @@ import dev.sluice.fastpath.SelfTest;
 import dev.sluice.ffi.Errno;
 import dev.sluice.ffi.ShimException;
 import dev.sluice.network.CarriedPlaces;
+import dev.sluice.netlink.NetlinkException;
 import dev.sluice.network.Topology;
 import dev.sluice.route.Link;
 import dev.sluice.route.Rtnetlink;
@@ -102,7 +103,8 @@ final class FastPathService implements AutoCloseable {
   private void load() {
     try {
       loaded.complete(FastPath.open(use.flows(), CONTAINERS));
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | Error e) {
+      // An older library, for instance: whoever waits is to know.
       loaded.completeExceptionally(e);
     }
   }
@@ -178,7 +180,7 @@ final class FastPathService implements AutoCloseable {
             "the fast path serves after {} ms",
             TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - beginNanos));
       }
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | Error e) {
       State.Unusable unusable = explain(e);
       state = unusable;
       if (use.mode() == Mode.AUTO && !closing) {
@@ -249,7 +251,7 @@ final class FastPathService implements AutoCloseable {
       List<FastPath> orphans = FastPath.orphans(devices);
       devices.forEach(FastPath::detach);
       handOver(orphans);
-    } catch (ShimException e) {
+    } catch (ShimException | NetlinkException e) {
       LOG.warn(
           "programs of the fast path that an earlier agent may have left stay: {}", e.getMessage());
     }
@@ -265,15 +267,15 @@ final class FastPathService implements AutoCloseable {
     }
   }
 
-  private static State.Unusable explain(RuntimeException e) {
+  private static State.Unusable explain(Throwable e) {
     String reason = String.valueOf(e.getMessage());
     int errno = e instanceof ShimException refused ? refused.errno() : 0;
     return new State.Unusable(
         reason,
         switch (errno) {
           case Errno.EPERM ->
-              "give the agent CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN in the first user namespace,"
-                  + " and let it call bpf(2)";
+              "give the agent CAP_SYS_ADMIN and CAP_NET_ADMIN in the first user namespace, and let it"
+                  + " call bpf(2)";
           case Errno.ENOSYS -> "use Linux 6.1 or newer, built with CONFIG_DEBUG_INFO_BTF";
           default -> "start with --fastpath=off to do without it";
         });

@@ -38,7 +38,7 @@ public final class FastPath implements AutoCloseable {
 
   /** How a program is attached, with its number in sluice.h. */
   public enum Attachment {
-    /** {@link #TCX}, or where the kernel has none {@link #CLSACT}. */
+    /** {@link #TCX}, or {@link #CLSACT} where the kernel has none or others have filters. */
     ANY(0),
     /** Linux 6.6. */
     TCX(1),
@@ -137,7 +137,7 @@ public final class FastPath implements AutoCloseable {
   }
 
   /** Sets everything, in force with the next packet. */
-  public synchronized void configure(FastPathSettings settings, boolean on) {
+  public void configure(FastPathSettings settings, boolean on) {
     call(
         "configure the fast path",
         () ->
@@ -153,7 +153,7 @@ public final class FastPath implements AutoCloseable {
   }
 
   /** On or off; when it returns, no packet is under way that was handled otherwise. */
-  public synchronized void switchTo(boolean on) {
+  public void switchTo(boolean on) {
     call("switch the fast path", () -> shim.fastPathSwitch(handle, on));
   }
 
@@ -162,7 +162,7 @@ public final class FastPath implements AutoCloseable {
    * were deleted, or routes or containers have changed; when it returns, no packet is under way on
    * old knowledge.
    */
-  public synchronized void refresh() {
+  public void refresh() {
     call("refresh the fast path", () -> shim.fastPathRefresh(handle));
   }
 
@@ -174,7 +174,7 @@ public final class FastPath implements AutoCloseable {
    * @return how it was done
    * @throws ShimException ENODEV; EOPNOTSUPP without tcx, if nothing else is allowed
    */
-  public synchronized Attachment attach(int device, Way way, Attachment how) {
+  public Attachment attach(int device, Way way, Attachment how) {
     int done =
         call(
             "attach the fast path to device " + device,
@@ -189,7 +189,7 @@ public final class FastPath implements AutoCloseable {
    *
    * @throws ShimException E2BIG: as many as {@link #open} allowed for; ENODEV
    */
-  public synchronized void place(ContainerPort port) {
+  public void place(ContainerPort port) {
     tell(
         port.address(),
         port.device(),
@@ -200,7 +200,7 @@ public final class FastPath implements AutoCloseable {
   }
 
   /** A container is gone: what goes to it takes the slow path, after {@link #refresh}. */
-  public synchronized void forget(IpAddress container) {
+  public void forget(IpAddress container) {
     tell(container, 0, 0, 0, 0, 0);
   }
 
@@ -248,7 +248,7 @@ public final class FastPath implements AutoCloseable {
    * @param count of the first records
    * @return how many there were
    */
-  public synchronized int take(OffloadRecords flows, int count) {
+  public int take(OffloadRecords flows, int count) {
     if (count < 0 || count > flows.capacity()) {
       throw new IndexOutOfBoundsException(count);
     }

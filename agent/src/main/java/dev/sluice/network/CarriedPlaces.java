@@ -29,6 +29,7 @@ public final class CarriedPlaces implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(CarriedPlaces.class);
 
   private static final int RETRY_MILLIS = 5_000;
+  private static final int PAUSE_MILLIS = 500;
 
   /**
    * What was done.
@@ -82,8 +83,8 @@ public final class CarriedPlaces implements AutoCloseable {
   public static CarriedPlaces start(
       FastPath fastPath, Topology topology, Rtnetlink routes, StationMonitor monitor) {
     CarriedPlaces places = new CarriedPlaces(fastPath, topology, routes, monitor);
-    places.compare();
     topology.onNetworksChanged(places::networksChanged);
+    places.compare();
     places.thread.setDaemon(true);
     places.thread.start();
     return places;
@@ -122,8 +123,17 @@ public final class CarriedPlaces implements AutoCloseable {
         if (!monitor.isClosed()) {
           missed = true;
           LOG.warn("the fast path may not know all containers, trying again: {}", e.getMessage());
+          pause();
         }
       }
+    }
+  }
+
+  private static void pause() {
+    try {
+      Thread.sleep(PAUSE_MILLIS);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
     }
   }
 
@@ -166,6 +176,7 @@ public final class CarriedPlaces implements AutoCloseable {
     }
     plan.containers().values().stream()
         .filter(container -> !placed.containsKey(container.address()))
+        .filter(container -> !refused.containsKey(container.device()))
         .forEach(this::place);
     for (Integer device : List.copyOf(attached.keySet())) {
       if (!plan.devices().containsKey(device)) {
@@ -211,6 +222,12 @@ public final class CarriedPlaces implements AutoCloseable {
       if (e.errno() == Errno.ENODEV) {
         placed.remove(container.address());
         return; // it is gone already, which is told in a moment
+      }
+      if (e.errno() == Errno.EOPNOTSUPP) {
+        placed.remove(container.address());
+        refused.put(container.device(), String.valueOf(e.getMessage()));
+        LOG.info("{}; what goes to {} takes the slow path", e.getMessage(), container.address());
+        return;
       }
       if (e.errno() != Errno.E2BIG) {
         throw e;
