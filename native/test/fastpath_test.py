@@ -18,7 +18,7 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from fastpath_lab import (CLIENT4, CLIENT6, LIBC, ROUTER4, ROUTER6, Fast, Lab, set_liberal,
+from fastpath_lab import (CLIENT4, CLIENT6, LIBC, ROUTER4, ROUTER6, Fast, Lab, Namespace, set_liberal,
                           wait_for)  # noqa: E402
 
 LIBRARY = None
@@ -37,6 +37,29 @@ OPTIONS = {
 }
 PMTUDISC_DO = 2
 
+# A port published on the loopback device as well, as Docker does it.
+LOOPBACK = """
+table inet loopback {
+	chain raw { type filter hook prerouting priority raw
+		iifname != lo ip saddr 127.0.0.0/8 counter drop
+	}
+	chain output { type nat hook output priority -100
+		ip daddr 127.0.0.0/8 udp dport 8080 dnat ip to 172.30.0.2:80
+	}
+	chain post { type nat hook postrouting priority 90
+		ip saddr 127.0.0.0/8 oifname br0 masquerade
+	}
+}
+"""
+
+MARKS = """
+table inet marks {
+	chain pre { type filter hook prerouting priority mangle
+		ct mark set 7
+		meta mark set ct mark
+	}
+}
+"""
 
 # What sluice_fastpath_open() returns, and says.
 OPEN = """
@@ -197,8 +220,8 @@ class FastPathTest(unittest.TestCase):
         self.await_carried(lambda: self.ping_udp(client, server, 1))
         return client, server
 
-    def assure(self, family):
-        self.lab.router.run("conntrack", "-U", "-f", NAME[family], "-p", "udp", "--orig-port-dst", "8080", "-u", "SEEN_REPLY,ASSURED")
+    def assure(self, family, lab=None):
+        (lab or self.lab).router.run("conntrack", "-U", "-f", NAME[family], "-p", "udp", "--orig-port-dst", "8080", "-u", "SEEN_REPLY,ASSURED")
 
     def ping_udp(self, client, server, count):
         for i in range(count):
@@ -496,6 +519,111 @@ class FastPathTest(unittest.TestCase):
             self.assertRaises(ConnectionRefusedError, client.recv, 1)
             self.assertEqual(self.carried(), (carried[0] + 1, carried[1]))
 
+    def test_a_forged_source(self):
+        """Fails if a packet is carried that comes by another device than the answer to it would leave by."""
+        self.make()
+        other, mac = self.second_uplink()
+        client, server = self.udp(V4)
+        source, target = client.getsockname(), (ROUTER4, 8080)
+
+        def forge():
+            frames = [random_frame(V4, UDP, source, target, mac, b"forged") for _ in range(5)]
+            self.send_frames(other, frames)
+            return frames
+
+        def dropped():
+            return self.counter(self.lab.router, "TcpExtIPReversePathFilter")
+
+        self.filter_reverse_path(1)
+        # Without the fast path, when it knows nothing of the flow, and when it carries it.
+        for prepare in (lambda: self.fast.switch(0), self.forget, lambda: self.await_carried(lambda: self.ping_udp(client, server, 1))):
+            prepare()
+            before, carried = dropped(), self.carried()
+            forge()
+            wait_for(lambda: dropped() == before + 5 or self.carried() != carried, "dropped, but %d" % (dropped() - before))
+            self.assertEqual((dropped(), self.carried()), (before + 5, carried))
+            self.fast.switch(1)
+            self.carries(lambda: self.ping_udp(client, server, 20), 30, 0.8)
+        # The same packets are seen where nobody minds, and no more carried than before.
+        self.filter_reverse_path(0)
+        for prepare in (self.forget, lambda: self.await_carried(lambda: self.ping_udp(client, server, 1))):
+            prepare()
+            carried = self.carried()
+            for frame in forge():
+                self.assertEqual(server.recv(2000), frame[42:])
+            self.assertEqual(self.carried(), carried)
+
+    def second_uplink(self):
+        """Another network at the router, by the device up1: its namespace, and the device's MAC."""
+        other, router = self.keep(Namespace()), self.lab.router
+        router.run("ip", "link", "add", "up1", "type", "veth", "peer", "name", "eth0", "netns", str(other.process.pid))
+        router.run("ip", "addr", "add", "203.0.113.1/24", "dev", "up1")
+        for namespace, device in ((router, "up1"), (other, "eth0")):
+            namespace.run("ip", "link", "set", device, "up")
+        index, mac = router.link("up1")
+        with router.entered():
+            self.fast.ok(self.fast.c.sluice_fastpath_attach(self.fast.handle, index, Fast.INWARD, Fast.ANY))
+        return other, mac
+
+    def filter_reverse_path(self, value):
+        self.lab.router.run("sysctl", "-qw", *("net.ipv4.conf.%s.rp_filter=%d" % (device, value) for device in ("all", "up0", "up1")))
+
+    def send_frames(self, namespace, frames):
+        out = self.raw_socket(namespace)
+        for frame in frames:
+            out.send(frame)
+
+    def forget(self):
+        self.fast.take(self.fast.flows())
+
+    def test_a_martian(self):
+        """Fails if a packet from the wire is carried that claims to be of a connection from the host itself."""
+        self.make()
+        self.lab.router.run("sysctl", "-qw", "net.ipv4.conf.br0.route_localnet=1")
+        self.lab.router.run("nft", "-f", "-", input=LOOPBACK)
+        server = self.listen(V4, UDP)
+        local = self.keep(self.lab.router.socket(V4, UDP))
+        local.connect(("127.0.0.1", 8080))
+        local.send(b"hello")
+        server.connect(server.recvfrom(8)[1])
+        self.ping_udp(local, server, 1)
+        self.assure(V4)
+        source, carried = local.getsockname(), self.carried()
+        frames = [random_frame(V4, UDP, source, ("127.0.0.1", 8080), self.lab.uplink_mac, b"forged") for _ in range(5)]
+
+        def dropped():
+            chain = self.lab.router.run("nft", "list", "chain", "inet", "loopback", "raw")
+            return int(re.search(r"counter packets (\d+)", chain).group(1))
+
+        for on, expected in ((0, 5), (1, 10)):
+            self.fast.switch(on)
+            self.send_frames(self.lab.client, frames)
+            wait_for(lambda: dropped() == expected or self.carried() != carried, "dropped, but %d" % dropped())
+            self.assertEqual((dropped(), self.carried()), (expected, carried))
+            self.ping_udp(local, server, 1)
+
+    def test_marked_flows_stay(self):
+        """Fails if a flow that conntrack has a mark for is carried: rules restore it for each packet, and routes may depend on it."""
+        self.make()
+        for family in (V4, V6):
+            with self.subTest(family=family):
+                client, server = self.udp(family)
+                self.lab.router.run("nft", "-f", "-", input=MARKS)
+                self.fast.switch(0)
+                self.ping_udp(client, server, 1)
+                self.assertIn("mark=7", self.entry(family, UDP))
+                self.fast.switch(1)
+                # What was learned before, and what is to be learned.
+                for prepare, least in ((self.fast.refresh, 2), (self.forget, 20)):
+                    prepare()
+                    before = self.fast.stats()
+                    self.ping_udp(client, server, 10)
+                    self.assertEqual(self.carried(), (before["inward"], before["outward"]))
+                    self.assertGreaterEqual(self.fast.stats()["state"], before["state"] + least)
+                self.lab.router.run("nft", "delete", "table", "inet", "marks")
+                self.lab.router.run("conntrack", "-U", "-f", NAME[family], "-p", "udp", "--orig-port-dst", "8080", "--mark", "0")
+                self.await_carried(lambda: self.ping_udp(client, server, 1))
+
     # --- the truth is conntrack's ---
 
     def test_nothing_is_carried_once_the_entry_is_gone(self):
@@ -540,6 +668,39 @@ class FastPathTest(unittest.TestCase):
         self.fast.take(self.fast.flows())
         client.settimeout(5)
         self.await_carried(lambda: self.ping_udp(client, server, 1))
+
+    def test_forwarding_that_is_switched_off(self):
+        """Fails if flows are carried on through a host that is no router any more."""
+        self.make(recheck_ms=100)
+        for family, name in ((V4, "net.ipv4.ip_forward"), (V6, "net.ipv6.conf.all.forwarding")):
+            with self.subTest(family=family):
+                ends = self.udp(family)
+                self.lab.router.run("sysctl", "-qw", name + "=0")
+                time.sleep(0.15)
+                before = self.fast.stats()
+                for end in ends:
+                    end.send(b"not forwarded")
+                wait_for(lambda: self.fast.stats()["route"] >= before["route"] + 2 or self.carried() != (before["inward"], before["outward"]),
+                         "left to netfilter, but %s" % self.fast.stats())
+                self.assertEqual(self.carried(), (before["inward"], before["outward"]))
+                self.lab.router.run("sysctl", "-qw", name + "=1")
+                self.forget()
+                self.await_carried(lambda: self.ping_udp(*ends, 1))
+
+    def test_a_connection_with_pauses_keeps_its_time(self):
+        """Fails if conntrack does not hear of the answer to what took its turn through netfilter: the entry would live for minutes, not days."""
+        # Longer than the client takes to acknowledge the answer, or that packet is checked for its own sake.
+        self.make(recheck_ms=300)
+        for family in (V4, V6):
+            with self.subTest(family=family):
+                client, server = self.tcp(family)
+                time.sleep(0.35)
+                before = self.fast.stats()
+                self.ping(client, server, 1)
+                wait_for(lambda: int(self.entry(family, TCP).split()[4]) > 400000, "right, but " + self.entry(family, TCP))
+                after = self.fast.stats()
+                self.assertGreater(after["turn"], before["turn"], after)
+                self.assertGreater(after["inward"], before["inward"], after)
 
     def test_a_flow_lives_while_packets_pass_and_not_longer(self):
         """Fails if the timeout is not renewed, or renewed without packets."""
@@ -697,6 +858,30 @@ class FastPathTest(unittest.TestCase):
             foreign.detach()
             server.close()
             self.carries(lambda pair=self.udp(V4): self.ping_udp(*pair, 50), 90)
+
+    def test_a_device_that_moves_to_another_namespace(self):
+        """Fails if a program there takes the other namespace's flows, and containers with the same addresses, for this one's."""
+        self.make()
+        outside, _ = self.second_uplink()
+        other = self.keep(Lab())
+        # As Docker has it, whose containers have the MACs that belong to their addresses.
+        other.container.run("ip", "link", "set", "eth0", "address", self.lab.mac.to_bytes(6, "big").hex(":"))
+        self.lab.router.run("ip", "link", "set", "up1", "netns", str(other.router.process.pid))
+        for namespace, device, address in ((other.router, "up1", "203.0.113.1/24"), (outside, "eth0", "203.0.113.2/24")):
+            namespace.run("ip", "addr", "add", address, "dev", device)
+            namespace.run("ip", "link", "set", device, "up")
+        server = self.listen(V4, UDP, other.container)
+        client = self.keep(outside.socket(V4, UDP))
+        client.connect(("203.0.113.1", 8080))
+        client.send(b"hello")
+        server.connect(server.recvfrom(8)[1])
+        self.ping_udp(client, server, 1)
+        self.assure(V4, other)
+        before = self.fast.stats()
+        self.ping_udp(client, server, 10)
+        self.assertEqual(self.carried(), (0, 0))
+        # It is still there, is asked, and declines.
+        self.assertGreaterEqual(self.fast.stats()["state"], before["state"] + 10)
 
     # --- limits ---
 
