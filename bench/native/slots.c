@@ -48,7 +48,7 @@
 #define PORT 80
 #define DATAGRAM 22 /* with the headers of UDP, IPv4 and Ethernet: 64 bytes */
 #define BURST 32
-#define PATIENCE_NS 1000000000u
+#define PATIENCE_NS 10000000000u
 /* UDP becomes an assured flow after two seconds of answers; and one packet in sixteen is looked at. */
 #define WARM_NS 2600000000u
 #define WARM_PASSES 160

@@ -87,28 +87,30 @@ public final class FastPathCost implements NamedBenchmark {
 
   @Override
   public String title() {
-    return "Packets from a client's namespace to a container's: published by ./sluice agent with its"
-        + " fast path, which follows every connection meanwhile; by an nft map, carried by the same"
-        + " programs and nothing else of Sluice; by the map alone; by the rules of Docker 20.10 and the"
-        + " iptables that it would call; routed without rules and without conntrack; and over one veth"
-        + " pair with no host between. Each way has a host of its own; native/slots.c goes to all of them in"
-        + " turns, "
+    return "Packets from a client's namespace to a container's: published by ./sluice agent with"
+        + " its fast path, which follows every connection meanwhile; by an nft map, carried by"
+        + " the same programs and nothing else of Sluice; by the map alone; by the rules of"
+        + " Docker 20.10 and the iptables that it would call; routed without rules and without"
+        + " conntrack; and over one veth pair with no host between. Each way has a host of its"
+        + " own; native/slots.c goes to all of them in turns, "
         + SLOT_MILLIS
         + " ms to each, begun by another one every time, "
         + TURNS
-        + " turns a round, over connections that stay open. It is client and server in one thread,"
-        + " which never waits: a packet is carried to its end in the system call that sends it. A rate"
-        + " is per second of that thread's processor time, so that who else works on the machine is"
-        + " not in it; of 64-byte packets, without the time that reading them takes, for which a"
-        + " server has its own processor. With two processors client and server are a thread each,"
-        + " which poll, and a rate is by the clock. A ratio is the median of those within each turn."
-        + " Carried: which part of the packets that the programs saw they carried, by their own"
-        + " counters (of the agent's programs, too, read from outside); below 95 % is an error, but for connections, which begin and end with"
-        + " netfilter. What the host adds: what a packet takes beyond direct, as a part of what it"
-        + " takes so by the nft map. \"The programs alone\" is native/carry.c: nanoseconds beyond"
-        + " programs that are switched off, one packet of a random flow, or fifty of one in a row."
-        + " Aims: request/response ×1.35, better 1.5; packets 1.4, 1.55; bulk 1.05, 1.15, without"
-        + " offload 1.5, 1.75; connections 0.95; what the host adds at most a quarter.";
+        + " turns a round, over connections that stay open. It is client and server in one"
+        + " thread, which never waits: a packet is carried to its end in the system call that"
+        + " sends it. A rate is per second of that thread's processor time, so that who else"
+        + " works on the machine is not in it; of 64-byte packets, without the time that reading"
+        + " them takes, for which a server has its own processor. With two processors client and"
+        + " server are a thread each, which poll, and a rate is by the clock. A ratio is the"
+        + " median of those within each turn. Carried: which part of the packets that the"
+        + " programs saw they carried, by their own counters (of the agent's programs, too, read"
+        + " from outside); below 95 % is an error, but by the clock, and for connections, which"
+        + " begin and end with netfilter. What the host adds: what a packet takes beyond direct,"
+        + " as a part of what it takes so by the nft map. \"The programs alone\" is"
+        + " native/carry.c: nanoseconds beyond programs that are switched off, one packet of a"
+        + " random flow, or fifty of one in a row. Aims: request/response ×1.35, better 1.5;"
+        + " packets 1.4, 1.55; bulk 1.05, 1.15, without offload 1.5, 1.75; connections 0.95; what"
+        + " the host adds at most a quarter.";
   }
 
   @Override
@@ -217,7 +219,8 @@ public final class FastPathCost implements NamedBenchmark {
       carried += isWay ? outcome.getValue().asLong() : 0;
     }
     double percent = seen == 0 ? 0 : PERCENT * carried / seen;
-    if (percent < LEAST_CARRIED_PERCENT) {
+    // By the clock, on a busy machine, there may be so few that those of each second's check count.
+    if (percent < LEAST_CARRIED_PERCENT && traffic.isProcessorTime()) {
       throw new IOException(
           "the fast path carried %.1f %% of \"%s\", so the figures would not be its own: %s"
               .formatted(percent, traffic.subject(), outcomes));
