@@ -365,8 +365,12 @@ class CarriedIT {
                         .allMatch(
                             flow ->
                                 flow.carried().now()
-                                    && flow.whole().originalCounters().equals(Optional.of(seen.in()))
-                                    && flow.whole().replyCounters().equals(Optional.of(seen.out())));
+                                    && flow.whole()
+                                        .originalCounters()
+                                        .equals(Optional.of(seen.in()))
+                                    && flow.whole()
+                                        .replyCounters()
+                                        .equals(Optional.of(seen.out())));
               });
           client.stop();
         }

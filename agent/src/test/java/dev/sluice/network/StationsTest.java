@@ -198,7 +198,9 @@ class StationsTest {
     Plan before = plan();
 
     stations.on(new StationEvent.Seen(new ForwardingEntry(3, MAC, 5)));
-    assertThat(plan(before).containers().get(CONTAINER).device()).isEqualTo(5);
+    assertThat(plan(before).containers().values())
+        .extracting(ContainerPort::device)
+        .containsExactly(5);
 
     // Another one has the address: where that one is, nobody knows yet.
     stations.on(new StationEvent.NeighbourChanged(neighbour(3, CONTAINER, OTHER)));
