@@ -311,6 +311,7 @@ public final class Agent implements AutoCloseable {
                 () -> table.repairs().map(Repairs::count).orElse(0L),
                 () -> proxy.map(UserlandProxy::statistics).orElse(ProxyStatistics.NONE),
                 fastPath::statistics,
+                carried::statistics,
                 () -> docker.map(EngineFollower::statistics),
                 () -> driver.map(DriverServer::statistics)),
             new AgentTraces(keep(Tracer.ofThisNamespace()), publisher::published),

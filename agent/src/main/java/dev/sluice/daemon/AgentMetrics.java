@@ -6,6 +6,7 @@ import dev.sluice.api.docker.EngineLatencies;
 import dev.sluice.api.docker.EngineStatistics;
 import dev.sluice.api.docker.Latencies;
 import dev.sluice.fastpath.FastPathStatistics;
+import dev.sluice.flow.CarriedStatistics;
 import dev.sluice.flow.EventStatistics;
 import dev.sluice.flow.PressureStatistics;
 import dev.sluice.flow.SourcePortStatistics;
@@ -50,6 +51,7 @@ final class AgentMetrics implements MetricsPage {
   private final LongSupplier repairs;
   private final Supplier<ProxyStatistics> proxy;
   private final Supplier<FastPathStatistics> fastPath;
+  private final Supplier<CarriedStatistics> carried;
   private final Supplier<Optional<EngineStatistics>> docker;
   private final Supplier<Optional<DriverStatistics>> driver;
 
@@ -61,6 +63,7 @@ final class AgentMetrics implements MetricsPage {
    * @param repairs how often the table had to be repaired
    * @param proxy what the userland proxy carries
    * @param fastPath what became of packets at the fast path
+   * @param carried what it carries
    * @param docker how a Docker engine is followed; empty if none is
    * @param driver what is asked of Docker's network driver; empty if nobody can
    */
@@ -73,6 +76,7 @@ final class AgentMetrics implements MetricsPage {
       LongSupplier repairs,
       Supplier<ProxyStatistics> proxy,
       Supplier<FastPathStatistics> fastPath,
+      Supplier<CarriedStatistics> carried,
       Supplier<Optional<EngineStatistics>> docker,
       Supplier<Optional<DriverStatistics>> driver) {
     this.mappings = mappings;
@@ -83,6 +87,7 @@ final class AgentMetrics implements MetricsPage {
     this.repairs = repairs;
     this.proxy = proxy;
     this.fastPath = fastPath;
+    this.carried = carried;
     this.docker = docker;
     this.driver = driver;
   }
@@ -126,6 +131,7 @@ final class AgentMetrics implements MetricsPage {
             repairs.getAsLong()));
     proxy(all, proxy.get());
     fastPath(all, fastPath.get());
+    carried(all, carried.get());
     docker.get().ifPresent(now -> docker(all, now));
     driver.get().ifPresent(now -> driver(all, now));
     process(all);
@@ -142,11 +148,12 @@ final class AgentMetrics implements MetricsPage {
             "Connections led to the target since the mapping was published.");
     CounterSnapshot.Builder bytes =
         counter(
-            "sluice_mapping_bytes", "Bytes carried by connections of the mapping that have ended.");
+            "sluice_mapping_bytes",
+            "Bytes of connections of the mapping that have ended, and what the fast path carried.");
     CounterSnapshot.Builder packets =
         counter(
             "sluice_mapping_packets",
-            "Packets carried by connections of the mapping that have ended.");
+            "Packets of connections of the mapping that have ended, and what the fast path carried.");
     for (PublishedMapping one : published) {
       Labels labels = labels(one.mapping());
       Labels in = labels.add("direction", "in");
@@ -292,6 +299,16 @@ final class AgentMetrics implements MetricsPage {
             (outcome, count) ->
                 packets.dataPoint(point(Labels.of("outcome", outcome.label()), count)));
     all.metricSnapshot(packets.build());
+  }
+
+  private static void carried(MetricSnapshots.Builder all, CarriedStatistics now) {
+    all.metricSnapshot(
+        gauge(
+            "sluice_fastpath_entries",
+            "Directions of connections that the fast path carries, two for each.",
+            now.entries()));
+    all.metricSnapshot(
+        counter("sluice_fastpath_bytes", "Bytes that the fast path has carried.", now.bytes()));
   }
 
   private static void proxy(MetricSnapshots.Builder all, ProxyStatistics now) {

@@ -401,19 +401,9 @@ public final class CarriedFlows {
     reader.freshen();
   }
 
-  /** Directions of flows that the fast path has entries for. */
-  public synchronized long directions() {
-    return directions;
-  }
-
-  /** Packets that were carried since this process began to count, and those that it adopted. */
-  public synchronized long packets() {
-    return packets;
-  }
-
-  /** Bytes of {@link #packets}, from the IP header on. */
-  public synchronized long bytes() {
-    return bytes;
+  /** What is known by now. */
+  public synchronized CarriedStatistics statistics() {
+    return new CarriedStatistics(directions, packets, bytes);
   }
 
   // ---- the table, under the lock

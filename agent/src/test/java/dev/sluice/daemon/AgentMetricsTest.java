@@ -10,6 +10,7 @@ import dev.sluice.api.docker.EngineStatistics;
 import dev.sluice.api.docker.Latencies;
 import dev.sluice.fastpath.FastPathStatistics;
 import dev.sluice.fastpath.Outcome;
+import dev.sluice.flow.CarriedStatistics;
 import dev.sluice.flow.EventStatistics;
 import dev.sluice.flow.PressureStatistics;
 import dev.sluice.flow.SourcePortStatistics;
@@ -95,6 +96,7 @@ class AgentMetricsTest {
           () -> 9,
           () -> new ProxyStatistics(31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43),
           () -> new FastPathStatistics(Map.of(Outcome.INWARD, 61L, Outcome.TCP_FLAGS, 62L)),
+          () -> new CarriedStatistics(63, 64, 65),
           () ->
               Optional.of(
                   new EngineStatistics(
@@ -215,6 +217,8 @@ class AgentMetricsTest {
         .containsEntry("sluice_fastpath_packets_total{outcome=\"inward\"}", 61.0)
         .containsEntry("sluice_fastpath_packets_total{outcome=\"tcp_flags\"}", 62.0)
         .containsEntry("sluice_fastpath_packets_total{outcome=\"outward\"}", 0.0)
+        .containsEntry("sluice_fastpath_entries", 63.0)
+        .containsEntry("sluice_fastpath_bytes_total", 65.0)
         .containsEntry("sluice_docker_connected", 1.0)
         .containsEntry("sluice_docker_containers", 51.0)
         .containsEntry("sluice_docker_connections_total", 53.0)

@@ -443,7 +443,7 @@ class CarriedFlowsTest {
     world.checkEnds();
     world.reader.look();
     assertThat(world.programs.size()).as("entries that nobody takes").isZero();
-    assertThat(world.carried.directions()).isZero();
+    assertThat(world.carried.statistics().entries()).isZero();
   }
 
   private static void end(Known flow) {
@@ -515,8 +515,7 @@ class CarriedFlowsTest {
           .isEqualTo(new Carried(false, inBoth.original(), inBoth.reply()));
       assertThat(world.programs.size()).isZero();
     }
-    assertThat(world.carried.packets()).isEqualTo(12);
-    assertThat(world.carried.bytes()).isEqualTo(7_200);
+    assertThat(world.carried.statistics()).isEqualTo(new CarriedStatistics(0, 12, 7_200));
   }
 
   /** Fails if what carries nothing keeps its place for ever, or loses it at once. */
