@@ -21,6 +21,7 @@ import dev.sluice.route.Link;
 import dev.sluice.route.Rtnetlink;
 import dev.sluice.testing.Conntrack;
 import dev.sluice.testing.Lab;
+import dev.sluice.testing.Scale;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -28,6 +29,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
@@ -211,7 +213,12 @@ class FastPathIT {
       awaitCarried(second);
       agent.kill();
     }
-    assertCarried(first);
+    int seconds = Scale.count("dead.seconds", 0, 600);
+    long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(seconds);
+    do {
+      assertCarried(first);
+    } while (System.nanoTime() < end);
+    Scale.report("50", "carried on for " + seconds + " s without an agent");
     Conntrack.in(lab.host()).run("-D", "-p", "tcp", "--orig-port-dst", "8080").orFail();
     await(
         "the kernel's own path has it again",
