@@ -67,16 +67,24 @@ static __always_inline __u32 ask(struct nf_conn *ct, const struct packet *p)
 	return FAST_STRICT;
 }
 
+/* Is this the namespace that was meant, from which a device may move? And with IPsec policies there, packets
+ * have to be asked whether they are to be encrypted, or may be there at all. */
+static __always_inline bool is_open(const struct net *net)
+{
+	return net->ns.inum == config.netns &&
+	       !(bpf_core_field_exists(net->xfrm) && (net->xfrm.policy_count[XFRM_POLICY_OUT] |
+						      net->xfrm.policy_count[XFRM_POLICY_FWD]));
+}
+
 /* May this flow leave netfilter? 0 or why not. */
 static __always_inline __u32 admit(struct nf_conn *ct, const struct packet *p)
 {
 	unsigned long status = ct->status;
 	struct nf_ct_ext *ext = ct->ext;
 
-	/* Rules may set a mark for each packet, by which routes are chosen; a device may have moved. */
+	/* Rules may set a mark for each packet, by which routes are chosen. */
 	if ((status & MUST) != MUST || (status & MUST_NOT) ||
-	    (bpf_core_field_exists(ct->mark) && ct->mark) ||
-	    ct->ct_net.net->ns.inum != config.netns ||
+	    (bpf_core_field_exists(ct->mark) && ct->mark) || !is_open(ct->ct_net.net) ||
 	    extension(ext, bpf_core_enum_value(enum nf_ct_ext_id, NF_CT_EXT_HELPER)))
 		return FAST_STATE;
 	if (!(status & (IPS_SRC_NAT | IPS_DST_NAT)))

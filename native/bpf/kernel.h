@@ -40,8 +40,13 @@ struct ns_common {
 	unsigned int inum;
 } CORE;
 
+struct netns_xfrm {
+	unsigned int policy_count[3];
+} CORE;
+
 struct net {
 	struct ns_common ns;
+	struct netns_xfrm xfrm; /* if the kernel has IPsec */
 } CORE;
 
 typedef struct {
@@ -124,6 +129,9 @@ enum {
 	IP_CT_TCP_FLAG_BE_LIBERAL = 0x08,
 	IP_CT_TCP_FLAG_DATA_UNACKNOWLEDGED = 0x10,
 };
+
+/* include/uapi/linux/xfrm.h */
+enum { XFRM_POLICY_OUT = 1, XFRM_POLICY_FWD = 2 };
 
 enum { AF_INET = 2, AF_INET6 = 10 }; /* include/linux/socket.h */
 

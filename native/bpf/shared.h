@@ -27,7 +27,7 @@
 	_(TCP_FLAGS, tcp_flags) /* SYN, FIN or RST, or no ACK */                                   \
 	_(SAMPLED, sampled) /* of no known flow, and not looked at more closely */                 \
 	_(UNKNOWN, unknown) /* conntrack knows no such flow */                                     \
-	_(STATE, state) /* not established in both directions, dying, marked, or with a helper */  \
+	_(STATE, state) /* not established in both directions, dying, marked, with a helper or IPsec */ \
 	_(PLAIN, plain) /* not translated */                                                       \
 	_(YOUNG, young) /* too few packets so far to be worth it */                                \
 	_(STRICT, strict) /* window tracking is on; user space was asked to end that */            \

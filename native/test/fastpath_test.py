@@ -624,6 +624,24 @@ class FastPathTest(unittest.TestCase):
                 self.lab.router.run("conntrack", "-U", "-f", NAME[family], "-p", "udp", "--orig-port-dst", "8080", "--mark", "0")
                 self.await_carried(lambda: self.ping_udp(client, server, 1))
 
+    def test_hosts_with_ipsec_policies_carry_nothing(self):
+        """Fails if a packet is carried while there are policies, which might want it encrypted."""
+        self.make()
+        client, server = self.udp(V4)
+        self.ping_udp(client, server, 1)
+        for direction in ("out", "fwd"):
+            with self.subTest(direction=direction):
+                policy = ("src", "203.0.113.0/24", "dst", "192.0.2.0/24", "dir", direction)
+                self.lab.router.run("ip", "xfrm", "policy", "add", *policy)
+                for prepare, least in ((self.fast.refresh, 2), (self.forget, 20)):
+                    prepare()
+                    before = self.fast.stats()
+                    self.ping_udp(client, server, 10)
+                    self.assertEqual(self.carried(), (before["inward"], before["outward"]))
+                    self.assertGreaterEqual(self.fast.stats()["state"], before["state"] + least)
+                self.lab.router.run("ip", "xfrm", "policy", "delete", *policy)
+                self.await_carried(lambda: self.ping_udp(client, server, 1))
+
     # --- the truth is conntrack's ---
 
     def test_nothing_is_carried_once_the_entry_is_gone(self):

@@ -21,7 +21,7 @@ public enum Outcome {
   TCP_FLAGS("SYN, FIN or RST, or no ACK"),
   SAMPLED("of no known flow, and not looked at more closely"),
   UNKNOWN("conntrack knows no such flow"),
-  STATE("not established in both directions, dying, marked, or with a helper"),
+  STATE("not established in both directions, dying, marked, or with a helper or IPsec policies"),
   PLAIN("not translated"),
   YOUNG("too few packets so far"),
   STRICT("a connection whose window conntrack still watches"),
