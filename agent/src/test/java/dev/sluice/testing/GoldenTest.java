@@ -18,7 +18,8 @@ class GoldenTest {
     assertThat(names).hasSizeGreaterThan(300);
     for (String name : names) {
       Golden golden = Golden.load(name);
-      // liberal.py is libnetfilter_conntrack, with which conntrack writes, for what that has no option.
+      // liberal.py is libnetfilter_conntrack, with which conntrack writes, for what that has no
+      // option.
       assertThat(golden.command()).as(name).matches("(nft|conntrack|ip|bridge|./liberal.py) .*");
       assertThat(golden.header()).as(name).anyMatch(line -> line.startsWith("version: "));
       assertThat(golden.datagrams()).as(name).isNotEmpty();
