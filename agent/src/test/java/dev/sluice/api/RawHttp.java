@@ -30,11 +30,15 @@ final class RawHttp implements Closeable {
     try (RawHttp http = connect(socket)) {
       byte[] bytes = body.getBytes(StandardCharsets.UTF_8);
       String length = body.isEmpty() ? "" : "Content-Length: " + bytes.length + "\r\n";
+      // At once: who refuses a request by its header does not wait for the rest of it.
       http.send(
-          method + " " + path + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + length + "\r\n");
-      if (!body.isEmpty()) {
-        http.send(body);
-      }
+          method
+              + " "
+              + path
+              + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+              + length
+              + "\r\n"
+              + body);
       return http.readToEnd();
     }
   }

@@ -246,7 +246,7 @@ class CniIT {
     assertThat(lab.client().traffic().tcp(Lab.HOST, 8080).server()).isEqualTo("c1:80");
     real.delete(container, added.json()).orFail();
     assertThat(directory.resolve("cni").toFile().list()).hasSize(1);
-    agent = BareAgent.start(lab.host(), directory);
+    agent = BareAgent.start(lab.host(), directory, "--fastpath=off");
     assertThat(published()).isEmpty();
   }
 
@@ -268,7 +268,7 @@ class CniIT {
       Thread.sleep(pauseMillis);
       agent.kill();
       Outcome added = adding.get();
-      agent = BareAgent.start(lab.host(), directory);
+      agent = BareAgent.start(lab.host(), directory, "--fastpath=off");
       assertThat(published())
           .satisfiesAnyOf(none -> assertThat(none).isEmpty(), all -> assertThat(all).hasSize(800));
       if (added.last().exitCode() == 0) {

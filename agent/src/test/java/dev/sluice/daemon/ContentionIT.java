@@ -54,7 +54,8 @@ class ContentionIT {
   @BeforeEach
   void start(@TempDir Path directory) {
     lab = Lab.builder().agentWillConfigureHost().build();
-    agent = BareAgent.start(lab.host(), directory);
+    // It opens descriptors beside, and tests count these.
+    agent = BareAgent.start(lab.host(), directory, "--fastpath=off");
     // The network is attached and everything has been loaded once.
     agent.api().publish(request("first", Lab.C1, MappingOptions.NONE, "8888:80", "8888:80/udp"));
     agent.api().update(UpdateRequest.of("first").to(IpAddress.parse(Lab.C2)));
