@@ -815,6 +815,9 @@ static void closing_leaves_nothing_behind(void)
 		CHECK_INT(sluice_events_close(handle), 0);
 	}
 	CHECK_INT(open_descriptors(), before);
+	/* pthread_join(3) returns a moment before the kernel removes the thread from /proc. */
+	for (i = 0; i < 500 && thread_status("SigBlk"); i++)
+		usleep(10000);
 	CHECK_INT(thread_status("SigBlk"), 0);
 	free(ring);
 }

@@ -65,8 +65,6 @@ import java.io.UncheckedIOException;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
 import java.time.Clock;
-import java.util.ArrayDeque;
-import java.util.Deque;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
@@ -92,8 +90,7 @@ public final class Agent implements AutoCloseable {
   /** Where the host's resolvers stand, resolv.conf(5). */
   private static final Path RESOLV_CONF = Path.of("/etc/resolv.conf");
 
-  // What was opened, to be closed in the opposite order.
-  private final Deque<AutoCloseable> opened = new ArrayDeque<>();
+  private final Opened opened = new Opened();
   private volatile Optional<DriverServer> driver = Optional.empty();
 
   private Agent() {}
@@ -473,21 +470,13 @@ public final class Agent implements AutoCloseable {
   }
 
   private <T extends AutoCloseable> T keep(T resource) {
-    opened.push(resource);
-    return resource;
+    return opened.keep(resource);
   }
 
   /** Closes everything, each part even if another fails. What is published stays in force. */
   @Override
   public void close() {
-    while (!opened.isEmpty()) {
-      AutoCloseable resource = opened.pop();
-      try {
-        resource.close();
-      } catch (Exception e) {
-        LOG.warn("{} could not be closed: {}", resource.getClass().getSimpleName(), e.toString());
-      }
-    }
+    opened.close();
   }
 
   private static void awaitQuietly(CountDownLatch latch) {

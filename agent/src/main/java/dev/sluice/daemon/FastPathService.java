@@ -17,8 +17,6 @@ import dev.sluice.route.Link;
 import dev.sluice.route.Rtnetlink;
 import dev.sluice.route.StationMonitor;
 import dev.sluice.sysctl.Sysctl;
-import java.util.ArrayDeque;
-import java.util.Deque;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -71,9 +69,8 @@ final class FastPathService implements AutoCloseable {
   private final CompletableFuture<FastPath> loaded = new CompletableFuture<>();
   private final Thread starter = new Thread(this::begin, "sluice-fastpath");
 
-  // What was opened, to be closed in the opposite order. Of the thread that starts it, then of
-  // whoever closes this, who waits for that thread.
-  private final Deque<AutoCloseable> opened = new ArrayDeque<>();
+  // Of the thread that starts it, then of whoever closes this, who waits for that thread.
+  private final Opened opened = new Opened();
   private volatile State state;
   private volatile boolean closing;
 
@@ -186,7 +183,7 @@ final class FastPathService implements AutoCloseable {
       if (use.mode() == Mode.AUTO && !closing) {
         LOG.warn("no fast path: {}; all connections go through netfilter", unusable.reason());
       }
-      closeAll();
+      opened.close();
       leave();
     }
   }
@@ -301,19 +298,7 @@ final class FastPathService implements AutoCloseable {
   }
 
   private <T extends AutoCloseable> T keep(T resource) {
-    opened.push(resource);
-    return resource;
-  }
-
-  private void closeAll() {
-    while (!opened.isEmpty()) {
-      AutoCloseable resource = opened.pop();
-      try {
-        resource.close();
-      } catch (Exception e) {
-        LOG.warn("{} could not be closed: {}", resource.getClass().getSimpleName(), e.toString());
-      }
-    }
+    return opened.keep(resource);
   }
 
   private static void join(Thread thread) {
@@ -329,7 +314,7 @@ final class FastPathService implements AutoCloseable {
   public void close() {
     closing = true;
     join(starter);
-    closeAll();
+    opened.close();
     path().ifPresent(FastPath::close);
   }
 }

@@ -69,8 +69,8 @@ public final class FastPath implements AutoCloseable {
    *
    * @param flows that are carried at most, of each family, 1 to 2^24
    * @param containers 1 to 2^20
-   * @throws ShimException EPERM without CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN; ENOSYS where the
-   *     kernel lacks something; or what the verifier said
+   * @throws ShimException EPERM without CAP_SYS_ADMIN and CAP_NET_ADMIN; ENOSYS where the kernel
+   *     lacks something; or what the verifier said
    */
   public static FastPath open(int flows, int containers) {
     ShimLibrary shim = library();
