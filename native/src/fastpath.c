@@ -485,23 +485,23 @@ int sluice_fastpath_container(uint64_t handle, uint64_t address, uint32_t device
 		.map_fd = (uint32_t)fast_of(handle)->maps[CONTAINERS],
 		.key = address,
 	};
+	int err = 0;
 
 	if (!address)
 		return sluice_fail(EINVAL, "sluice_fastpath_container(address 0)");
 	put_mac(container.mac, mac);
 	put_mac(container.mac + 6, bridge_mac);
 	if (device) {
-		int err = fastpath_check_queue(device);
-
+		err = fastpath_check_exit(device);
 		if (!err)
 			err = put_device(fast_of(handle), device);
-		if (err)
+		if (err && err != -EOPNOTSUPP)
 			return err;
 	}
-	if (!device) {
+	if (!device || err) {
 		if (sys_bpf(BPF_MAP_DELETE_ELEM, &attr, sizeof(attr)) < 0 && errno != ENOENT)
 			return sluice_fail(errno, "bpf(BPF_MAP_DELETE_ELEM, containers)");
-		return 0;
+		return err;
 	}
 	attr.value = (uintptr_t)&container;
 	if (sys_bpf(BPF_MAP_UPDATE_ELEM, &attr, sizeof(attr)) < 0)

@@ -17,8 +17,8 @@ int fastpath_attach(uint32_t device, int program_fd, const char *name, int how);
 /* Takes all of ours away: how many. */
 int fastpath_detach(uint32_t device);
 
-/* -EOPNOTSUPP if packets to the device have to queue: they would not, if they were carried. */
-int fastpath_check_queue(uint32_t device);
+/* -EOPNOTSUPP if packets to the device queue, or pass filters: they would not, if they were carried. */
+int fastpath_check_exit(uint32_t device);
 
 /* A descriptor of one of ours, or -ENOENT. */
 int fastpath_find(uint32_t device);

@@ -30,6 +30,7 @@
 
 /* Debian 12's linux/bpf.h (6.1) lacks them: enum bpf_attach_type and union bpf_attr of Linux 6.6. */
 #define TCX_INGRESS 46
+#define TCX_EGRESS 47
 #define TCX_PROGRAMS 64 /* kernel/bpf/mprog.c: BPF_MPROG_MAX */
 
 struct tcx_attach {
@@ -60,6 +61,23 @@ struct tcx_query {
 #define FILTER_PRIORITY 48000u
 #define FILTER_HANDLE 1
 #define INGRESS TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS)
+#define EGRESS TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS)
+
+static int program_info(int fd, struct bpf_prog_info *info)
+{
+	union bpf_attr ask = {
+		.info = { .bpf_fd = (uint32_t)fd, .info_len = sizeof(*info), .info = (uintptr_t)info },
+	};
+
+	return sys_bpf(BPF_OBJ_GET_INFO_BY_FD, &ask, sizeof(ask));
+}
+
+static bool is_same(int fd, int other_fd)
+{
+	struct bpf_prog_info info = {}, other = {};
+
+	return !program_info(fd, &info) && !program_info(other_fd, &other) && info.id == other.id;
+}
 
 /* A descriptor of the program if it is one of ours, else -1. */
 static int open_ours(uint32_t id)
@@ -67,13 +85,11 @@ static int open_ours(uint32_t id)
 	static const char *const ours[] = { "sluice_inward", "sluice_outward" };
 	struct bpf_prog_info info = {};
 	union bpf_attr open = { .prog_id = id };
-	union bpf_attr ask = { .info = { .info_len = sizeof(info), .info = (uintptr_t)&info } };
 	int fd = (int)sys_bpf(BPF_PROG_GET_FD_BY_ID, &open, sizeof(open));
 
 	if (fd < 0)
 		return -1;
-	ask.info.bpf_fd = (uint32_t)fd;
-	if (!sys_bpf(BPF_OBJ_GET_INFO_BY_FD, &ask, sizeof(ask)))
+	if (!program_info(fd, &info))
 		for (size_t i = 0; i < ARRAY_SIZE(ours); i++)
 			if (!strncmp(info.name, ours[i], sizeof(info.name)))
 				return fd;
@@ -209,6 +225,14 @@ static int request(int fd, struct message *m)
 	return error->error;
 }
 
+/* The kernel tells of a priority first, as of a filter without a handle, and then of its filters. */
+static bool is_our_priority(const struct nlmsghdr *header)
+{
+	const struct tcmsg *tc = NLMSG_DATA(header);
+
+	return TC_H_MAJ(tc->tcm_info) >> 16 == FILTER_PRIORITY && tc->tcm_handle == 0;
+}
+
 /* A filter of ours is a cls_bpf filter whose program is: a descriptor of that, else -1. */
 static int filter_program(const struct nlmsghdr *header)
 {
@@ -236,10 +260,10 @@ static int filter_program(const struct nlmsghdr *header)
 }
 
 /* A descriptor of our program there, or -ENOENT. Reads the dump to its end. `others`: other filters. */
-static int filter_find(int fd, uint32_t device, int *others)
+static int filter_find(int fd, uint32_t device, uint32_t where, int *others)
 {
 	char answer[32 * 1024] __attribute__((aligned(NLMSG_ALIGNTO)));
-	struct message m = message(RTM_GETTFILTER, NLM_F_DUMP, device, INGRESS);
+	struct message m = message(RTM_GETTFILTER, NLM_F_DUMP, device, where);
 	int found = -ENOENT;
 
 	*others = 0;
@@ -260,7 +284,7 @@ static int filter_find(int fd, uint32_t device, int *others)
 				int program = filter_program(header);
 
 				if (program < 0)
-					++*others;
+					*others += !is_our_priority(header);
 				else if (found < 0)
 					found = program;
 				else
@@ -329,13 +353,16 @@ int fastpath_attach(uint32_t device, int program_fd, const char *name, int how)
 	if (fd < 0)
 		return fd;
 	tcx = tcx_find(device);
-	filtered = filter_find(fd, device, &others);
+	filtered = filter_find(fd, device, INGRESS, &others);
 	if (how == SLUICE_FASTPATH_ANY && others)
 		how = SLUICE_FASTPATH_CLSACT;
 	if (tcx == -ENODEV || filtered == -ENODEV)
 		result = sluice_fail(ENODEV, "ifindex %u", device);
 	else if (how == SLUICE_FASTPATH_CLSACT || (how == SLUICE_FASTPATH_ANY && tcx == -EOPNOTSUPP))
-		result = filter_attach(fd, device, program_fd, name, filtered >= 0);
+		/* What is there already is not replaced: whoever follows changes of filters would not end. */
+		result = filtered >= 0 && is_same(filtered, program_fd) ?
+				 0 :
+				 filter_attach(fd, device, program_fd, name, filtered >= 0);
 	else if (tcx == -EOPNOTSUPP)
 		result = sluice_fail(EOPNOTSUPP, "tcx, which needs Linux 6.6");
 	else
@@ -363,7 +390,7 @@ int fastpath_detach(uint32_t device)
 	if (fd < 0)
 		return fd;
 	tcx = tcx_find(device);
-	filtered = filter_find(fd, device, &others);
+	filtered = filter_find(fd, device, INGRESS, &others);
 	if (tcx >= 0) {
 		result = tcx_detach(device, tcx);
 		removed += !result;
@@ -388,12 +415,12 @@ int fastpath_find(uint32_t device)
 		return fd;
 	found = tcx_find(device);
 	if (found < 0)
-		found = filter_find(fd, device, &others);
+		found = filter_find(fd, device, INGRESS, &others);
 	close(fd);
 	return found;
 }
 
-/* --- queues ------------------------------------------------------------------------------------- */
+/* --- what packets to a device pass -------------------------------------------------------------- */
 
 /* Of an answer to RTM_GETLINK; NULL if it does not say. */
 static const char *discipline_of(const struct nlmsghdr *header)
@@ -412,7 +439,7 @@ static const char *discipline_of(const struct nlmsghdr *header)
 	return NULL;
 }
 
-int fastpath_check_queue(uint32_t device)
+static int check_discipline(int fd, uint32_t device)
 {
 	struct {
 		struct nlmsghdr header;
@@ -423,19 +450,13 @@ int fastpath_check_queue(uint32_t device)
 	};
 	char answer[32 * 1024] __attribute__((aligned(NLMSG_ALIGNTO)));
 	const struct nlmsghdr *header = (const void *)answer;
-	int fd = open_rtnetlink(), err = 0;
 	const char *discipline;
 	ssize_t bytes = -1;
 
-	if (fd < 0)
-		return fd;
 	if (send(fd, &ask, sizeof(ask), 0) >= 0)
 		bytes = recv(fd, answer, sizeof(answer), 0);
 	if (bytes < 0)
-		err = errno;
-	close(fd);
-	if (err)
-		return sluice_fail(err, "RTM_GETLINK, ifindex %u", device);
+		return sluice_fail(errno, "RTM_GETLINK, ifindex %u", device);
 	if (!NLMSG_OK(header, (size_t)bytes) || header->nlmsg_type != RTM_NEWLINK ||
 	    header->nlmsg_len < NLMSG_LENGTH(sizeof(struct ifinfomsg)))
 		return sluice_fail(ENODEV, "RTM_GETLINK, ifindex %u", device);
@@ -444,4 +465,35 @@ int fastpath_check_queue(uint32_t device)
 		return sluice_fail(EOPNOTSUPP, "carry packets past the queueing discipline %s of ifindex %u",
 				   discipline, device);
 	return 0;
+}
+
+/*
+ * An ingress queueing discipline, clsact's ancestor, does not tell egress from ingress: its filters count
+ * as well, and somebody's limit of what a container may send keeps what it gets on the slow path too.
+ */
+static int check_egress(int fd, uint32_t device)
+{
+	struct tcx_query programs = { .target_ifindex = device, .attach_type = TCX_EGRESS };
+	int filters;
+
+	close_found(filter_find(fd, device, EGRESS, &filters));
+	if (filters)
+		return sluice_fail(EOPNOTSUPP, "carry packets past the filters of ifindex %u", device);
+	/* EINVAL: before Linux 6.6 there are none. */
+	if (!sys_bpf(BPF_PROG_QUERY, &programs, sizeof(programs)) && programs.count)
+		return sluice_fail(EOPNOTSUPP, "carry packets past the tcx programs of ifindex %u", device);
+	return 0;
+}
+
+int fastpath_check_exit(uint32_t device)
+{
+	int fd = open_rtnetlink(), err;
+
+	if (fd < 0)
+		return fd;
+	err = check_discipline(fd, device);
+	if (!err)
+		err = check_egress(fd, device);
+	close(fd);
+	return err;
 }

@@ -110,34 +110,38 @@ def checksum(data):
 
 
 class Foreign:
-    """Somebody else's program at the ingress of the router's uplink, which drops every packet."""
+    """Somebody else's program at a device of the router, which drops every packet."""
 
-    TCX_INGRESS, SCHED_CLS, BEFORE = 46, 3, 8  # linux/bpf.h: BPF_TCX_INGRESS, BPF_PROG_TYPE_SCHED_CLS, BPF_F_BEFORE
+    # linux/bpf.h: BPF_TCX_INGRESS, BPF_TCX_EGRESS, BPF_PROG_TYPE_SCHED_CLS, BPF_F_BEFORE
+    TCX, SCHED_CLS, BEFORE = {"ingress": 46, "egress": 47}, 3, 8
 
-    def __init__(self, lab, how):
-        self.lab, self.tcx, self.fd = lab, how == Fast.TCX, None
+    def __init__(self, lab, how, device="up0", way="ingress"):
+        self.lab, self.tcx, self.fd, self.place = lab, how == Fast.TCX, None, (device, way)
+        self.target = lab.router.link(device)[0]
 
     def attach(self):
         if self.tcx:
             drop = ctypes.create_string_buffer(struct.pack("=BBhiBBhi", 0xB7, 0, 0, 2, 0x95, 0, 0, 0))  # return TCX_DROP
             name = ctypes.create_string_buffer(b"Apache-2.0")
             self.fd = self.bpf(5, struct.pack("=IIQQ", self.SCHED_CLS, 2, ctypes.addressof(drop), ctypes.addressof(name)))
-            self.bpf(8, struct.pack("=IIIIIIQ", self.lab.uplink, self.fd, self.TCX_INGRESS, self.BEFORE, 0, 0, 0))
+            self.bpf(8, struct.pack("=IIIIIIQ", self.target, self.fd, self.TCX[self.place[1]], self.BEFORE, 0, 0, 0))
         else:
-            self.lab.router.run("tc", "filter", "add", "dev", "up0", "ingress", "prio", "7", "bpf", "da", "bytecode", "1,6 0 0 2,")
+            if "clsact" not in self.lab.router.run("tc", "qdisc", "show", "dev", self.place[0]):
+                self.lab.router.run("tc", "qdisc", "add", "dev", self.place[0], "clsact")
+            self.lab.router.run("tc", "filter", "add", "dev", *self.place, "prio", "7", "bpf", "da", "bytecode", "1,6 0 0 2,")
 
     def detach(self):
         if self.tcx:
-            self.bpf(9, struct.pack("=IIIIIIQ", self.lab.uplink, self.fd, self.TCX_INGRESS, 0, 0, 0, 0))
+            self.bpf(9, struct.pack("=IIIIIIQ", self.target, self.fd, self.TCX[self.place[1]], 0, 0, 0, 0))
             os.close(self.fd)
         else:
-            self.lab.router.run("tc", "filter", "del", "dev", "up0", "ingress", "prio", "7")
+            self.lab.router.run("tc", "filter", "del", "dev", *self.place, "prio", "7")
 
     def is_attached(self):
         if not self.tcx:
-            return "pref 7" in self.lab.router.run("tc", "filter", "show", "dev", "up0", "ingress")
+            return "pref 7" in self.lab.router.run("tc", "filter", "show", "dev", *self.place)
         ids = (ctypes.c_uint32 * 8)()
-        asked = ctypes.create_string_buffer(struct.pack("=IIIIQII", self.lab.uplink, self.TCX_INGRESS, 0, 0, ctypes.addressof(ids), 8, 0), 64)
+        asked = ctypes.create_string_buffer(struct.pack("=IIIIQII", self.target, self.TCX[self.place[1]], 0, 0, ctypes.addressof(ids), 8, 0), 64)
         self.bpf(16, asked)
         # Ours is the second.
         return struct.unpack_from("=I", asked, 24)[0] == 2
@@ -876,6 +880,59 @@ class FastPathTest(unittest.TestCase):
             foreign.detach()
             server.close()
             self.carries(lambda pair=self.udp(V4): self.ping_udp(*pair, 50), 90)
+
+    def test_a_filter_that_comes_later(self):
+        """Fails if attaching again leaves ours before a filter that somebody has added since, or tells of a change where there is none."""
+        self.make()
+        foreign, server = Foreign(self.lab, Fast.CLSACT), self.listen(V4, UDP)
+        client = self.keep(self.lab.client.socket(V4, UDP))
+        client.connect((ROUTER4, 8080))
+        client.send(b"seen")
+        wait_for(lambda: self.fast.stats()["unknown"], "a packet is seen")
+        foreign.attach()
+        before = self.fast.stats()
+        client.send(b"seen before it is dropped")
+        self.assertGreater(sum(self.fast.stats().values()), sum(before.values()))
+        self.assertEqual(self.fast.attach(), (Fast.TCX, Fast.CLSACT))
+        before = self.fast.stats()
+        client.send(b"dropped")
+        self.assertEqual(self.fast.stats(), before)
+        with self.lab.router.entered(), socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as changes:
+            changes.bind((0, 1 << 3))  # linux/rtnetlink.h: RTMGRP_TC
+            self.assertEqual(self.fast.attach(), (Fast.TCX, Fast.CLSACT))
+            self.assertRaises(BlockingIOError, changes.recv, 4096, socket.MSG_DONTWAIT)
+        foreign.detach()
+        self.assertEqual(self.fast.attach(), (Fast.TCX, Fast.TCX))
+        server.close()
+        self.carries(lambda pair=self.udp(V4): self.ping_udp(*pair, 50), 90)
+
+    def test_a_port_with_a_queue_or_filters(self):
+        """Fails if packets are carried past a queueing discipline, a filter or a program that others have at a container's port."""
+        self.make()
+        tbf = ["dev", "v1", "root", "tbf", "rate", "1gbit", "burst", "1mb", "latency", "50ms"]
+        others = [(lambda: self.lab.router.run("tc", "qdisc", "add", *tbf), lambda: self.lab.router.run("tc", "qdisc", "del", *tbf[:3]), "queueing discipline tbf")]
+        for how, name in ((Fast.CLSACT, "filters"), (Fast.TCX, "tcx programs")):
+            foreign = Foreign(self.lab, how, "v1", "egress")
+            others.append((foreign.attach, foreign.detach, name))
+        for come, go, name in others:
+            pair = self.udp(V4)
+            self.carries(lambda: self.ping_udp(*pair, 50), 90)
+            come()
+            self.assertRaisesRegex(OSError, "past the " + name, self.fast.containers)
+            self.fast.refresh()
+            before = self.carried()
+            pair[0].send(b"hello")
+            if "queue" in name:
+                pair[1].recv(100)
+            else:
+                pair[1].settimeout(0.1)
+                self.assertRaises(TimeoutError, pair[1].recv, 100)
+            self.assertEqual(self.carried(), before)
+            go()
+            self.fast.containers()
+            for end in pair:
+                end.close()
+        self.carries(lambda pair=self.udp(V4): self.ping_udp(*pair, 50), 90)
 
     def test_a_device_that_moves_to_another_namespace(self):
         """Fails if a program there takes the other namespace's flows, and containers with the same addresses, for this one's."""

@@ -810,5 +810,16 @@ monitor_port() {
 	monitored "ip link set vp1 down; ip link del vp1"
 }
 monitor_port
+monitor_traffic_control() {
+	wanted route/event-traffic-control || return 0
+	in_ns ip link add vp2 up type veth peer name vp3
+	monitor route/event-traffic-control tc monitor
+	in_ns tc qdisc add dev vp2 clsact
+	in_ns tc filter add dev vp2 egress prio 7 bpf da bytecode "1,6 0 0 2,"
+	in_ns tc filter del dev vp2 egress prio 7
+	in_ns tc qdisc del dev vp2 clsact
+	monitored "tc qdisc add dev vp2 clsact; tc filter add dev vp2 egress prio 7 bpf da bytecode 1,6 0 0 2,; tc filter del dev vp2 egress prio 7; tc qdisc del dev vp2 clsact"
+}
+monitor_traffic_control
 echo "$count captures written to $out, $failures failed"
 [ $failures = 0 ]

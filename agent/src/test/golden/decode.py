@@ -112,6 +112,8 @@ ROUTE = {
     20: ("ifaddrmsg", 8, "IFA_UNSPEC"),
     24: ("rtmsg", 12, "rtattr_type_t"),
     28: ("ndmsg", 12, "NDA_UNSPEC"),
+    36: ("tcmsg", 20, "TCA_UNSPEC"),
+    44: ("tcmsg", 20, "TCA_UNSPEC"),
 }
 NFT = {
     "TABLE": "nft_table_attributes",

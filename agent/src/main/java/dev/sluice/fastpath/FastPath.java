@@ -3,6 +3,7 @@ package dev.sluice.fastpath;
 import dev.sluice.ffi.Errno;
 import dev.sluice.ffi.NativeBuffer;
 import dev.sluice.ffi.ShimException;
+import dev.sluice.ffi.ShimHandle;
 import dev.sluice.ffi.ShimLibrary;
 import dev.sluice.net.Ip4Address;
 import dev.sluice.net.Ip6Address;
@@ -10,7 +11,6 @@ import dev.sluice.net.IpAddress;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.locks.ReentrantReadWriteLock;
 
 /**
  * The programs and what they know. They are attached to devices of the calling thread's namespace,
@@ -20,8 +20,6 @@ import java.util.concurrent.locks.ReentrantReadWriteLock;
  * <p>Thread-safe. What the kernel refuses is thrown as {@link ShimException}.
  */
 public final class FastPath implements AutoCloseable {
-  private static final int SIZEOF_HANDLE = 8;
-
   /** Which packets a program is for, with its number in sluice.h. */
   public enum Way {
     /** Of outer devices, towards containers. */
@@ -53,15 +51,18 @@ public final class FastPath implements AutoCloseable {
 
   private final ShimLibrary shim;
 
-  /** Read side: the handle is in use. Write side: it is freed. */
-  private final ReentrantReadWriteLock handleLock = new ReentrantReadWriteLock();
+  private final ShimHandle<FastPathStatistics> handle;
 
-  private long handle;
-  private FastPathStatistics finalStatistics = FastPathStatistics.NONE;
-
-  private FastPath(ShimLibrary shim, long handle) {
+  private FastPath(ShimLibrary shim, NativeBuffer handleOut) {
     this.shim = shim;
-    this.handle = handle;
+    this.handle =
+        new ShimHandle<>(
+            shim,
+            "the fast path",
+            handleOut,
+            opened -> readStatistics(shim, opened),
+            FastPathStatistics.NONE,
+            shim::fastPathClose);
   }
 
   /**
@@ -74,12 +75,12 @@ public final class FastPath implements AutoCloseable {
    */
   public static FastPath open(int flows, int containers) {
     ShimLibrary shim = library();
-    NativeBuffer handleOut = NativeBuffer.allocate(SIZEOF_HANDLE);
+    NativeBuffer handleOut = NativeBuffer.allocate(ShimHandle.BYTES);
     int result = shim.fastPathOpen(flows, containers, handleOut);
     if (result < 0) {
       throw shim.failure("load the fast path", result);
     }
-    return new FastPath(shim, handleOut.bytes().getLong(0));
+    return new FastPath(shim, handleOut);
   }
 
   /**
@@ -92,7 +93,7 @@ public final class FastPath implements AutoCloseable {
    */
   public static List<FastPath> orphans(List<Integer> devices) {
     ShimLibrary shim = library();
-    NativeBuffer handleOut = NativeBuffer.allocate(SIZEOF_HANDLE);
+    NativeBuffer handleOut = NativeBuffer.allocate(ShimHandle.BYTES);
     Map<Integer, FastPath> found = new LinkedHashMap<>();
     for (int device : devices) {
       int result = shim.fastPathOrphan(device, handleOut);
@@ -103,7 +104,7 @@ public final class FastPath implements AutoCloseable {
         found.values().forEach(FastPath::close);
         throw shim.failure("look for programs of the fast path at device " + device, result);
       }
-      FastPath orphan = new FastPath(shim, handleOut.bytes().getLong(0));
+      FastPath orphan = new FastPath(shim, handleOut);
       if (found.putIfAbsent(result, orphan) != null) {
         orphan.close();
       }
@@ -138,11 +139,11 @@ public final class FastPath implements AutoCloseable {
 
   /** Sets everything, in force with the next packet. */
   public void configure(FastPathSettings settings, boolean on) {
-    call(
+    handle.call(
         "configure the fast path",
-        () ->
+        opened ->
             shim.fastPathConfigure(
-                handle,
+                opened,
                 on,
                 settings.recheckMillis(),
                 settings.sample(),
@@ -154,7 +155,7 @@ public final class FastPath implements AutoCloseable {
 
   /** On or off; when it returns, no packet is under way that was handled otherwise. */
   public void switchTo(boolean on) {
-    call("switch the fast path", () -> shim.fastPathSwitch(handle, on));
+    handle.call("switch the fast path", opened -> shim.fastPathSwitch(opened, on));
   }
 
   /**
@@ -163,7 +164,7 @@ public final class FastPath implements AutoCloseable {
    * old knowledge.
    */
   public void refresh() {
-    call("refresh the fast path", () -> shim.fastPathRefresh(handle));
+    handle.call("refresh the fast path", shim::fastPathRefresh);
   }
 
   /**
@@ -176,9 +177,9 @@ public final class FastPath implements AutoCloseable {
    */
   public Attachment attach(int device, Way way, Attachment how) {
     int done =
-        call(
+        handle.call(
             "attach the fast path to device " + device,
-            () -> shim.fastPathAttach(handle, device, way.number, how.number));
+            opened -> shim.fastPathAttach(opened, device, way.number, how.number));
     return done == Attachment.TCX.number ? Attachment.TCX : Attachment.CLSACT;
   }
 
@@ -209,9 +210,9 @@ public final class FastPath implements AutoCloseable {
     Ip6Address six =
         address instanceof Ip4Address four ? Ip6Address.mapped(four) : (Ip6Address) address;
     bytes.bytes().put(0, six.toBytes());
-    call(
+    handle.call(
         "tell the fast path where " + address + " is",
-        () -> shim.fastPathContainer(handle, bytes, device, bridge, mtu, mac, bridgeMac));
+        opened -> shim.fastPathContainer(opened, bytes, device, bridge, mtu, mac, bridgeMac));
   }
 
   /**
@@ -222,9 +223,9 @@ public final class FastPath implements AutoCloseable {
    * @return how many records were written; 0 after the timeout
    */
   public int requests(OffloadRecords target, int timeoutMillis) {
-    return call(
+    return handle.call(
         "wait for requests of the fast path",
-        () -> shim.fastPathRequests(handle, target.memory(), target.capacity(), timeoutMillis));
+        opened -> shim.fastPathRequests(opened, target.memory(), target.capacity(), timeoutMillis));
   }
 
   /**
@@ -235,9 +236,9 @@ public final class FastPath implements AutoCloseable {
    * @return how many records were written; 0 at the end, after which the next call begins anew
    */
   public synchronized int flows(OffloadRecords target) {
-    return call(
+    return handle.call(
         "read the flows of the fast path",
-        () -> shim.fastPathFlows(handle, target.memory(), target.capacity()));
+        opened -> shim.fastPathFlows(opened, target.memory(), target.capacity()));
   }
 
   /**
@@ -254,22 +255,17 @@ public final class FastPath implements AutoCloseable {
     }
     return count == 0
         ? 0
-        : call(
+        : handle.call(
             "take flows from the fast path",
-            () -> shim.fastPathTake(handle, flows.memory(), count));
+            opened -> shim.fastPathTake(opened, flows.memory(), count));
   }
 
   /** The counters; after the end, those of the end. */
   public FastPathStatistics statistics() {
-    handleLock.readLock().lock();
-    try {
-      return handle == 0 ? finalStatistics : readStatistics();
-    } finally {
-      handleLock.readLock().unlock();
-    }
+    return handle.counters();
   }
 
-  private FastPathStatistics readStatistics() {
+  private static FastPathStatistics readStatistics(ShimLibrary shim, long handle) {
     NativeBuffer buffer = NativeBuffer.allocate(FastPathStatistics.BYTES);
     int result = shim.fastPathStats(handle, buffer);
     if (result < 0) {
@@ -284,35 +280,6 @@ public final class FastPath implements AutoCloseable {
    */
   @Override
   public void close() {
-    handleLock.writeLock().lock();
-    try {
-      if (handle != 0) {
-        finalStatistics = readStatistics();
-        shim.fastPathClose(handle);
-        handle = 0;
-      }
-    } finally {
-      handleLock.writeLock().unlock();
-    }
-  }
-
-  private interface Call {
-    int run();
-  }
-
-  private int call(String attempted, Call call) {
-    handleLock.readLock().lock();
-    try {
-      if (handle == 0) {
-        throw new IllegalStateException("the fast path is closed");
-      }
-      int result = call.run();
-      if (result < 0) {
-        throw shim.failure(attempted, result);
-      }
-      return result;
-    } finally {
-      handleLock.readLock().unlock();
-    }
+    handle.close();
   }
 }

@@ -14,9 +14,11 @@ import dev.sluice.route.Rtnetlink;
 import dev.sluice.route.StationEvent;
 import dev.sluice.route.StationMonitor;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -58,6 +60,8 @@ public final class CarriedPlaces implements AutoCloseable {
   private final Map<Integer, Attached> attached = new HashMap<>();
   private final Map<IpAddress, ContainerPort> placed = new HashMap<>();
   private final Map<Integer, String> refused = new TreeMap<>();
+  // Devices whose queueing disciplines or filters have changed.
+  private final Set<Integer> disturbed = new HashSet<>();
   private boolean full;
   private Plan plan = Plan.NOTHING;
   private boolean missed;
@@ -106,6 +110,7 @@ public final class CarriedPlaces implements AutoCloseable {
     stations.replace(routes.links(), routes.neighbours(), routes.forwardingEntries());
     refused.clear();
     attached.clear(); // what is attached already is attached again, which changes nothing
+    stations.links().forEach(link -> disturbed.add(link.index()));
     plan = stations.plan(topology.networks(), plan);
     apply();
     for (Link link : stations.links()) {
@@ -167,10 +172,28 @@ public final class CarriedPlaces implements AutoCloseable {
         refused.remove(deleted.link().index());
       }
     }
+    if (event instanceof StationEvent.TrafficControl changed) {
+      return disturb(changed.linkIndex());
+    }
     return stations.on(event);
   }
 
+  /** Our own filters are told as well, of which nothing follows. */
+  private boolean disturb(int device) {
+    if (device == StationEvent.TrafficControl.SHARED) {
+      disturbed.addAll(attached.keySet());
+      disturbed.addAll(refused.keySet());
+      placed.values().forEach(container -> disturbed.add(container.device()));
+    } else if (attached.containsKey(device)
+        || refused.containsKey(device)
+        || placed.values().stream().anyMatch(container -> container.device() == device)) {
+      disturbed.add(device);
+    }
+    return !disturbed.isEmpty();
+  }
+
   private void apply() {
+    refused.keySet().removeAll(disturbed);
     if (forgetAndMove()) {
       fastPath.refresh();
     }
@@ -179,7 +202,7 @@ public final class CarriedPlaces implements AutoCloseable {
         .filter(container -> !refused.containsKey(container.device()))
         .forEach(this::place);
     for (Integer device : List.copyOf(attached.keySet())) {
-      if (!plan.devices().containsKey(device)) {
+      if (!plan.devices().containsKey(device) || refused.containsKey(device)) {
         attached.remove(device);
         detach(device);
       }
@@ -188,11 +211,12 @@ public final class CarriedPlaces implements AutoCloseable {
       Way way = plan.devices().get(link.index());
       Attached there = attached.get(link.index());
       if (way != null
-          && (there == null || there.way() != way)
+          && (there == null || there.way() != way || disturbed.contains(link.index()))
           && !refused.containsKey(link.index())) {
         attach(link.index(), link.name(), way);
       }
     }
+    disturbed.clear();
     report = summary();
   }
 
@@ -208,6 +232,9 @@ public final class CarriedPlaces implements AutoCloseable {
       } else if (!now.equals(known)) {
         place(now);
         stale = true;
+      } else if (disturbed.contains(now.device())) {
+        place(now);
+        stale |= !placed.containsKey(now.address());
       }
     }
     return stale;

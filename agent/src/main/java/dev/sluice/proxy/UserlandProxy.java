@@ -2,11 +2,11 @@ package dev.sluice.proxy;
 
 import dev.sluice.ffi.NativeBuffer;
 import dev.sluice.ffi.ShimException;
+import dev.sluice.ffi.ShimHandle;
 import dev.sluice.ffi.ShimLibrary;
 import dev.sluice.net.Family;
 import dev.sluice.net.SocketAddr;
 import java.nio.ByteBuffer;
-import java.util.concurrent.locks.ReentrantReadWriteLock;
 
 /**
  * Listens on sockets and carries what comes to containers and back: TCP and UDP, in either family.
@@ -33,22 +33,23 @@ public final class UserlandProxy implements AutoCloseable {
   private static final int IPV6_ADDRESS_OFFSET = 8;
   private static final int WEIGHT_OFFSET = 28;
 
-  private static final int SIZEOF_HANDLE = 8;
-
   private final ShimLibrary shim;
   private final NativeBuffer targets =
       NativeBuffer.allocate(Route.MAX_TARGETS * SLUICE_PROXY_TARGET_BYTES);
 
-  /** Read side: the handle is in use. Write side: it is freed. */
-  private final ReentrantReadWriteLock handleLock = new ReentrantReadWriteLock();
-
-  private long handle;
+  private final ShimHandle<ProxyStatistics> handle;
   private long lastId;
-  private ProxyStatistics finalStatistics = ProxyStatistics.NONE;
 
-  private UserlandProxy(ShimLibrary shim, long handle) {
+  private UserlandProxy(ShimLibrary shim, NativeBuffer handleOut) {
     this.shim = shim;
-    this.handle = handle;
+    this.handle =
+        new ShimHandle<>(
+            shim,
+            "the userland proxy",
+            handleOut,
+            opened -> readStatistics(shim, opened),
+            ProxyStatistics.NONE,
+            shim::proxyClose);
   }
 
   /**
@@ -61,12 +62,12 @@ public final class UserlandProxy implements AutoCloseable {
   public static UserlandProxy open(int threads) {
     ShimLibrary shim = ShimLibrary.load();
     shim.requireLayout(ProxyStatistics.LAYOUT);
-    NativeBuffer handleOut = NativeBuffer.allocate(SIZEOF_HANDLE);
+    NativeBuffer handleOut = NativeBuffer.allocate(ShimHandle.BYTES);
     int result = shim.proxyOpen(threads, handleOut);
     if (result < 0) {
       throw shim.failure("start the userland proxy", result);
     }
-    return new UserlandProxy(shim, handleOut.bytes().getLong(0));
+    return new UserlandProxy(shim, handleOut);
   }
 
   /**
@@ -80,11 +81,11 @@ public final class UserlandProxy implements AutoCloseable {
     long id = ++lastId;
     write(route);
     int flags = route.header() ? SLUICE_PROXY_HEADER : 0;
-    call(
+    handle.call(
         "listen for connections to a container",
-        () ->
+        opened ->
             shim.proxyListen(
-                handle, id, fd, targets, route.targets().size(), route.choice().number, flags));
+                opened, id, fd, targets, route.targets().size(), route.choice().number, flags));
     return id;
   }
 
@@ -96,11 +97,11 @@ public final class UserlandProxy implements AutoCloseable {
   public synchronized void retarget(long id, Route route, boolean cut) {
     write(route);
     int flags = (route.header() ? SLUICE_PROXY_HEADER : 0) | (cut ? SLUICE_PROXY_CUT : 0);
-    call(
+    handle.call(
         "lead connections to another container",
-        () ->
+        opened ->
             shim.proxyRetarget(
-                handle, id, targets, route.targets().size(), route.choice().number, flags));
+                opened, id, targets, route.targets().size(), route.choice().number, flags));
   }
 
   /**
@@ -110,7 +111,8 @@ public final class UserlandProxy implements AutoCloseable {
    * @param cut whether connections that are open end
    */
   public void remove(long id, boolean cut) {
-    call("listen no longer", () -> shim.proxyRemove(handle, id, cut ? SLUICE_PROXY_CUT : 0));
+    handle.call(
+        "listen no longer", opened -> shim.proxyRemove(opened, id, cut ? SLUICE_PROXY_CUT : 0));
   }
 
   /**
@@ -121,20 +123,15 @@ public final class UserlandProxy implements AutoCloseable {
    *     on since the last call
    */
   public void sync() {
-    call("listen for connections to a container", () -> shim.proxySync(handle));
+    handle.call("listen for connections to a container", shim::proxySync);
   }
 
   /** The counters; after the end, those of the end. */
   public ProxyStatistics statistics() {
-    handleLock.readLock().lock();
-    try {
-      return handle == 0 ? finalStatistics : readStatistics();
-    } finally {
-      handleLock.readLock().unlock();
-    }
+    return handle.counters();
   }
 
-  private ProxyStatistics readStatistics() {
+  private static ProxyStatistics readStatistics(ShimLibrary shim, long handle) {
     NativeBuffer buffer = NativeBuffer.allocate(ProxyStatistics.BYTES);
     int result = shim.proxyStats(handle, buffer);
     if (result < 0) {
@@ -145,35 +142,7 @@ public final class UserlandProxy implements AutoCloseable {
 
   @Override
   public void close() {
-    handleLock.writeLock().lock();
-    try {
-      if (handle != 0) {
-        finalStatistics = readStatistics();
-        shim.proxyClose(handle);
-        handle = 0;
-      }
-    } finally {
-      handleLock.writeLock().unlock();
-    }
-  }
-
-  private interface Call {
-    int run();
-  }
-
-  private void call(String attempted, Call call) {
-    handleLock.readLock().lock();
-    try {
-      if (handle == 0) {
-        throw new IllegalStateException("the userland proxy has ended");
-      }
-      int result = call.run();
-      if (result < 0) {
-        throw shim.failure(attempted, result);
-      }
-    } finally {
-      handleLock.readLock().unlock();
-    }
+    handle.close();
   }
 
   /** Family in host order, port and address in network order, weight in host order. */

@@ -24,6 +24,12 @@ import dev.sluice.netlink.MessageWriter;
  *  +------+---------+-------+-------+-----+----+      +-----+-----+----+-------+
  *  |family|   pad   | index | state |flags|type|      | len |flags|hops| index |  attributes …
  *  +------+---------+-------+-------+-----+----+      +-----+-----+----+-------+
+ *
+ *  struct tcmsg
+ *  0      1         4       8        12       16      20
+ *  +------+---------+-------+--------+--------+-------+
+ *  |family|   pad   | index | handle | parent | info  |
+ *  +------+---------+-------+--------+--------+-------+
  * </pre>
  */
 final class FixedHeaders {
@@ -53,6 +59,9 @@ final class FixedHeaders {
   static final int NDM_IFINDEX_OFFSET = 4;
   static final int NDM_STATE_OFFSET = 8;
   static final int NDM_FLAGS_OFFSET = 10;
+
+  static final int TCMSG_BYTES = 20;
+  static final int TCM_IFINDEX_OFFSET = 4;
 
   static final int RTNEXTHOP_BYTES = 8;
   static final int RTNH_LEN_OFFSET = 0;

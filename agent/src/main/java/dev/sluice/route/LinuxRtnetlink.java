@@ -22,16 +22,24 @@ public final class LinuxRtnetlink {
   public static final int RTM_NEWNEIGH = 28;
   public static final int RTM_DELNEIGH = 29;
   public static final int RTM_GETNEIGH = 30;
+  public static final int RTM_NEWQDISC = 36;
+  public static final int RTM_DELQDISC = 37;
+  public static final int RTM_NEWTFILTER = 44;
+  public static final int RTM_DELTFILTER = 45;
   public static final int RTM_NEWNSID = 88;
   public static final int RTM_GETNSID = 90;
 
   // linux/rtnetlink.h: multicast groups (enum rtnetlink_groups)
   public static final int RTNLGRP_LINK = 1;
   public static final int RTNLGRP_NEIGH = 3;
+  public static final int RTNLGRP_TC = 4;
   public static final int RTNLGRP_IPV4_IFADDR = 5;
   public static final int RTNLGRP_IPV4_ROUTE = 7;
   public static final int RTNLGRP_IPV6_IFADDR = 9;
   public static final int RTNLGRP_IPV6_ROUTE = 11;
+
+  // linux/rtnetlink.h: struct tcmsg's tcm_ifindex where it is about a block of filters
+  public static final int TCM_IFINDEX_MAGIC_BLOCK = 0xffffffff;
 
   // linux/rtnetlink.h: enum rtattr_type_t
   public static final int RTA_DST = 1;

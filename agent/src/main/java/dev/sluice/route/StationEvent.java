@@ -14,6 +14,16 @@ public sealed interface StationEvent {
   /** A station has spoken behind a port of a bridge, for the first time or behind another one. */
   record Seen(ForwardingEntry entry) implements StationEvent {}
 
+  /**
+   * A queueing discipline or a filter of a link has come, has changed or has gone.
+   *
+   * @param linkIndex {@link #SHARED} for a filter of a block that several links may share
+   */
+  record TrafficControl(int linkIndex) implements StationEvent {
+    /** linux/rtnetlink.h: TCM_IFINDEX_MAGIC_BLOCK. */
+    public static final int SHARED = LinuxRtnetlink.TCM_IFINDEX_MAGIC_BLOCK;
+  }
+
   /** A station has not spoken for long, or its port has gone. */
   record Forgotten(ForwardingEntry entry) implements StationEvent {}
 }

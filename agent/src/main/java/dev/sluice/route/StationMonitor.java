@@ -2,10 +2,15 @@ package dev.sluice.route;
 
 import static dev.sluice.route.LinuxRtnetlink.RTM_DELLINK;
 import static dev.sluice.route.LinuxRtnetlink.RTM_DELNEIGH;
+import static dev.sluice.route.LinuxRtnetlink.RTM_DELQDISC;
+import static dev.sluice.route.LinuxRtnetlink.RTM_DELTFILTER;
 import static dev.sluice.route.LinuxRtnetlink.RTM_NEWLINK;
 import static dev.sluice.route.LinuxRtnetlink.RTM_NEWNEIGH;
+import static dev.sluice.route.LinuxRtnetlink.RTM_NEWQDISC;
+import static dev.sluice.route.LinuxRtnetlink.RTM_NEWTFILTER;
 import static dev.sluice.route.LinuxRtnetlink.RTNLGRP_LINK;
 import static dev.sluice.route.LinuxRtnetlink.RTNLGRP_NEIGH;
+import static dev.sluice.route.LinuxRtnetlink.RTNLGRP_TC;
 
 import dev.sluice.netlink.LinuxNetlink;
 import dev.sluice.netlink.MessageCursor;
@@ -14,8 +19,9 @@ import dev.sluice.netlink.NetworkNamespace;
 import java.util.function.Consumer;
 
 /**
- * Follows what happens to the links, the neighbours and the forwarding entries of bridges, in one
- * order, as {@code ip monitor link neigh} does. As {@link LinkMonitor}, which see.
+ * Follows what happens to the links, the neighbours, the forwarding entries of bridges, and the
+ * queueing disciplines and filters of links, in one order, as {@code ip monitor link neigh} and
+ * {@code tc monitor} do. As {@link LinkMonitor}, which see.
  */
 public final class StationMonitor implements AutoCloseable {
   /** Some 2 KiB for a link, less for a neighbour: thousands of containers that come at once. */
@@ -24,7 +30,9 @@ public final class StationMonitor implements AutoCloseable {
   private final NotificationSocket socket;
 
   private StationMonitor(NetlinkSocket socket) {
-    this.socket = new NotificationSocket(socket, RECEIVE_BUFFER_BYTES, RTNLGRP_LINK, RTNLGRP_NEIGH);
+    this.socket =
+        new NotificationSocket(
+            socket, RECEIVE_BUFFER_BYTES, RTNLGRP_LINK, RTNLGRP_NEIGH, RTNLGRP_TC);
   }
 
   /** Follows the calling thread's network namespace, from now on. */
@@ -51,7 +59,8 @@ public final class StationMonitor implements AutoCloseable {
         () -> consumer.accept(new StationEvent.OfLink(new LinkEvent.Lost())));
   }
 
-  private static void tell(MessageCursor message, Consumer<StationEvent> consumer) {
+  // Visible for its test.
+  static void tell(MessageCursor message, Consumer<StationEvent> consumer) {
     switch (message.type()) {
       case RTM_NEWLINK ->
           LinkMessages.decode(message)
@@ -75,6 +84,9 @@ public final class StationMonitor implements AutoCloseable {
             .map(StationEvent.Forgotten::new)
             .ifPresent(consumer);
       }
+      case RTM_NEWQDISC, RTM_DELQDISC, RTM_NEWTFILTER, RTM_DELTFILTER ->
+          consumer.accept(
+              new StationEvent.TrafficControl(message.headerU32(FixedHeaders.TCM_IFINDEX_OFFSET)));
       default -> {}
     }
   }

@@ -33,6 +33,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.BeforeEach;
@@ -378,6 +379,56 @@ class FastPathIT {
             "route add default via 172.30.0.1");
     await("an answer", Duration.ofSeconds(5), talk::passes);
     talk.exchange(MANY);
+  }
+
+  /**
+   * Fails if packets are carried past a bandwidth limit or a filter that somebody adds to a device
+   * that already has our programs, or not again once it has gone.
+   */
+  @Test
+  void limitsAndFiltersThatComeLaterAreObeyed() {
+    try (BareAgent agent = start()) {
+      publish(agent, "web", "8080:80", Lab.C1);
+      Talk talk = keep(Talk.tcp(lab.client(), Lab.HOST, 8080, lab.c1(), 80));
+      awaitCarried(talk);
+
+      tc(
+          "qdisc", "add", "dev", "vc1", "root", "tbf", "rate", "1gbit", "burst", "1mb", "latency",
+          "50ms");
+      await("the queue is respected", () -> finding(agent).found().contains("discipline tbf"));
+      long before = statistics().carried();
+      talk.exchange(MANY);
+      assertThat(statistics().carried()).isEqualTo(before);
+      tc("qdisc", "del", "dev", "vc1", "root");
+      awaitCarried(talk);
+      assertCarried(talk);
+
+      tc("qdisc", "add", "dev", "out0", "clsact");
+      tc(
+          "filter",
+          "add",
+          "dev",
+          "out0",
+          "ingress",
+          "prio",
+          "7",
+          "bpf",
+          "da",
+          "bytecode",
+          "1,6 0 0 2,");
+      await("theirs comes first", () -> finding(agent).found().contains("out0 (clsact)"));
+      assertThat(talk.passes()).isFalse();
+      tc("filter", "del", "dev", "out0", "ingress", "prio", "7");
+      await("ours is alone", () -> finding(agent).found().contains("out0 (tcx)"));
+      awaitCarried(talk);
+      assertCarried(talk);
+    }
+  }
+
+  private void tc(String... words) {
+    lab.host()
+        .exec(Stream.concat(Stream.of("tc"), Stream.of(words)).toArray(String[]::new))
+        .orFail();
   }
 
   /**

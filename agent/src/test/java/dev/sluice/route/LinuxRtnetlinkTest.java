@@ -68,6 +68,7 @@ class LinuxRtnetlinkTest {
           case "rtm" -> "rtmsg";
           case "ndm" -> "ndmsg";
           case "rtnh" -> "rtnexthop";
+          case "tcm" -> "tcmsg";
           default -> throw new AssertionError("which struct holds " + member + "?");
         };
     return "offsetof(struct " + struct + ", " + member + ")";

@@ -12,6 +12,7 @@ import dev.sluice.netlink.MessageCursor;
 import dev.sluice.netlink.MessageWriter;
 import dev.sluice.testing.Golden;
 import java.nio.ByteBuffer;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
@@ -195,6 +196,25 @@ class RepliesTest {
                 2, IpAddress.parse("fd30::77"), MacAddress.parse("02:00:00:00:00:77")));
   }
 
+  /** Fails if the change of a queueing discipline or a filter is not told, or of another link. */
+  @Test
+  void changesOfTrafficControlAreRead() {
+    List<StationEvent> all = new ArrayList<>();
+    for (byte[] bytes : Golden.load("route/event-traffic-control").receivedMessages()) {
+      MessageCursor message = new MessageCursor(Captured.nativeOrder(bytes), 0, bytes.length);
+      assertThat(message.next()).isTrue();
+      all.addAll(told(message));
+    }
+    // What clsact and its filter begin with and end with; chains are nobody's concern.
+    assertThat(all).hasSize(4).containsOnly(new StationEvent.TrafficControl(5));
+  }
+
+  private static List<StationEvent> told(MessageCursor message) {
+    List<StationEvent> told = new ArrayList<>();
+    StationMonitor.tell(message, told::add);
+    return told;
+  }
+
   /** Fails if the writing and the reading half do not agree on all fields. */
   @Test
   void whatIsWrittenIsReadBack() {
@@ -240,7 +260,14 @@ class RepliesTest {
    */
   @ParameterizedTest
   @ValueSource(
-      strings = {"link-show", "address-show-all", "route-show6", "route-get", "neighbour-show"})
+      strings = {
+        "link-show",
+        "address-show-all",
+        "route-show6",
+        "route-get",
+        "neighbour-show",
+        "event-traffic-control"
+      })
   void aMessageCutShortIsRefusedOrReadAsFarAsItGoes(String capture) {
     for (byte[] message : Golden.load("route/" + capture).receivedMessages()) {
       for (int length = 16; length < message.length; length++) {
@@ -325,6 +352,7 @@ class RepliesTest {
       case RTM_NEWADDR -> AddressMessages.decode(message);
       case RTM_NEWROUTE -> RouteMessages.decodeAny(message);
       case RTM_NEWNEIGH -> NeighbourMessages.decode(message);
+      case RTM_NEWQDISC, RTM_DELQDISC, RTM_NEWTFILTER, RTM_DELTFILTER -> told(message);
       default -> message;
     };
   }
