@@ -466,7 +466,7 @@ add element inet sluice guarded_any4 { tcp . 8100 : jump guard_any4 }
 add element inet sluice restricted_any4 { tcp . 8100 }
 add element inet sluice allow_any4 { tcp . 8100 . 198.18.0.2/31, tcp . 8100 . 172.16.0.0/12 }
 add element inet sluice limited_any4 { tcp . 8101 ct count over 3 }
-add element inet sluice steered_any4 { tcp . 9000 : goto spread_turn_4_0_any4 }
+add element inet sluice steered_any4 { tcp . 9000 : jump spread_turn_4_0_any4 }
 add element inet sluice slots_any4 { tcp . 9000 . 0 : 172.30.0.2 . 80 }
 END
 dump() { input='' capture "nftables/dump-$1" "exchange:$2" nft "${@:3}"; }

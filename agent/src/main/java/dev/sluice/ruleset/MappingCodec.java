@@ -37,7 +37,7 @@ import java.util.function.Function;
  *   <li>a range whose ports stay what they are: {@code range4_tcp { 7000-7009 : 172.30.0.2 }}, one
  *       interval
  *   <li>any other range: one element a port, all with the same id
- *   <li>several containers: {@code steered_any4 { tcp . 8080 : goto spread_turn_3_17_any4 }}, with
+ *   <li>several containers: {@code steered_any4 { tcp . 8080 : jump spread_turn_3_17_any4 }}, with
  *       the containers in {@link SlotCodec slots}
  *   <li>one that the userland proxy serves: {@code steered_any6 { tcp . 8080 : accept }}
  * </ul>
@@ -93,7 +93,7 @@ final class MappingCodec {
     MappingCounters counters = published.counters();
     Data verdict =
         Data.of(
-            mapping.isRelayed() ? Verdict.ACCEPT : Verdict.goTo(SpreadChain.of(mapping).name()));
+            mapping.isRelayed() ? Verdict.ACCEPT : Verdict.jump(SpreadChain.of(mapping).name()));
     List<SetElement> heads = new ArrayList<>(mapping.hostPorts().size());
     List<SetElement> slots = new ArrayList<>();
     for (int i = 0; i < mapping.hostPorts().size(); i++) {

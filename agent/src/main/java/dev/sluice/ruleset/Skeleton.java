@@ -61,7 +61,7 @@ final class Skeleton {
    * Changes whenever chains, rules or sets change, so that a table of another version is recognised
    * and rebuilt.
    */
-  static final int VERSION = 6;
+  static final int VERSION = 7;
 
   private static final int PRIORITY_RAW = -300;
   private static final int PRIORITY_DNAT = -100;
@@ -380,9 +380,11 @@ final class Skeleton {
    * A hit in a dnat map ends the chain: exact before any before range; a guard stands right before
    * its own lookup.
    *
-   * <p>A transaction may take effect between two lookups of one packet. Where it turns several
-   * containers into one, the first lookup was too early and the second too late, so the first is
-   * made again.
+   * <p>A transaction may take effect between two lookups of one packet, and what was looked up
+   * before is looked up again for it: where several containers become one, the first lookup was too
+   * early and the second too late; of the slots of a port there may be fewer than were there to
+   * pick from, of which the first is never missing; and a chain that picks among slots has no rules
+   * for a packet that came before it, for a packet meets new elements, but the rules of its time.
    */
   private void publish(Batch batch, PerFamily of) {
     String chain = of.named("publish");
@@ -398,6 +400,7 @@ final class Skeleton {
       batch.add(rule(chain).vmap(of.named("guarded_" + kind), of.key(kind)));
       batch.add(toTheOne(chain, of, kind));
       batch.add(rule(chain).vmap(of.named("steered_" + kind), of.key(kind)));
+      batch.add(toSlot(chain, of, kind, FIRST_SLOT));
       batch.add(toTheOne(chain, of, kind));
     }
     batch.add(
@@ -463,9 +466,6 @@ final class Skeleton {
    * What picks a slot: a chain for each way to do so, made when the first mapping asks for it. It
    * is not for writing again: what counts up would begin anew, with the first container, whenever
    * somebody publishes.
-   *
-   * <p>A transaction may take effect after a packet was sent here and before it looks for its slot:
-   * there may be fewer by then, of which the first is never missing, or a single container.
    */
   void writeSpread(Batch batch, SpreadChain spread) {
     PerFamily of = PerFamily.of(spread.family());
@@ -476,15 +476,12 @@ final class Skeleton {
           case SOURCE -> Field.hashOf(of.saddr, spread.slots(), SOURCE_SEED);
         };
     batch.add(Chain.regular(table, spread.name())).flushChain(table, spread.name());
-    for (Field which : List.of(slot, FIRST_SLOT)) {
-      batch.add(
-          rule(spread.name())
-              .dnatToAddressAndPort(
-                  of.nfproto,
-                  of.named("slots_" + spread.kind()),
-                  and(of.key(spread.kind()), which)));
-    }
-    batch.add(toTheOne(spread.name(), of, spread.kind()));
+    batch.add(toSlot(spread.name(), of, spread.kind(), slot));
+  }
+
+  private Rule toSlot(String chain, PerFamily of, String kind, Field slot) {
+    return rule(chain)
+        .dnatToAddressAndPort(of.nfproto, of.named("slots_" + kind), and(of.key(kind), slot));
   }
 
   private Rule toTheOne(String chain, PerFamily of, String kind) {

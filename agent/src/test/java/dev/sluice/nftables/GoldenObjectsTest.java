@@ -419,7 +419,7 @@ class GoldenObjectsTest {
   @Test
   void whatTheKernelListsIsRead() {
     assertThat(read("dump-tables", Table::decode))
-        .containsExactly(new Table(TableId.inet("sluice"), 0, Bytes.EMPTY, 71, 82, 0));
+        .containsExactly(new Table(TableId.inet("sluice"), 0, Bytes.EMPTY, 72, 82, 0));
     assertThat(read("dump-chains", Chain::decode))
         .extracting(Chain::name, chain -> chain.hook().map(Hook::priority))
         .contains(

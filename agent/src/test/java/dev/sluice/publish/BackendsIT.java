@@ -22,6 +22,7 @@ import dev.sluice.net.Prefix;
 import dev.sluice.netlink.NetworkNamespace;
 import dev.sluice.ruleset.Ownership;
 import dev.sluice.testing.Lab;
+import dev.sluice.testing.Traffic;
 import dev.sluice.testing.Traffic.Held;
 import java.net.ServerSocket;
 import java.util.Arrays;
@@ -223,8 +224,8 @@ class BackendsIT extends AgentCase {
 
   /**
    * What a packet meets whose lookups a transaction comes between: a pick among more slots than
-   * there are, a pick for what has one container by now, and neither. Fails if a rule behind the
-   * first lookups is missing.
+   * there are, a pick by a chain whose rules are not for it yet, a pick for what has one container
+   * by now, and neither. Fails if a rule behind the first lookups is missing.
    */
   @Test
   void aPacketThatMeetsTheChangeIsServed() {
@@ -234,6 +235,8 @@ class BackendsIT extends AgentCase {
     assertThat(servers(Lab.HOST, 8080, 6)).containsOnly(entry("c1", 3), entry("c2", 3));
     nft.apply("delete element inet sluice slots_any4 { tcp . 8080 . 1 }");
     assertThat(servers(Lab.HOST, 8080, 6)).containsOnly(entry("c1", 6));
+    nft.apply("flush chain inet sluice " + spreadChain());
+    assertThat(servers(Lab.HOST, 8080, 6)).containsOnly(entry("c1", 6));
 
     nft.apply(
         "delete element inet sluice slots_any4 { tcp . 8080 . 0 }\n"
@@ -241,10 +244,20 @@ class BackendsIT extends AgentCase {
             + "delete rule inet sluice publish4 handle "
             + handleOfFirst("map @any4"));
     assertThat(servers(Lab.HOST, 8080, 6)).containsOnly(entry("c2", 6));
-    assertThat(connectionsBy("steered_any4")).isEqualTo(18);
+    assertThat(connectionsBy("steered_any4")).isEqualTo(24);
 
     nft.apply("delete element inet sluice steered_any4 { tcp . 8080 }");
     assertThat(servers(Lab.HOST, 8080, 6)).containsOnly(entry("c2", 6));
+  }
+
+  private String spreadChain() {
+    return nft.run("list", "chains", "inet")
+        .stdout()
+        .lines()
+        .filter(line -> line.contains("chain spread_turn_2_"))
+        .map(line -> line.replaceAll(".*chain (\\w+).*", "$1"))
+        .findFirst()
+        .orElseThrow();
   }
 
   private String handleOfFirst(String endOfRule) {
@@ -281,7 +294,8 @@ class BackendsIT extends AgentCase {
     changes.start();
     int answered = 0;
     while (changes.isAlive() || answered < 50) {
-      assertThat(lab.client().traffic().tcp(Lab.HOST, 8080).server()).matches("c[123]:80");
+      Traffic.Answer answer = lab.client().traffic().tcp(Lab.HOST, 8080);
+      assertThat(answer.server()).as("%s", answer).matches("c[123]:80");
       answered++;
     }
     changes.join();

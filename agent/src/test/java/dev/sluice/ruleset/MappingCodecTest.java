@@ -207,7 +207,7 @@ class MappingCodecTest {
     assertThat(bySet).containsOnlyKeys("steered_any4", "slots_any4");
     SetElement head = bySet.getOrDefault("steered_any4", List.of()).get(0);
     assertThat(head.key().hex()).isEqualTo("060000001f900000");
-    assertThat(head.data()).isEqualTo(Data.of(Verdict.goTo("spread_random_3_any4")));
+    assertThat(head.data()).isEqualTo(Data.of(Verdict.jump("spread_random_3_any4")));
     assertThat(bySet.getOrDefault("slots_any4", List.of()))
         .extracting(slot -> slot.key().hex() + " " + data(slot))
         .containsExactly(

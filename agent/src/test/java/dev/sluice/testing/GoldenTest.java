@@ -20,7 +20,7 @@ class GoldenTest {
       Golden golden = Golden.load(name);
       // liberal.py is libnetfilter_conntrack, with which conntrack writes, for what that has no
       // option.
-      assertThat(golden.command()).as(name).matches("(nft|conntrack|ip|bridge|./liberal.py) .*");
+      assertThat(golden.command()).as(name).matches("(nft|conntrack|ip|bridge|tc|./liberal.py) .*");
       assertThat(golden.header()).as(name).anyMatch(line -> line.startsWith("version: "));
       assertThat(golden.datagrams()).as(name).isNotEmpty();
       assertThat(golden.datagrams())
