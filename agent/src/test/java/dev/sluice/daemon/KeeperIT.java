@@ -32,7 +32,7 @@ import org.junit.jupiter.api.io.TempDir;
 @Tag("alone")
 class KeeperIT {
   private static final boolean CAMPAIGN = Integer.getInteger("sluice.kills") != null;
-  private static final int KILLS = Integer.getInteger("sluice.kills", 10);
+  private static final int KILLS = Integer.getInteger("sluice.kills", 5);
   private static final int SESSIONS = 50;
 
   /** From a kill to the first answer; other tests may have the machine when it is no campaign. */
