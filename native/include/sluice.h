@@ -339,8 +339,8 @@ SLUICE_API int sluice_fastpath_detach(uint32_t device);
  *   mac         the container's, as a number: 02:42:ac:11:00:02 is 0x0242ac110002
  *   bridge_mac  the bridge's
  *
- * -E2BIG: as many as sluice_fastpath_open() allowed for; -ENODEV. -EOPNOTSUPP: the device has a queueing
- * discipline, or filters at its egress, which packets that are carried would pass by; it is forgotten.
+ * -E2BIG: as many as sluice_fastpath_open() allowed for. It is forgotten with -ENODEV, and -EOPNOTSUPP: the
+ * device has a queueing discipline, or filters at its egress, which packets that are carried would pass by.
  */
 SLUICE_API int sluice_fastpath_container(uint64_t handle, uint64_t address, uint32_t device,
 					 uint32_t bridge, uint32_t mtu, uint64_t mac,

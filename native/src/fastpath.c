@@ -495,7 +495,7 @@ int sluice_fastpath_container(uint64_t handle, uint64_t address, uint32_t device
 		err = fastpath_check_exit(device);
 		if (!err)
 			err = put_device(fast_of(handle), device);
-		if (err && err != -EOPNOTSUPP)
+		if (err && err != -EOPNOTSUPP && err != -ENODEV)
 			return err;
 	}
 	if (!device || err) {

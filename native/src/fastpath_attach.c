@@ -57,8 +57,8 @@ struct tcx_query {
 	uint64_t revision;
 };
 
-/* Among cls_bpf filters: after everybody who did not ask to be last. */
-#define FILTER_PRIORITY 48000u
+/* The last: who does not ask for a priority gets 49152, or one less than the lowest (tcf_auto_prio()). */
+#define FILTER_PRIORITY 0xffffu
 #define FILTER_HANDLE 1
 #define INGRESS TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS)
 #define EGRESS TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS)
@@ -95,6 +95,12 @@ static int open_ours(uint32_t id)
 				return fd;
 	close(fd);
 	return -1;
+}
+
+static void close_found(int fd)
+{
+	if (fd >= 0)
+		close(fd);
 }
 
 /* --- tcx ---------------------------------------------------------------------------------------- */
@@ -225,14 +231,6 @@ static int request(int fd, struct message *m)
 	return error->error;
 }
 
-/* The kernel tells of a priority first, as of a filter without a handle, and then of its filters. */
-static bool is_our_priority(const struct nlmsghdr *header)
-{
-	const struct tcmsg *tc = NLMSG_DATA(header);
-
-	return TC_H_MAJ(tc->tcm_info) >> 16 == FILTER_PRIORITY && tc->tcm_handle == 0;
-}
-
 /* A filter of ours is a cls_bpf filter whose program is: a descriptor of that, else -1. */
 static int filter_program(const struct nlmsghdr *header)
 {
@@ -259,7 +257,19 @@ static int filter_program(const struct nlmsghdr *header)
 	return -1;
 }
 
-/* A descriptor of our program there, or -ENOENT. Reads the dump to its end. `others`: other filters. */
+/* A priority, which the kernel tells of in front of its filters, has no handle. */
+static bool is_filter(const struct nlmsghdr *header)
+{
+	const struct tcmsg *tc = NLMSG_DATA(header);
+
+	return header->nlmsg_type == RTM_NEWTFILTER && header->nlmsg_len >= NLMSG_LENGTH(sizeof(*tc)) &&
+	       tc->tcm_handle;
+}
+
+/*
+ * A descriptor of our program there, -ENOENT, or another error, which says nothing about filters. Reads the
+ * dump to its end. `others`: other filters.
+ */
 static int filter_find(int fd, uint32_t device, uint32_t where, int *others)
 {
 	char answer[32 * 1024] __attribute__((aligned(NLMSG_ALIGNTO)));
@@ -268,23 +278,26 @@ static int filter_find(int fd, uint32_t device, uint32_t where, int *others)
 
 	*others = 0;
 	if (send(fd, &m, m.header.nlmsg_len, 0) < 0)
-		return -errno;
+		return sluice_fail(errno, "RTM_GETTFILTER, ifindex %u", device);
 	for (;;) {
 		ssize_t bytes = recv(fd, answer, sizeof(answer), 0);
 		const struct nlmsghdr *header = (const void *)answer;
 
-		if (bytes < 0)
-			return -errno;
+		if (bytes < 0) {
+			int err = errno;
+
+			close_found(found);
+			return sluice_fail(err, "RTM_GETTFILTER, ifindex %u", device);
+		}
 		for (; NLMSG_OK(header, (size_t)bytes); header = NLMSG_NEXT(header, bytes)) {
 			/* No queueing discipline, no filter. */
 			if (header->nlmsg_type == NLMSG_DONE || header->nlmsg_type == NLMSG_ERROR)
 				return found;
-			if (header->nlmsg_type == RTM_NEWTFILTER &&
-			    header->nlmsg_len >= NLMSG_LENGTH(sizeof(struct tcmsg))) {
+			if (is_filter(header)) {
 				int program = filter_program(header);
 
 				if (program < 0)
-					*others += !is_our_priority(header);
+					++*others;
 				else if (found < 0)
 					found = program;
 				else
@@ -340,12 +353,6 @@ static int filter_detach(int fd, uint32_t device)
 
 /* --- both --------------------------------------------------------------------------------------- */
 
-static void close_found(int fd)
-{
-	if (fd >= 0)
-		close(fd);
-}
-
 int fastpath_attach(uint32_t device, int program_fd, const char *name, int how)
 {
 	int fd = open_rtnetlink(), tcx, filtered, others, result;
@@ -356,8 +363,10 @@ int fastpath_attach(uint32_t device, int program_fd, const char *name, int how)
 	filtered = filter_find(fd, device, INGRESS, &others);
 	if (how == SLUICE_FASTPATH_ANY && others)
 		how = SLUICE_FASTPATH_CLSACT;
-	if (tcx == -ENODEV || filtered == -ENODEV)
+	if (tcx == -ENODEV)
 		result = sluice_fail(ENODEV, "ifindex %u", device);
+	else if (filtered < 0 && filtered != -ENOENT)
+		result = filtered;
 	else if (how == SLUICE_FASTPATH_CLSACT || (how == SLUICE_FASTPATH_ANY && tcx == -EOPNOTSUPP))
 		/* What is there already is not replaced: whoever follows changes of filters would not end. */
 		result = filtered >= 0 && is_same(filtered, program_fd) ?
@@ -474,13 +483,19 @@ static int check_discipline(int fd, uint32_t device)
 static int check_egress(int fd, uint32_t device)
 {
 	struct tcx_query programs = { .target_ifindex = device, .attach_type = TCX_EGRESS };
-	int filters;
+	int filters, found = filter_find(fd, device, EGRESS, &filters);
 
-	close_found(filter_find(fd, device, EGRESS, &filters));
+	close_found(found);
+	if (found < 0 && found != -ENOENT)
+		return found;
 	if (filters)
 		return sluice_fail(EOPNOTSUPP, "carry packets past the filters of ifindex %u", device);
-	/* EINVAL: before Linux 6.6 there are none. */
-	if (!sys_bpf(BPF_PROG_QUERY, &programs, sizeof(programs)) && programs.count)
+	/* EINVAL, E2BIG: before Linux 6.6 there are none. */
+	if (sys_bpf(BPF_PROG_QUERY, &programs, sizeof(programs)) < 0)
+		return errno == EINVAL || errno == E2BIG ?
+			       0 :
+			       sluice_fail(errno, "bpf(BPF_PROG_QUERY, BPF_TCX_EGRESS, ifindex %u)", device);
+	if (programs.count)
 		return sluice_fail(EOPNOTSUPP, "carry packets past the tcx programs of ifindex %u", device);
 	return 0;
 }

@@ -88,9 +88,12 @@ public final class ShimHandle<S> implements AutoCloseable {
     lock.writeLock().lock();
     try {
       if (handle != 0) {
-        last = reader.apply(handle);
-        release.accept(handle);
-        handle = 0;
+        try {
+          last = reader.apply(handle);
+        } finally {
+          release.accept(handle);
+          handle = 0;
+        }
       }
     } finally {
       lock.writeLock().unlock();

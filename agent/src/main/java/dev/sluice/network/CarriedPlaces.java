@@ -20,6 +20,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -31,6 +32,10 @@ public final class CarriedPlaces implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(CarriedPlaces.class);
 
   private static final int RETRY_MILLIS = 5_000;
+
+  /** The kernel tells nobody of tcx programs that come and go. */
+  private static final int LOOK_AGAIN_MILLIS = 10_000;
+
   private static final int PAUSE_MILLIS = 500;
 
   /**
@@ -60,9 +65,14 @@ public final class CarriedPlaces implements AutoCloseable {
   private final Map<Integer, Attached> attached = new HashMap<>();
   private final Map<IpAddress, ContainerPort> placed = new HashMap<>();
   private final Map<Integer, String> refused = new TreeMap<>();
+  // Devices of which it was said that they are refused: once, however often they are tried.
+  private final Set<Integer> told = new HashSet<>();
   // Devices whose queueing disciplines or filters have changed.
   private final Set<Integer> disturbed = new HashSet<>();
   private boolean full;
+  // Whether something was said to the fast path that is not true any more.
+  private boolean stale;
+  private long lookedNanos = System.nanoTime();
   private Plan plan = Plan.NOTHING;
   private boolean missed;
 
@@ -114,7 +124,7 @@ public final class CarriedPlaces implements AutoCloseable {
     plan = stations.plan(topology.networks(), plan);
     apply();
     for (Link link : stations.links()) {
-      if (!plan.devices().containsKey(link.index())) {
+      if (!attached.containsKey(link.index())) {
         detach(link.index());
       }
     }
@@ -144,11 +154,15 @@ public final class CarriedPlaces implements AutoCloseable {
 
   private void follow() {
     boolean[] changed = {false};
-    boolean any = monitor.poll(missed ? RETRY_MILLIS : -1, event -> changed[0] |= on(event));
+    int patienceMillis = missed ? RETRY_MILLIS : LOOK_AGAIN_MILLIS;
+    boolean any = monitor.poll(patienceMillis, event -> changed[0] |= on(event));
     // A container comes with a dozen events.
     while (any && monitor.poll(0, event -> changed[0] |= on(event))) {}
     if (monitor.isClosed()) {
       return;
+    }
+    if (System.nanoTime() - lookedNanos > TimeUnit.MILLISECONDS.toNanos(LOOK_AGAIN_MILLIS)) {
+      changed[0] |= disturb(StationEvent.TrafficControl.SHARED);
     }
     if (missed) {
       compare();
@@ -170,6 +184,7 @@ public final class CarriedPlaces implements AutoCloseable {
         // Another device may have its number, and has no program.
         attached.remove(deleted.link().index());
         refused.remove(deleted.link().index());
+        told.remove(deleted.link().index());
       }
     }
     if (event instanceof StationEvent.TrafficControl changed) {
@@ -181,6 +196,7 @@ public final class CarriedPlaces implements AutoCloseable {
   /** Our own filters are told as well, of which nothing follows. */
   private boolean disturb(int device) {
     if (device == StationEvent.TrafficControl.SHARED) {
+      lookedNanos = System.nanoTime();
       disturbed.addAll(attached.keySet());
       disturbed.addAll(refused.keySet());
       placed.values().forEach(container -> disturbed.add(container.device()));
@@ -194,13 +210,15 @@ public final class CarriedPlaces implements AutoCloseable {
 
   private void apply() {
     refused.keySet().removeAll(disturbed);
-    if (forgetAndMove()) {
-      fastPath.refresh();
-    }
+    forgetAndMove();
     plan.containers().values().stream()
         .filter(container -> !placed.containsKey(container.address()))
         .filter(container -> !refused.containsKey(container.device()))
         .forEach(this::place);
+    if (stale) {
+      fastPath.refresh();
+      stale = false;
+    }
     for (Integer device : List.copyOf(attached.keySet())) {
       if (!plan.devices().containsKey(device) || refused.containsKey(device)) {
         attached.remove(device);
@@ -220,40 +238,47 @@ public final class CarriedPlaces implements AutoCloseable {
     report = summary();
   }
 
-  /** Whether something was known that is not true any more. */
-  private boolean forgetAndMove() {
-    boolean stale = false;
+  private void forgetAndMove() {
     for (ContainerPort known : List.copyOf(placed.values())) {
       ContainerPort now = plan.containers().get(known.address());
       if (now == null) {
-        placed.remove(known.address());
-        fastPath.forget(known.address());
-        stale = true;
+        forget(known.address());
       } else if (!now.equals(known)) {
-        place(now);
         stale = true;
+        place(now);
       } else if (disturbed.contains(now.device())) {
         place(now);
-        stale |= !placed.containsKey(now.address());
       }
     }
-    return stale;
+  }
+
+  private void forget(IpAddress address) {
+    if (placed.remove(address) != null) {
+      stale = true;
+      fastPath.forget(address);
+    }
   }
 
   private void place(ContainerPort container) {
     try {
       fastPath.place(container);
       placed.put(container.address(), container);
+      told.remove(container.device());
       full = false;
     } catch (ShimException e) {
       if (e.errno() == Errno.ENODEV) {
-        placed.remove(container.address());
+        forget(container.address());
         return; // it is gone already, which is told in a moment
       }
       if (e.errno() == Errno.EOPNOTSUPP) {
-        placed.remove(container.address());
         refused.put(container.device(), String.valueOf(e.getMessage()));
-        LOG.info("{}; what goes to {} takes the slow path", e.getMessage(), container.address());
+        if (told.add(container.device())) {
+          LOG.info("{}; what goes to {} takes the slow path", e.getMessage(), container.address());
+        }
+        // It has all its addresses at this port.
+        List.copyOf(placed.values()).stream()
+            .filter(known -> known.device() == container.device())
+            .forEach(known -> forget(known.address()));
         return;
       }
       if (e.errno() != Errno.E2BIG) {
@@ -270,11 +295,17 @@ public final class CarriedPlaces implements AutoCloseable {
     try {
       Attachment how = fastPath.attach(device, way, Attachment.ANY);
       attached.put(device, new Attached(name, way, how));
+      told.remove(device);
     } catch (ShimException e) {
       if (e.errno() != Errno.ENODEV) {
         refused.put(device, String.valueOf(e.getMessage()));
-        LOG.warn("{}; its packets take the slow path", e.getMessage());
+        if (told.add(device)) {
+          LOG.warn("{}; its packets take the slow path", e.getMessage());
+        }
       }
+      // What was there before is not where it belongs.
+      attached.remove(device);
+      detach(device);
     }
   }
 

@@ -30,7 +30,7 @@ import java.util.TreeMap;
  * The containers of a mapping that has several, or that the userland proxy serves, as elements and
  * back: {@code slots_any4 { tcp . 8080 . 2 : 172.30.0.3 . 80 }} is what slot 2 of a port leads to.
  * Where the proxy serves the mapping, which is of IPv6 then, the addresses are IPv4-mapped ones,
- * and no rule looks them up.
+ * and the numbers beyond those that a rule looks up.
  *
  * <p>The user data are a comment with the mapping's name, the name of the sandbox as in {@link
  * MappingMetadata}, and record 0x57:
@@ -47,6 +47,9 @@ final class SlotCodec {
   private static final int VERSION = 1;
   private static final int LENGTH = 3;
 
+  /** The first number that no rule draws. */
+  private static final int BEYOND = 0x80000000;
+
   private SlotCodec() {}
 
   /**
@@ -60,6 +63,7 @@ final class SlotCodec {
     String label = mapping.name().map(MappingName::text).orElseGet(mapping.id()::toString);
     Bytes comment = Userdata.comment(label);
     int[] slots = mapping.backends().slots();
+    int first = mapping.isRelayed() ? BEYOND : 0;
     Set<Integer> seen = new HashSet<>();
     List<SetElement> elements = new ArrayList<>(slots.length);
     for (int slot = 0; slot < slots.length; slot++) {
@@ -72,7 +76,8 @@ final class SlotCodec {
       }
       Bytes target =
           Key.of().address(inFamily(backend.address(), mapping.family())).u16(targetPort).bytes();
-      SetElement element = SetElement.of(slotKey(key, slot)).to(target).withUserdata(userdata);
+      SetElement element =
+          SetElement.of(slotKey(key, first + slot)).to(target).withUserdata(userdata);
       // The first slot of a container carries the past of all.
       long past = seen.add(slots[slot]) ? counted.getOrDefault(backend.address(), 0L) : 0;
       elements.add(past == 0 ? element : element.with(new Counter(past, 0)));

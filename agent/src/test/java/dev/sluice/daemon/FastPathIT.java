@@ -404,21 +404,10 @@ class FastPathIT {
       assertCarried(talk);
 
       tc("qdisc", "add", "dev", "out0", "clsact");
-      tc(
-          "filter",
-          "add",
-          "dev",
-          "out0",
-          "ingress",
-          "prio",
-          "7",
-          "bpf",
-          "da",
-          "bytecode",
-          "1,6 0 0 2,");
+      tc("filter", "add", "dev", "out0", "ingress", "bpf", "da", "bytecode", "1,6 0 0 2,");
       await("theirs comes first", () -> finding(agent).found().contains("out0 (clsact)"));
       assertThat(talk.passes()).isFalse();
-      tc("filter", "del", "dev", "out0", "ingress", "prio", "7");
+      tc("qdisc", "del", "dev", "out0", "clsact");
       await("ours is alone", () -> finding(agent).found().contains("out0 (tcx)"));
       awaitCarried(talk);
       assertCarried(talk);

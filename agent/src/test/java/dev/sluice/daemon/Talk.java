@@ -200,9 +200,12 @@ final class Talk implements AutoCloseable {
   boolean passes() {
     try {
       patience.lasts(IMPATIENT_MILLIS);
-      there.pass();
-      back.pass();
-      patient();
+      try {
+        there.pass();
+        back.pass();
+      } finally {
+        patient();
+      }
       return true;
     } catch (IOException e) {
       return false;

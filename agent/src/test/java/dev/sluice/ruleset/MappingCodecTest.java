@@ -288,9 +288,12 @@ class MappingCodecTest {
     return element.data() instanceof Data.Value value ? value.bytes().hex() : "";
   }
 
-  /** Fails if a port that the proxy serves is translated, or its container is forgotten. */
+  /**
+   * Fails if a port that the proxy serves is translated, its container is forgotten, or has a
+   * number by which a rule finds it.
+   */
   @Test
-  void arelayedPortIsAcceptedAndItsContainerNoted() {
+  void whatTheProxyServesIsWhereNoRuleLooks() {
     Mapping mapping =
         new Mapping(
             new MappingId(7),
@@ -308,8 +311,9 @@ class MappingCodecTest {
     assertThat(bySet).containsOnlyKeys("steered_exact6", "slots_exact6");
     assertThat(bySet.getOrDefault("steered_exact6", List.of()).get(0).data())
         .isEqualTo(Data.of(Verdict.ACCEPT));
-    assertThat(data(bySet.getOrDefault("slots_exact6", List.of()).get(0)))
-        .isEqualTo("00000000000000000000ffffac1e000200500000");
+    SetElement slot = bySet.getOrDefault("slots_exact6", List.of()).get(0);
+    assertThat(data(slot)).isEqualTo("00000000000000000000ffffac1e000200500000");
+    assertThat(slot.key().hex()).endsWith("1f90000000000080");
   }
 
   /** Fails if the end of one interval is taken for the end of its neighbour. */
