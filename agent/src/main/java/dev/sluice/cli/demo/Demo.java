@@ -128,7 +128,7 @@ final class Demo {
         cleanup.keep(DemoAgent.start(network.host(), directory, launcher, ownership));
     String ready =
         started
-            .logged("ready after")
+            .awaitLogged("ready after")
             .orElseThrow(() -> new DemoFailure("the agent does not say ready" + started.tail()));
     narrator.quote(List.of(ready));
     narrator.good("it answers " + millis(started.startTime()) + " after it was started");

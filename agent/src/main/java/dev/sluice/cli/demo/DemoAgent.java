@@ -90,6 +90,17 @@ final class DemoAgent implements AutoCloseable {
     return startTime;
   }
 
+  /** As {@link #logged}; waits for it, for an agent answers a moment before it says so. */
+  Optional<String> awaitLogged(String text) throws IOException, InterruptedException {
+    long deadlineNanos = System.nanoTime() + ANSWER_TIMEOUT.toNanos();
+    Optional<String> found = logged(text);
+    while (found.isEmpty() && process.isAlive() && System.nanoTime() < deadlineNanos) {
+      Thread.sleep(5);
+      found = logged(text);
+    }
+    return found;
+  }
+
   /** The line of this run's log that holds a text. */
   Optional<String> logged(String text) throws IOException {
     return log().stream().filter(line -> line.contains(text)).findFirst();
