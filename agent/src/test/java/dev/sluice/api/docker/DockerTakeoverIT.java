@@ -10,6 +10,7 @@ import dev.sluice.testing.Lab;
 import dev.sluice.testing.Nft;
 import dev.sluice.testing.Ran;
 import dev.sluice.testing.Traffic;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -153,6 +154,9 @@ class DockerTakeoverIT {
     assertThat(meanwhile).as("%s", meanwhile).filteredOn("silence"::equals).hasSizeLessThan(2);
     // Published as the container came to its network; that it ran changed nothing.
     assertThat(lab.statistics().latencies().own().count()).isEqualTo(measured + 1);
+    Instant ran =
+        Instant.parse(lab.engine().docker("inspect", "-f", "{{.State.StartedAt}}", "web"));
+    assertThat(lab.publishedAt("web")).allSatisfy(published -> assertThat(published).isBefore(ran));
   }
 
   /**

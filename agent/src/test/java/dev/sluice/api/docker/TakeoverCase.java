@@ -10,6 +10,7 @@ import dev.sluice.testing.DockerEngine;
 import dev.sluice.testing.Lab;
 import dev.sluice.testing.Netns;
 import dev.sluice.testing.Ran;
+import java.time.Instant;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
@@ -116,6 +117,16 @@ final class TakeoverCase implements AutoCloseable {
         .map(PublishedMapping::mapping)
         .filter(mapping -> mapping.label().equals(name))
         .map(TakeoverCase::text)
+        .toList();
+  }
+
+  /** When the mappings of a container were published. */
+  List<Instant> publishedAt(String name) {
+    List<PublishedMapping> all = agent().inside(() -> agent().publisher().published());
+    return all.stream()
+        .map(PublishedMapping::mapping)
+        .filter(mapping -> mapping.label().equals(name))
+        .map(Mapping::createdAt)
         .toList();
   }
 
