@@ -60,7 +60,6 @@ final class FixedHeaders {
   static final int NDM_STATE_OFFSET = 8;
   static final int NDM_FLAGS_OFFSET = 10;
 
-  static final int TCMSG_BYTES = 20;
   static final int TCM_IFINDEX_OFFSET = 4;
 
   static final int RTNEXTHOP_BYTES = 8;

@@ -16,6 +16,7 @@ import java.util.List;
 import java.util.Objects;
 import java.util.function.BooleanSupplier;
 import java.util.function.Supplier;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /** A host with a real Docker engine and an agent that follows it, and a client outside. */
@@ -112,22 +113,19 @@ final class TakeoverCase implements AutoCloseable {
 
   /** The ports of a container as {@code sluice ps} has them. */
   List<String> published(String name) {
-    List<PublishedMapping> all = agent().inside(() -> agent().publisher().published());
-    return all.stream()
-        .map(PublishedMapping::mapping)
-        .filter(mapping -> mapping.label().equals(name))
-        .map(TakeoverCase::text)
-        .toList();
+    return mappings(name).map(TakeoverCase::text).toList();
   }
 
   /** When the mappings of a container were published. */
   List<Instant> publishedAt(String name) {
+    return mappings(name).map(Mapping::createdAt).toList();
+  }
+
+  private Stream<Mapping> mappings(String name) {
     List<PublishedMapping> all = agent().inside(() -> agent().publisher().published());
     return all.stream()
         .map(PublishedMapping::mapping)
-        .filter(mapping -> mapping.label().equals(name))
-        .map(Mapping::createdAt)
-        .toList();
+        .filter(mapping -> mapping.label().equals(name));
   }
 
   private static String text(Mapping mapping) {
